@@ -1,0 +1,3 @@
+DROP FUNCTION contact_search(uuid, text, integer);
+SET LOCAL ROLE payaid_owner;
+DROP TABLE contacts;

@@ -1,0 +1,21 @@
+//! Who may do what: the scope that an operation runs in, permissions and guards, the operation's own reading and writing, the audit log.
+
+pub mod audit;
+pub mod connection;
+pub mod document;
+pub mod guard;
+pub mod loaders;
+pub mod node;
+pub mod operation;
+pub mod payload;
+pub mod permissions;
+pub mod scope;
+pub mod services;
+
+pub use guard::{Can, Public, SignedIn};
+pub use loaders::{Batch, ListKey};
+pub use node::NodeObject;
+pub use operation::{Act, Operation, Reader, Reads};
+pub use permissions::{Permission, Role};
+pub use scope::Scope;
+pub use services::Services;

@@ -1,0 +1,294 @@
+//! What a document asks for, found out once before anything runs: its operations, their root fields, and for every type the fields selected on it.
+//!
+//! Fragments are looked at once each, however often they are spread, so that a small document cannot make this walk long; and what the fragments
+//! would expand to is counted without expanding them, so that such a document is refused before the executor sees it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_graphql::Positioned;
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection as Node, SelectionSet, TypeKind,
+    TypeSystemDefinition,
+};
+use async_graphql::{Name, parser};
+
+use crate::base::{Code, Error, Result};
+
+/// The longest document, in bytes.
+pub const MAX_BYTES: usize = 16 * 1024;
+/// The deepest nesting of fields.
+pub const MAX_DEPTH: usize = 20;
+/// The most fields after fragments are expanded.
+pub const MAX_FIELDS: usize = 1_000;
+
+/// For every type of the schema, its fields and the type that each leads to.
+#[derive(Debug, Default)]
+pub struct TypeMap {
+    fields: HashMap<String, HashMap<String, String>>,
+    query: String,
+    mutation: String,
+}
+
+impl TypeMap {
+    /// Reads the map from the schema's own text.
+    ///
+    /// # Errors
+    /// When the text is no schema, which would be a fault of the build.
+    pub fn from_sdl(sdl: &str) -> anyhow::Result<Self> {
+        let mut map = Self { query: "Query".to_owned(), mutation: "Mutation".to_owned(), ..Self::default() };
+        for definition in parser::parse_schema(sdl)?.definitions {
+            let TypeSystemDefinition::Type(definition) = definition else { continue };
+            let fields = match &definition.node.kind {
+                TypeKind::Object(object) => &object.fields,
+                TypeKind::Interface(interface) => &interface.fields,
+                _ => continue,
+            };
+            let targets = fields.iter().map(|field| (field.node.name.node.to_string(), named(&field.node.ty.node.base)));
+            map.fields.insert(definition.node.name.node.to_string(), targets.collect());
+        }
+        Ok(map)
+    }
+
+    fn target(&self, of: &str, field: &str) -> Option<&str> {
+        self.fields.get(of)?.get(field).map(String::as_str)
+    }
+}
+
+fn named(base: &parser::types::BaseType) -> String {
+    match base {
+        parser::types::BaseType::Named(name) => name.to_string(),
+        parser::types::BaseType::List(inner) => named(&inner.base),
+    }
+}
+
+/// What one operation of a document selects.
+#[derive(Debug, Default)]
+pub struct Selection {
+    mutation: bool,
+    root_fields: Vec<String>,
+    by_type: HashMap<String, Vec<String>>,
+}
+
+impl Selection {
+    /// Whether the operation is a mutation.
+    #[must_use]
+    pub const fn is_mutation(&self) -> bool {
+        self.mutation
+    }
+
+    /// The names of the root fields, aliases resolved.
+    #[must_use]
+    pub fn root_fields(&self) -> &[String] {
+        &self.root_fields
+    }
+
+    /// The fields selected on a type anywhere in the operation, in snake case; `None` when the type does not occur.
+    #[must_use]
+    pub fn fields(&self, of: &str) -> Option<&[String]> {
+        self.by_type.get(of).map(Vec::as_slice)
+    }
+}
+
+/// A parsed document that is within the limits.
+#[derive(Debug)]
+pub struct Document {
+    /// The parsed text.
+    pub parsed: ExecutableDocument,
+    selections: HashMap<Option<String>, Arc<Selection>>,
+}
+
+impl Document {
+    /// Parses a text and finds out what it asks for.
+    ///
+    /// # Errors
+    /// `DOCUMENT_TOO_COMPLEX` beyond a limit, `VALIDATION_ERROR` when the text is no document.
+    pub fn prepare(text: &str, types: &TypeMap) -> Result<Self> {
+        if text.len() > MAX_BYTES {
+            let message = format!("The document has {} bytes; at most {MAX_BYTES} are read. Send values as variables.", text.len());
+            return Err(Error::new(Code::DocumentTooComplex, message));
+        }
+        let parsed =
+            parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
+        let mut selections = HashMap::new();
+        for (name, operation) in operations(&parsed.operations) {
+            let selection = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
+            selections.insert(name.map(ToString::to_string), Arc::new(selection));
+        }
+        Ok(Self { parsed, selections })
+    }
+
+    /// The operation that a request names, or the only one.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` when there is no such operation, or several and none was named.
+    pub fn selection(&self, operation: Option<&str>) -> Result<Arc<Selection>> {
+        let found = match operation {
+            Some(name) => self.selections.get(&Some(name.to_owned())),
+            None if self.selections.len() == 1 => self.selections.values().next(),
+            None => return Err(Error::new(Code::ValidationError, "The document has several operations: name one in `operationName`.")),
+        };
+        let unknown = || Error::new(Code::ValidationError, "The document has no operation of the name in `operationName`.");
+        found.map(Arc::clone).ok_or_else(unknown)
+    }
+}
+
+fn operations(all: &DocumentOperations) -> Vec<(Option<&Name>, &Positioned<OperationDefinition>)> {
+    match all {
+        DocumentOperations::Single(operation) => vec![(None, operation)],
+        DocumentOperations::Multiple(named) => named.iter().map(|(name, operation)| (Some(name), operation)).collect(),
+    }
+}
+
+/// What a selection set amounts to once its fragments are expanded.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    fields: usize,
+    depth: usize,
+}
+
+struct Walk<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    types: &'a TypeMap,
+    known: HashMap<&'a Name, Extent>,
+    open: HashSet<&'a Name>,
+    selection: Selection,
+}
+
+impl<'a> Walk<'a> {
+    fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap) -> Self {
+        Self { fragments, types, known: HashMap::new(), open: HashSet::new(), selection: Selection::default() }
+    }
+
+    fn operation(mut self, operation: &'a OperationDefinition) -> Result<Selection> {
+        let root = match operation.ty {
+            OperationType::Mutation => &self.types.mutation,
+            _ => &self.types.query,
+        };
+        self.selection.mutation = operation.ty == OperationType::Mutation;
+        let extent = self.set(&operation.selection_set.node, Some(root), true)?;
+        if extent.depth > MAX_DEPTH {
+            return Err(too_complex(&format!("The document nests {} fields deep; at most {MAX_DEPTH} are allowed.", extent.depth)));
+        }
+        if extent.fields > MAX_FIELDS {
+            return Err(too_complex(&format!("The document selects {} fields; at most {MAX_FIELDS} are allowed.", extent.fields)));
+        }
+        Ok(self.selection)
+    }
+
+    fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent> {
+        let mut extent = Extent::default();
+        for item in &set.items {
+            let (inner, own_depth) = match &item.node {
+                Node::Field(field) => {
+                    let name = field.node.name.node.as_str();
+                    self.note(of, name, at_root);
+                    let target = of.and_then(|of| self.types.target(of, name));
+                    let below = self.set(&field.node.selection_set.node, target, false)?;
+                    (Extent { fields: below.fields.saturating_add(1), depth: below.depth }, 1)
+                }
+                Node::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
+                    (self.set(&fragment.node.selection_set.node, condition.or(of), at_root)?, 0)
+                }
+                Node::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node, at_root)?, 0),
+            };
+            extent.fields = extent.fields.saturating_add(inner.fields);
+            extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
+        }
+        Ok(extent)
+    }
+
+    fn fragment(&mut self, name: &Name, at_root: bool) -> Result<Extent> {
+        // A spread of an unknown fragment is the validator's to report.
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Extent::default()) };
+        if let Some(extent) = self.known.get(name) {
+            return Ok(*extent);
+        }
+        if !self.open.insert(name) {
+            return Err(Error::new(Code::ValidationError, format!("The fragment `{name}` spreads itself.")));
+        }
+        let condition = fragment.node.type_condition.node.on.node.as_str();
+        let extent = self.set(&fragment.node.selection_set.node, Some(condition), at_root)?;
+        self.open.remove(name);
+        self.known.insert(name, extent);
+        Ok(extent)
+    }
+
+    fn note(&mut self, of: Option<&str>, name: &str, at_root: bool) {
+        if at_root && !self.selection.root_fields.iter().any(|known| known == name) {
+            self.selection.root_fields.push(name.to_owned());
+        }
+        let Some(of) = of else { return };
+        let name = snake_case(name);
+        let fields = self.selection.by_type.entry(of.to_owned()).or_default();
+        if !fields.contains(&name) {
+            fields.push(name);
+        }
+    }
+}
+
+fn too_complex(message: &str) -> Error {
+    Error::new(Code::DocumentTooComplex, format!("{message} Ask for less, or in several operations."))
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SDL: &str = "type Query { contacts: Contacts! node: Node } type Contacts { nodes: [Contact!]! } interface Node { id: ID! } \
+                       type Contact implements Node { id: ID! name: String! companyName: String deals: [Deal!]! } type Deal { title: String contact: Contact }";
+
+    fn prepare(text: &str) -> Result<Document> {
+        Document::prepare(text, &TypeMap::from_sdl(SDL).unwrap())
+    }
+
+    #[test]
+    fn fields_are_gathered_by_type_through_fragments_and_aliases() {
+        let document = prepare("{ a: contacts { nodes { companyName ...F deals { contact { id } } } } node { ... on Deal { title } } } fragment F on Contact { x: name }").unwrap();
+        let selection = document.selection(None).unwrap();
+        assert_eq!(selection.root_fields(), ["contacts", "node"]);
+        assert_eq!(selection.fields("Contact").unwrap(), ["company_name", "name", "deals", "id"]);
+        assert_eq!(selection.fields("Deal").unwrap(), ["contact", "title"]);
+        assert!(!selection.is_mutation());
+    }
+
+    /// Each of 40 fragments spreads the next one twice: 2^40 fields when expanded.
+    #[test]
+    fn a_fragment_bomb_is_refused_at_once() {
+        let bomb: String = (0..40).map(|n| format!("fragment F{n} on Contact {{ ...F{} ...F{} }} ", n + 1, n + 1)).collect();
+        let text = format!("{{ contacts {{ nodes {{ ...F0 }} }} }} {bomb} fragment F40 on Contact {{ name }}");
+        let begun = std::time::Instant::now();
+        assert_eq!(prepare(&text).unwrap_err().code, Code::DocumentTooComplex);
+        assert!(begun.elapsed() < std::time::Duration::from_millis(250));
+    }
+
+    #[test]
+    fn depth_size_and_circles_are_refused() {
+        let deep = format!("{}name{}", "{ a ".repeat(25), " }".repeat(25));
+        assert_eq!(prepare(&deep).unwrap_err().code, Code::DocumentTooComplex);
+        assert_eq!(prepare(&format!("{{ {} }}", "contacts { __typename } ".repeat(600))).unwrap_err().code, Code::DocumentTooComplex);
+        assert_eq!(prepare(&" ".repeat(MAX_BYTES + 1)).unwrap_err().code, Code::DocumentTooComplex);
+        assert_eq!(prepare("{ ...A } fragment A on Query { ...A }").unwrap_err().code, Code::ValidationError);
+        assert_eq!(prepare("{").unwrap_err().code, Code::ValidationError);
+    }
+
+    #[test]
+    fn an_operation_is_chosen_by_its_name() {
+        let document = prepare("query A { contacts { nodes { name } } } query B { node { id } }").unwrap();
+        assert!(document.selection(None).is_err());
+        assert!(document.selection(Some("C")).is_err());
+        assert_eq!(document.selection(Some("B")).unwrap().root_fields(), ["node"]);
+    }
+}

@@ -1,0 +1,158 @@
+//! Loaders: what many parents ask for one by one is read in one statement.
+//!
+//! One set for each operation and snapshot, never shared between callers. The `dataloader` crate gathers the keys; this module takes care of its
+//! sharp edges: the statement runs in a task of its own, so that a waiting field that is dropped does not take the others' answer with it; every
+//! key gets an answer, so that a missing row is `None` and not a panic; and a failure reaches everyone who waited.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dataloader::BatchFn;
+use dataloader::cached::Loader;
+use futures_util::future::try_join_all;
+use uuid::Uuid;
+
+use crate::access::operation::Reader;
+use crate::base::page::{OrderField, Page, Window};
+use crate::base::{Error, Result};
+
+/// How often a loader lets others run before it takes the gathered keys to the database: enough for all siblings to have asked.
+const YIELDS: usize = 2;
+/// More keys than any page of pages can ask for: a batch must not be cut, or the number of statements would grow with the parents.
+const MAX_BATCH: usize = 100_000;
+
+/// A batch function: the rows for many keys in a fixed number of statements.
+pub trait Batch: Send + Sync + 'static {
+    /// What a row is asked for by.
+    type Key: Clone + Debug + Eq + Hash + Send + Sync + 'static;
+    /// What is answered; cheap to clone.
+    type Value: Clone + Send + Sync + 'static;
+
+    /// Reads the values; a key without one is left out.
+    fn load(reader: Reader, keys: Vec<Self::Key>) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>>> + Send;
+}
+
+/// A list that belongs to a parent: the parent, and the list's arguments, which all parents of one field share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListKey<A> {
+    /// The parent's id.
+    pub parent: Uuid,
+    /// Filter, window and whatever else the field takes.
+    pub args: Arc<A>,
+}
+
+/// Rows with the parent that each belongs to, as a statement for many parents reads them.
+pub type ByParent<R> = Vec<(Option<Uuid>, R)>;
+
+impl<A: Eq + Hash> ListKey<A> {
+    /// A page for each parent: one statement for all parents that share their arguments, and those of different arguments side by side.
+    ///
+    /// # Errors
+    /// What a statement failed with.
+    pub async fn pages<R, F, Fut, O>(keys: Vec<Self>, read: F, window: fn(&A) -> &Window<O>) -> Result<HashMap<Self, Page<Arc<R>>>>
+    where
+        F: Fn(Arc<A>, Vec<Uuid>) -> Fut,
+        Fut: Future<Output = Result<ByParent<R>>>,
+        O: OrderField,
+    {
+        let read_one = |(args, parents): (Arc<A>, Vec<Uuid>)| {
+            let rows = read(Arc::clone(&args), parents.clone());
+            async move { Ok::<_, Error>((args, parents, rows.await?)) }
+        };
+        let mut pages = HashMap::new();
+        for (args, parents, rows) in try_join_all(Self::grouped(keys).into_iter().map(read_one)).await? {
+            let mut by_parent: HashMap<Uuid, Vec<Arc<R>>> = HashMap::new();
+            for (parent, row) in rows {
+                by_parent.entry(parent.unwrap_or_default()).or_default().push(Arc::new(row));
+            }
+            for parent in parents {
+                let page = window(&args).page(by_parent.remove(&parent).unwrap_or_default());
+                pages.insert(Self { parent, args: Arc::clone(&args) }, page);
+            }
+        }
+        Ok(pages)
+    }
+
+    /// A count for each parent, zero where there is nothing to count.
+    ///
+    /// # Errors
+    /// What a statement failed with.
+    pub async fn counts<F, Fut>(keys: Vec<Self>, read: F) -> Result<HashMap<Self, i64>>
+    where
+        F: Fn(Arc<A>, Vec<Uuid>) -> Fut,
+        Fut: Future<Output = Result<Vec<(Uuid, i64)>>>,
+    {
+        let read_one = |(args, parents): (Arc<A>, Vec<Uuid>)| {
+            let rows = read(Arc::clone(&args), parents.clone());
+            async move { Ok::<_, Error>((args, parents, rows.await?)) }
+        };
+        let mut counts = HashMap::new();
+        for (args, parents, rows) in try_join_all(Self::grouped(keys).into_iter().map(read_one)).await? {
+            let found: HashMap<Uuid, i64> = rows.into_iter().collect();
+            for parent in parents {
+                let count = found.get(&parent).copied().unwrap_or_default();
+                counts.insert(Self { parent, args: Arc::clone(&args) }, count);
+            }
+        }
+        Ok(counts)
+    }
+
+    fn grouped(keys: Vec<Self>) -> HashMap<Arc<A>, Vec<Uuid>> {
+        let mut groups: HashMap<Arc<A>, Vec<Uuid>> = HashMap::new();
+        for key in keys {
+            groups.entry(key.args).or_default().push(key.parent);
+        }
+        groups
+    }
+}
+
+type Answer<V> = std::result::Result<Option<V>, Arc<Error>>;
+type Cached<B> = Loader<<B as Batch>::Key, Answer<<B as Batch>::Value>, Runner<B>>;
+
+struct Runner<B> {
+    reader: Reader,
+    batch: std::marker::PhantomData<fn() -> B>,
+}
+
+impl<B: Batch> BatchFn<B::Key, Answer<B::Value>> for Runner<B> {
+    async fn load(&mut self, keys: &[B::Key]) -> HashMap<B::Key, Answer<B::Value>> {
+        let task = tokio::spawn(B::load(self.reader.clone(), keys.to_vec()));
+        let outcome = task.await.unwrap_or_else(|failure| Err(Error::internal(format!("a loader did not finish: {failure}"))));
+        match outcome {
+            Ok(mut found) => keys.iter().map(|key| (key.clone(), Ok(found.remove(key)))).collect(),
+            Err(error) => {
+                let shared = Arc::new(error);
+                keys.iter().map(|key| (key.clone(), Err(Arc::clone(&shared)))).collect()
+            }
+        }
+    }
+}
+
+/// The loaders of one snapshot, made when they are first asked.
+#[derive(Default)]
+pub struct Loaders {
+    by_batch: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+}
+
+impl Loaders {
+    /// The value for a key, read together with those of its siblings.
+    ///
+    /// # Errors
+    /// What the batch function failed with.
+    pub async fn load<B: Batch>(&self, reader: &Reader, key: B::Key) -> Result<Option<B::Value>> {
+        let answer = self.of::<B>(reader)?.try_load(key).await.map_err(Error::internal)?;
+        answer.map_err(|error| Error::clone(&error))
+    }
+
+    fn of<B: Batch>(&self, reader: &Reader) -> Result<Cached<B>> {
+        let mut by_batch = self.by_batch.lock().unwrap_or_else(PoisonError::into_inner);
+        let loader = by_batch.entry(TypeId::of::<B>()).or_insert_with(|| {
+            let runner = Runner::<B> { reader: reader.clone(), batch: std::marker::PhantomData };
+            Box::new(Loader::new(runner).with_yield_count(YIELDS).with_max_batch_size(MAX_BATCH))
+        });
+        loader.downcast_ref::<Cached<B>>().cloned().ok_or_else(|| Error::internal("a loader of another type under this key"))
+    }
+}

@@ -1,0 +1,209 @@
+//! One operation of a caller: how it reads and how it writes.
+//!
+//! A query reads everything from one snapshot on one node. A mutation's fields run one after another, each in a transaction of its own, and what
+//! a payload shows is read afterwards from a fresh snapshot of the primary.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::Context;
+use chrono::{DateTime, Utc};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::access::document::Selection;
+use crate::access::guard::PUBLIC_FIELDS;
+use crate::access::loaders::{Batch, Loaders};
+use crate::access::scope::Scope;
+use crate::access::services::Services;
+use crate::base::{Code, Error, Result, id};
+use crate::platform::postgres::{Access, Columns, Pool, ReadShape, Settings, Transaction};
+
+/// What a read needs: the snapshot, on whose behalf, and which fields were selected.
+#[derive(Clone)]
+pub struct Reader {
+    /// The snapshot.
+    pub db: Transaction,
+    /// On whose behalf.
+    pub scope: Scope,
+    selection: Arc<Selection>,
+}
+
+impl Reader {
+    /// The columns of `R` that the operation selects anywhere, and those in `also`.
+    #[must_use]
+    pub fn columns<R: ReadShape>(&self, also: &[&str]) -> Columns<R::SelectExpression>
+    where
+        R::SelectExpression: crate::platform::postgres::ColumnNames,
+    {
+        Columns::of::<R>(self.selection.fields(R::TYPE), also)
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub const fn organization(&self) -> Uuid {
+        self.scope.organization
+    }
+}
+
+/// A snapshot and its loaders.
+pub struct Reads {
+    /// What a read needs.
+    pub reader: Reader,
+    loaders: Loaders,
+}
+
+impl Reads {
+    /// The value for a key, read together with those of its siblings.
+    ///
+    /// # Errors
+    /// What the batch function failed with.
+    pub async fn load<B: Batch>(&self, key: B::Key) -> Result<Option<B::Value>> {
+        self.loaders.load::<B>(&self.reader, key).await
+    }
+}
+
+/// What an action has at hand: the transaction of its mutation field, and on whose behalf it runs.
+#[derive(Clone)]
+pub struct Act {
+    /// The transaction.
+    pub db: Transaction,
+    /// On whose behalf.
+    pub scope: Scope,
+}
+
+impl Act {
+    /// The tenant.
+    #[must_use]
+    pub const fn organization(&self) -> Uuid {
+        self.scope.organization
+    }
+
+    /// The present instant, to the microsecond that the database keeps.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        chrono::SubsecRound::trunc_subsecs(self.scope.clock.now(), 6)
+    }
+
+    /// A fresh identifier.
+    #[must_use]
+    pub fn fresh_id(&self) -> Uuid {
+        id::fresh(&*self.scope.clock)
+    }
+}
+
+/// The operation, as resolvers find it in their context.
+#[derive(Clone)]
+pub struct Operation {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    services: Services,
+    scope: Option<Scope>,
+    selection: Arc<Selection>,
+    reads: Mutex<Option<Arc<Reads>>>,
+    reading_primary: bool,
+}
+
+impl Operation {
+    /// An operation of a caller; `scope` is `None` for an anonymous one.
+    #[must_use]
+    pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>) -> Self {
+        let reading_primary = selection.is_mutation();
+        Self { inner: Arc::new(Inner { services, scope, selection, reads: Mutex::new(None), reading_primary }) }
+    }
+
+    /// The operation that a resolver belongs to.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` when the schema is executed without one.
+    pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self> {
+        ctx.data_opt::<Self>().ok_or_else(|| Error::internal("the schema was executed without an operation"))
+    }
+
+    /// What the server has at hand for all operations.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.inner.services
+    }
+
+    /// Refuses an anonymous operation unless every root field is open to everybody.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub fn admit(&self) -> Result<()> {
+        let open = |name: &String| PUBLIC_FIELDS.contains(&name.as_str());
+        if self.inner.scope.is_some() || self.inner.selection.root_fields().iter().all(open) {
+            return Ok(());
+        }
+        Err(unauthenticated())
+    }
+
+    /// On whose behalf the operation runs.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when nobody is signed in.
+    pub fn scope(&self) -> Result<&Scope> {
+        self.inner.scope.as_ref().ok_or_else(unauthenticated)
+    }
+
+    /// The snapshot of this operation and its loaders.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when nobody is signed in.
+    pub fn reads(&self) -> Result<Arc<Reads>> {
+        let mut reads = self.inner.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reads) = &*reads {
+            return Ok(Arc::clone(reads));
+        }
+        let scope = self.scope()?.clone();
+        let pool = if self.inner.reading_primary { self.inner.services.databases.primary() } else { self.inner.services.databases.reader() };
+        let db = Transaction::new(pool.clone(), Access::Snapshot, &scope.settings());
+        let fresh = Arc::new(Reads { reader: Reader { db, scope, selection: Arc::clone(&self.inner.selection) }, loaders: Loaders::default() });
+        *reads = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// Runs an action of a signed-in caller in one transaction, which is committed when the action succeeds and rolled back when it fails.
+    ///
+    /// # Errors
+    /// What the action failed with, `UNAUTHENTICATED` when nobody is signed in, or what committing failed with.
+    pub async fn write<T, F, Fut>(&self, action: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Act) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+    {
+        let scope = self.scope()?.clone();
+        let settings = scope.settings();
+        let outcome = write_as(self.inner.services.databases.primary(), &settings, move |db| action(Act { db, scope })).await;
+        // What was read before the write is stale now.
+        *self.inner.reads.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        outcome
+    }
+}
+
+/// Runs work in one transaction on `pool` under the given settings, in a task of its own, so that a caller who leaves cannot cut it.
+///
+/// # Errors
+/// What the work or committing failed with.
+pub async fn write_as<T, F, Fut>(pool: &Pool, settings: &Settings, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(Transaction) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    let db = Transaction::new(pool.clone(), Access::Write, settings);
+    let task = async move {
+        let outcome = work(db.clone()).await?;
+        db.commit().await?;
+        Ok(outcome)
+    };
+    tokio::spawn(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
+}
+
+/// The error for callers who are not signed in.
+#[must_use]
+pub fn unauthenticated() -> Error {
+    Error::new(Code::Unauthenticated, "Sign in first: get an access token by `signIn` and send it as `Authorization: Bearer <token>`.")
+}

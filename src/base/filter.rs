@@ -1,0 +1,125 @@
+//! The typed operators that filters are made of. An operator that is left out does not narrow; several together must all hold.
+
+use async_graphql::InputObject;
+
+use crate::base::error::{Checks, Result};
+use crate::base::scalars::{Date, DateTime};
+
+/// The most values that one `in` takes.
+pub const MAX_IN: usize = 100;
+
+/// Compares an instant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, InputObject)]
+pub struct DateTimeFilter {
+    /// At this instant or later.
+    pub gte: Option<DateTime>,
+    /// Later than this instant.
+    pub gt: Option<DateTime>,
+    /// At this instant or earlier.
+    pub lte: Option<DateTime>,
+    /// Earlier than this instant.
+    pub lt: Option<DateTime>,
+}
+
+/// Compares a day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, InputObject)]
+pub struct DateFilter {
+    /// On this day or later.
+    pub gte: Option<Date>,
+    /// On this day or earlier.
+    pub lte: Option<Date>,
+}
+
+/// Compares a text, letter for letter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, InputObject)]
+pub struct StringFilter {
+    /// Exactly this.
+    pub eq: Option<String>,
+    /// One of these, at most 100.
+    #[graphql(name = "in")]
+    pub any: Option<Vec<String>>,
+}
+
+/// Refuses lists that are longer than [`MAX_IN`] and texts that PostgreSQL cannot hold.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub fn check_string(name: &str, filter: &StringFilter) -> Result<()> {
+    let mut checks = Checks::new();
+    let any = filter.any.as_deref().unwrap_or_default();
+    checks.require(any.len() <= MAX_IN, name, format!("`in` takes at most {MAX_IN} values."));
+    let clean = filter.eq.iter().chain(any).all(|text| !text.contains('\0') && text.len() <= 1000);
+    checks.require(clean, name, "This text is too long or holds a null character.");
+    checks.finish()
+}
+
+/// A filter over one enum or one kind of identifier: `eq` and `in`.
+///
+/// `operators!(StageFilter, Stage, "a stage")` makes the input object.
+#[macro_export]
+macro_rules! operators {
+    ($(#[$meta:meta])* $name:ident, $of:ty) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, async_graphql::InputObject)]
+        pub struct $name {
+            /// Exactly this one.
+            pub eq: Option<$of>,
+            /// One of these, at most 100.
+            #[graphql(name = "in", validator(max_items = 100))]
+            pub any: Option<Vec<$of>>,
+        }
+
+        impl $name {
+            /// The values of both operators, or `None` when neither is given.
+            #[must_use]
+            pub fn values(&self) -> Option<Vec<$of>> {
+                match (&self.eq, &self.any) {
+                    (None, None) => None,
+                    (Some(eq), None) => Some(vec![eq.clone()]),
+                    (None, Some(any)) => Some(any.clone()),
+                    (Some(eq), Some(any)) => Some(any.iter().filter(|value| *value == eq).cloned().collect()),
+                }
+            }
+        }
+    };
+}
+
+/// Narrows a boxed query by an optional [`DateTimeFilter`] on a column.
+#[macro_export]
+macro_rules! narrow_instant {
+    ($query:expr, $filter:expr, $column:expr) => {{
+        let mut query = $query;
+        if let Some(filter) = &$filter {
+            if let Some(at) = filter.gte {
+                query = query.filter($column.ge(at.0));
+            }
+            if let Some(at) = filter.gt {
+                query = query.filter($column.gt(at.0));
+            }
+            if let Some(at) = filter.lte {
+                query = query.filter($column.le(at.0));
+            }
+            if let Some(at) = filter.lt {
+                query = query.filter($column.lt(at.0));
+            }
+        }
+        query
+    }};
+}
+
+/// Narrows a boxed query by an optional [`StringFilter`] on a text column.
+#[macro_export]
+macro_rules! narrow_text {
+    ($query:expr, $filter:expr, $column:expr) => {{
+        let mut query = $query;
+        if let Some(filter) = &$filter {
+            if let Some(text) = &filter.eq {
+                query = query.filter($column.eq(text.clone()));
+            }
+            if let Some(texts) = &filter.any {
+                query = query.filter($column.eq_any(texts.clone()));
+            }
+        }
+        query
+    }};
+}

@@ -1,0 +1,162 @@
+//! Money: whole minor units (paise, cents) inside, an exact decimal with its currency outside. Never a binary float.
+
+use async_graphql::{Enum, InputObject, SimpleObject};
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+use crate::base::scalars::Decimal;
+
+/// The most that one amount may be, in minor units: ten trillion rupees, so that a sum over a million rows still fits 64 bits.
+pub const MAX_MINOR: i64 = 1_000_000_000_000_000;
+
+/// A currency by its ISO 4217 code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[graphql(name = "CurrencyCode")]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Currency {
+    /// Indian rupee, of 100 paise.
+    Inr,
+    /// United States dollar, of 100 cents.
+    Usd,
+    /// Euro, of 100 cents.
+    Eur,
+    /// Pound sterling, of 100 pence.
+    Gbp,
+    /// United Arab Emirates dirham, of 100 fils.
+    Aed,
+    /// Singapore dollar, of 100 cents.
+    Sgd,
+    /// Australian dollar, of 100 cents.
+    Aud,
+    /// Japanese yen, without a minor unit.
+    Jpy,
+    /// Kuwaiti dinar, of 1000 fils.
+    Kwd,
+}
+
+impl Currency {
+    const ALL: [Self; 9] = [Self::Inr, Self::Usd, Self::Eur, Self::Gbp, Self::Aed, Self::Sgd, Self::Aud, Self::Jpy, Self::Kwd];
+
+    /// The ISO 4217 code, as the database keeps it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Inr => "INR",
+            Self::Usd => "USD",
+            Self::Eur => "EUR",
+            Self::Gbp => "GBP",
+            Self::Aed => "AED",
+            Self::Sgd => "SGD",
+            Self::Aud => "AUD",
+            Self::Jpy => "JPY",
+            Self::Kwd => "KWD",
+        }
+    }
+
+    /// The digits of the minor unit (ISO 4217).
+    #[must_use]
+    pub const fn digits(self) -> u32 {
+        match self {
+            Self::Jpy => 0,
+            Self::Kwd => 3,
+            _ => 2,
+        }
+    }
+
+    /// Reads a code from the database.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` when the database holds a code that its own check forbids.
+    pub fn from_code(code: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|currency| currency.code() == code)
+            .ok_or_else(|| Error::internal(format!("unknown currency {code} in the database")))
+    }
+}
+
+/// An amount of money, exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject)]
+pub struct Money {
+    /// The amount in the currency's main unit, such as `"1250.50"` rupees.
+    pub amount: Decimal,
+    /// The currency.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// The money of whole minor units.
+    #[must_use]
+    pub fn from_minor(minor: i64, currency: Currency) -> Self {
+        Self { amount: Decimal(rust_decimal::Decimal::new(minor, currency.digits())), currency }
+    }
+}
+
+/// An amount of money to store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, InputObject)]
+pub struct MoneyInput {
+    /// The amount in the currency's main unit, at most as many decimals as the currency has: `"1250.50"`.
+    pub amount: Decimal,
+    /// The currency; rupees when left out.
+    #[graphql(default_with = "Currency::Inr")]
+    pub currency: Currency,
+}
+
+impl MoneyInput {
+    /// The whole minor units, not negative and at most [`MAX_MINOR`].
+    ///
+    /// # Errors
+    /// A sentence for the person who typed it.
+    pub fn minor(&self) -> std::result::Result<i64, String> {
+        let digits = self.currency.digits();
+        let normal = self.amount.0.normalize();
+        if normal.scale() > digits {
+            return Err(format!("{} has {digits} decimals, and {} has more.", self.currency.code(), self.amount));
+        }
+        if normal.is_sign_negative() && !normal.is_zero() {
+            return Err("The amount must not be negative.".to_owned());
+        }
+        let scale = rust_decimal::Decimal::from(10_i64.pow(digits));
+        let minor = normal.checked_mul(scale).and_then(|value| value.to_i64()).filter(|value| *value <= MAX_MINOR);
+        minor.ok_or_else(|| "The amount is larger than can be kept.".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(text: &str, currency: Currency) -> MoneyInput {
+        MoneyInput { amount: Decimal(text.parse().unwrap()), currency }
+    }
+
+    #[test]
+    fn minor_units_follow_the_currency() {
+        assert_eq!(input("1250.50", Currency::Inr).minor(), Ok(125_050));
+        assert_eq!(input("1250.500", Currency::Inr).minor(), Ok(125_050));
+        assert_eq!(input("1250", Currency::Jpy).minor(), Ok(1250));
+        assert_eq!(input("1.234", Currency::Kwd).minor(), Ok(1234));
+        assert_eq!(Money::from_minor(125_050, Currency::Inr).amount.to_string(), "1250.50");
+        assert_eq!(Money::from_minor(5, Currency::Kwd).amount.to_string(), "0.005");
+    }
+
+    #[test]
+    fn what_would_lose_a_digit_is_refused() {
+        assert!(input("0.001", Currency::Inr).minor().is_err());
+        assert!(input("1.5", Currency::Jpy).minor().is_err());
+        assert!(input("-1", Currency::Inr).minor().is_err());
+        assert!(input("79228162514264337593543950335", Currency::Inr).minor().is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_amount_survives_the_round_trip(minor in 0..=MAX_MINOR) {
+            for currency in Currency::ALL {
+                let money = Money::from_minor(minor, currency);
+                let back = MoneyInput { amount: money.amount, currency };
+                proptest::prop_assert_eq!(back.minor(), Ok(minor));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The schema's own scalars for dates, instants and exact numbers. Each names the specification of its text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{NaiveDate, SecondsFormat, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A calendar day without a time of day, as `2026-04-01` (ISO 8601). Which zone it is meant in is said by the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Date(pub NaiveDate);
+
+#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        if text.len() != 10 {
+            return Err(InputValueError::custom("a date is written as 2026-04-01"));
+        }
+        NaiveDate::from_str(text).map(Self).map_err(|_| InputValueError::custom("a date is written as 2026-04-01"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// An instant as `2026-04-01T09:30:00.000000Z` (RFC 3339). Answers are in UTC; inputs may carry any offset and are kept to the microsecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DateTime(pub chrono::DateTime<Utc>);
+
+#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        let parsed = chrono::DateTime::parse_from_rfc3339(text);
+        let instant = parsed.map_err(|_| InputValueError::custom("an instant is written as 2026-04-01T09:30:00Z"))?;
+        let utc = instant.with_timezone(&Utc).trunc_subsecs(6);
+        // PostgreSQL holds years to 294276, chrono to 262142, and no business reaches either.
+        let year = chrono::Datelike::year(&utc);
+        if !(1900..=9999).contains(&year) {
+            return Err(InputValueError::custom("an instant lies between the years 1900 and 9999"));
+        }
+        Ok(Self(utc))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+/// An exact decimal number, sent and received as a string such as `"1250.50"`. JSON integers are accepted too; JSON numbers with a fraction are
+/// refused, because they pass through a binary floating-point number on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal(pub rust_decimal::Decimal);
+
+#[Scalar(name = "Decimal", specified_by_url = "https://en.wikipedia.org/wiki/Decimal_representation")]
+impl ScalarType for Decimal {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) if text.len() <= 40 => {
+                rust_decimal::Decimal::from_str_exact(text).map(Self).map_err(|_| InputValueError::custom("a decimal is written as \"1250.50\""))
+            }
+            Value::Number(number) => match number.as_i64() {
+                Some(whole) => Ok(Self(whole.into())),
+                None => Err(InputValueError::custom("send a decimal with a fraction as a string, such as \"1250.50\", so that no digit is lost")),
+            },
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

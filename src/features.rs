@@ -1,0 +1,87 @@
+//! The registration list: one line a feature. Everything that a noun hooks into follows from its line or from an attribute of its fields.
+
+pub mod bulk;
+
+use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
+
+use crate::access::{NodeObject, Operation, SignedIn};
+use crate::base::id::AnyId;
+use crate::base::page::{MAX_SIZE, argument};
+use crate::base::{Code, Error, Noun, Result};
+
+/// Lists the features: each brings `Roots` and `Mutations`, and the objects that `node` can find by their identifier's noun.
+macro_rules! features {
+    ($($feature:ident { $($object:ident),* $(,)? })+) => {
+        $(pub mod $feature;)+
+
+        /// Everything that can be read.
+        #[derive(MergedObject, Default)]
+        pub struct Query(Nodes, $($feature::Roots),+);
+
+        /// Everything that can be changed. The fields of one operation run one after another, each in a transaction of its own.
+        #[derive(MergedObject, Default)]
+        pub struct Mutation($($feature::Mutations),+);
+
+        /// The derived `id` method has no place for a documentation comment of its own.
+        #[allow(missing_docs)]
+        mod interface {
+            use super::*;
+
+            /// An object with an identifier of its own.
+            #[derive(Interface)]
+            #[graphql(field(name = "id", ty = "ID", desc = "The identifier."))]
+            pub enum Node {
+                $($($object($feature::object::$object),)*)+
+            }
+        }
+        pub use interface::Node;
+
+        async fn find(ctx: &Context<'_>, id: &AnyId) -> Result<Option<Node>> {
+            $($(
+                if id.prefix == <<$feature::object::$object as NodeObject>::Row as Noun>::PREFIX {
+                    Operation::of(ctx)?.scope()?.require($feature::object::$object::READ)?;
+                    return Ok($feature::object::$object::load(ctx, id.uuid).await?.map(Node::from));
+                }
+            )*)+
+            Err(Error::new(Code::InvalidId, format!("There are no objects of the kind `{}`.", id.prefix)))
+        }
+    };
+}
+
+features! {
+    contacts { Contact }
+}
+pub mod accounts;
+pub mod companies;
+
+/// The fields that find objects of any kind.
+#[derive(Default)]
+pub struct Nodes;
+
+#[Object]
+impl Nodes {
+    /// The object of an identifier, whatever its kind; null when there is no such object in this organization.
+    #[graphql(guard = "SignedIn")]
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The identifier.")] id: ID) -> Result<Option<Node>> {
+        find(ctx, &AnyId::parse(&id)?).await
+    }
+
+    /// The objects of up to 100 identifiers, in their order; null in the place of each that is not there.
+    #[graphql(guard = "SignedIn")]
+    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "The identifiers.")] ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+        if i64::try_from(ids.len()).unwrap_or(i64::MAX) > MAX_SIZE {
+            return Err(argument("ids", &format!("`ids` takes at most {MAX_SIZE} identifiers.")));
+        }
+        let ids: Vec<AnyId> = ids.iter().map(|id| AnyId::parse(id)).collect::<Result<_>>()?;
+        futures_util::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await
+    }
+}
+
+/// The executable schema.
+pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// Builds the schema.
+#[must_use]
+pub fn build() -> ApiSchema {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}

@@ -1,0 +1,5 @@
+//! Accounts.
+pub mod loaders;
+pub mod model;
+pub mod object;
+pub mod queries;

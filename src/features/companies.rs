@@ -1,0 +1,2 @@
+//! Companies.
+pub mod model;

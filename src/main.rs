@@ -1,0 +1,2 @@
+//! PayAid.
+fn main() {}

@@ -1,0 +1,210 @@
+//! Configuration, read from the environment and the command line. `.env.example` lists every variable with what happens when it is missing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::SecretString;
+
+/// Where the database is and how it is talked to.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// The primary, as `postgres://payaid_server@host/payaid`; the login must not be a superuser.
+    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    pub url: String,
+    /// A replica to read from; without one, the primary serves reads too.
+    #[arg(long = "database-read-url", env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub read_url: Option<String>,
+    /// Connections kept to each node.
+    #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8)]
+    pub pool_size: usize,
+    /// How long an operation waits for a free connection, such as `200ms`.
+    #[arg(long, env = "DATABASE_POOL_WAIT", default_value = "200ms", value_parser = duration)]
+    pub pool_wait: Duration,
+    /// How long connecting may take.
+    #[arg(long, env = "DATABASE_CONNECT_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// How long a connection is used before it is replaced.
+    #[arg(long, env = "DATABASE_MAX_LIFETIME", default_value = "30m", value_parser = duration)]
+    pub max_lifetime: Duration,
+    /// How long one statement may run.
+    #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub statement_timeout: Duration,
+    /// How long one statement may wait for a lock.
+    #[arg(long, env = "DATABASE_LOCK_TIMEOUT", default_value = "1s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How long a transaction may stand idle.
+    #[arg(long, env = "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub idle_in_transaction_timeout: Duration,
+}
+
+impl DatabaseConfig {
+    /// The defaults for an address.
+    #[must_use]
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            read_url: None,
+            pool_size: 8,
+            pool_wait: Duration::from_millis(200),
+            connect_timeout: Duration::from_secs(5),
+            max_lifetime: Duration::from_secs(1800),
+            statement_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(1),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Who signs access tokens and how long sign-ins last.
+#[derive(Debug, Clone, Args)]
+pub struct AuthConfig {
+    /// The Ed25519 private key that signs access tokens, as PEM (PKCS#8); make one with `openssl genpkey -algorithm ed25519`.
+    #[arg(long, env = "JWT_PRIVATE_KEY", hide_env_values = true)]
+    pub jwt_private_key: SecretString,
+    /// The Ed25519 public keys that were in use before, as PEM one after another: their tokens stay good until they expire.
+    #[arg(long, env = "JWT_PREVIOUS_PUBLIC_KEYS")]
+    pub jwt_previous_public_keys: Option<String>,
+    /// The issuer named in tokens.
+    #[arg(long, env = "JWT_ISSUER", default_value = "payaid")]
+    pub jwt_issuer: String,
+    /// The audience named in tokens.
+    #[arg(long, env = "JWT_AUDIENCE", default_value = "payaid-api")]
+    pub jwt_audience: String,
+    /// How long an access token is good.
+    #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "15m", value_parser = duration)]
+    pub access_token_ttl: Duration,
+    /// How long a session can go without being refreshed.
+    #[arg(long, env = "REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration)]
+    pub refresh_token_ttl: Duration,
+}
+
+impl AuthConfig {
+    /// The defaults around a private key in PEM.
+    #[must_use]
+    pub fn with_key(pem: impl Into<SecretString>) -> Self {
+        Self {
+            jwt_private_key: pem.into(),
+            jwt_previous_public_keys: None,
+            jwt_issuer: "payaid".to_owned(),
+            jwt_audience: "payaid-api".to_owned(),
+            access_token_ttl: Duration::from_secs(900),
+            refresh_token_ttl: Duration::from_secs(30 * 86_400),
+        }
+    }
+}
+
+/// How the server meets its clients.
+#[derive(Debug, Clone, Args)]
+pub struct HttpConfig {
+    /// The address to listen on.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Origins of browsers' pages that may call the API, comma separated, such as `https://app.example.in`; none by default.
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// How long one operation may take.
+    #[arg(long, env = "OPERATION_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub operation_timeout: Duration,
+    /// The largest request body, in bytes.
+    #[arg(long, env = "BODY_LIMIT", default_value_t = 1_048_576)]
+    pub body_limit: usize,
+    /// How long running operations may take to finish when the server is asked to stop.
+    #[arg(long, env = "DRAIN_TIMEOUT", default_value = "25s", value_parser = duration)]
+    pub drain_timeout: Duration,
+    /// Whether `Strict-Transport-Security` is sent: switch it off only where there is no TLS in front.
+    #[arg(long, env = "HSTS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub hsts: bool,
+    /// Whether the explorer is served at `/graphiql`.
+    #[arg(long, env = "EXPLORER", default_value_t = true, action = clap::ArgAction::Set)]
+    pub explorer: bool,
+}
+
+impl HttpConfig {
+    /// The defaults at an address, as a development server has them.
+    #[must_use]
+    pub fn at(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            cors_origins: Vec::new(),
+            operation_timeout: Duration::from_secs(10),
+            body_limit: 1_048_576,
+            drain_timeout: Duration::from_secs(25),
+            hsts: false,
+            explorer: true,
+        }
+    }
+}
+
+/// Where Redis is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RedisConfig {
+    /// Redis, shared by several servers for their limits; without it each server counts for itself.
+    #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
+    pub url: Option<String>,
+}
+
+/// Where a local language model answers.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LlmConfig {
+    /// Whether a language model is used at all.
+    #[arg(long, env = "OLLAMA_ENABLED", default_value_t = false, action = clap::ArgAction::Set)]
+    pub ollama_enabled: bool,
+    /// Ollama's address, such as `http://127.0.0.1:11434`.
+    #[arg(long, env = "OLLAMA_URL")]
+    pub ollama_url: Option<String>,
+}
+
+/// Everything that a serving process needs.
+#[derive(Debug, Clone, Args)]
+pub struct ServerConfig {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// Redis.
+    #[command(flatten)]
+    pub redis: RedisConfig,
+    /// Sign-in.
+    #[command(flatten)]
+    pub auth: AuthConfig,
+    /// HTTP.
+    #[command(flatten)]
+    pub http: HttpConfig,
+}
+
+/// Reads a duration such as `250ms`, `15s`, `10m`, `12h` or `30d`.
+///
+/// # Errors
+/// A sentence for the person who configures.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration; write 250ms, 15s, 10m, 12h or 30d");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (digits, unit) = text.split_at(split);
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let (millis, most) = match unit {
+        "ms" => (1, 86_400_000),
+        "s" => (1_000, 86_400 * 365),
+        "m" => (60_000, 1_440 * 365),
+        "h" => (3_600_000, 24 * 365),
+        "d" => (86_400_000, 3_650),
+        _ => return Err(wrong()),
+    };
+    if number > most {
+        return Err(wrong());
+    }
+    Ok(Duration::from_millis(number * millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for bad in ["", "5", "s", "-5s", "5 s", "99999999999999999999s", "5y"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! PostgreSQL: pools, transactions, the columns that a statement reads, and migrations.
+//!
+//! What must hold: every statement of the server runs inside a [`Transaction`], so that the tenant is set before the first row is read; a read
+//! operation uses one connection and one snapshot; a connection goes back to its pool only when its transaction has ended.
+
+pub mod columns;
+pub mod failure;
+pub mod health;
+pub mod migrate;
+pub mod pool;
+pub mod statement;
+pub mod transaction;
+
+pub use columns::{Col, ColumnNames, Columns, ReadShape};
+pub use pool::{Databases, Pool};
+pub use transaction::{Access, Settings, Transaction};

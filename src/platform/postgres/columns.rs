@@ -1,0 +1,208 @@
+//! Reading only the columns that an operation selects.
+//!
+//! A row struct derives Diesel's `Selectable` as usual, and its fields are [`Col`]s where the column may be left out. [`Columns`] stands in the
+//! `SELECT` in place of the full list and writes `NULL` for what is not wanted, so that the row keeps its shape. A `Col` that was not read answers
+//! with an internal error, never with a wrong value.
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
+use diesel::pg::{Pg, PgValue};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::{Column, QueryResult, Selectable};
+use serde::{Serialize, Serializer};
+
+use crate::base::{Error, Result};
+
+/// A column's value, or the fact that it was not read.
+#[derive(Debug, Clone, PartialEq, Eq, FromSqlRow)]
+pub struct Col<T>(Option<T>);
+
+impl<T> Col<T> {
+    /// A value that was read.
+    pub const fn read(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` when the column was not read: the row struct's `NEEDS` lacks an entry.
+    pub fn get(&self) -> Result<&T> {
+        self.0.as_ref().ok_or_else(|| Error::internal("a column was used that was not read; see ReadShape::NEEDS"))
+    }
+}
+
+impl<T: Copy> Col<T> {
+    /// The value of a small type.
+    ///
+    /// # Errors
+    /// As [`Col::get`].
+    pub fn value(&self) -> Result<T> {
+        self.get().copied()
+    }
+}
+
+impl Col<String> {
+    /// The text.
+    ///
+    /// # Errors
+    /// As [`Col::get`].
+    pub fn text(&self) -> Result<&str> {
+        self.get().map(String::as_str)
+    }
+}
+
+impl Col<Option<String>> {
+    /// The text, where there is one.
+    ///
+    /// # Errors
+    /// As [`Col::get`].
+    pub fn text(&self) -> Result<Option<&str>> {
+        self.get().map(Option::as_deref)
+    }
+}
+
+impl<T: Serialize> Serialize for Col<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<T, ST> FromSql<ST, Pg> for Col<T>
+where
+    T: FromSql<ST, Pg>,
+{
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        T::from_sql(value).map(Self::read)
+    }
+
+    /// A column that may be empty reads `NULL` as its empty value; for any other, `NULL` can only mean that it was left out.
+    fn from_nullable_sql(value: Option<PgValue<'_>>) -> deserialize::Result<Self> {
+        match value {
+            Some(value) => Self::from_sql(value),
+            None => Ok(Self(T::from_nullable_sql(None).ok())),
+        }
+    }
+}
+
+/// How a row struct relates to the fields of its GraphQL type.
+///
+/// A column is read when a selected field bears its name (`companyName` reads `company_name`), when [`ReadShape::NEEDS`] says so, or when it is one
+/// of [`ReadShape::ALWAYS`].
+pub trait ReadShape: Selectable<Pg> {
+    /// The GraphQL type.
+    const TYPE: &'static str;
+    /// Columns that every read brings along: the keys.
+    const ALWAYS: &'static [&'static str];
+    /// Fields (in snake case) that need columns of another name.
+    const NEEDS: &'static [(&'static str, &'static [&'static str])];
+}
+
+/// The names of a tuple of columns.
+pub trait ColumnNames {
+    /// The names, in the tuple's order.
+    const NAMES: &'static [&'static str];
+
+    /// Writes the columns whose bit is set, and `NULL` for the others.
+    ///
+    /// # Errors
+    /// As Diesel's query building.
+    fn write<'b>(&'b self, read: u64, out: AstPass<'_, 'b, Pg>) -> QueryResult<()>;
+}
+
+/// The columns of `R`, of which only some are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns<S> {
+    columns: S,
+    read: u64,
+}
+
+impl<S: ColumnNames> Columns<S> {
+    /// Every column of the row.
+    pub fn all<R: ReadShape<SelectExpression = S>>() -> Self {
+        Self { columns: R::construct_selection(), read: u64::MAX }
+    }
+
+    /// The columns that these fields need, and those named in `also` (an ordering's key).
+    pub fn of<R: ReadShape<SelectExpression = S>>(fields: Option<&[String]>, also: &[&str]) -> Self {
+        let Some(fields) = fields else { return Self::all::<R>() };
+        let needed_by_field =
+            |name: &str| R::NEEDS.iter().any(|(field, columns)| columns.contains(&name) && fields.iter().any(|known| known == field));
+        let wanted =
+            |name: &str| R::ALWAYS.contains(&name) || also.contains(&name) || fields.iter().any(|field| field == name) || needed_by_field(name);
+        let read = S::NAMES.iter().enumerate().filter(|(_, name)| wanted(name)).fold(0, |read, (index, _)| read | bit(index));
+        Self { columns: R::construct_selection(), read }
+    }
+}
+
+const fn bit(index: usize) -> u64 {
+    if index < 64 { 1 << index } else { 0 }
+}
+
+impl<S: Expression> Expression for Columns<S> {
+    type SqlType = S::SqlType;
+}
+impl<S, QS> AppearsOnTable<QS> for Columns<S>
+where
+    S: AppearsOnTable<QS>,
+    Self: Expression,
+{
+}
+impl<S, QS> SelectableExpression<QS> for Columns<S>
+where
+    S: SelectableExpression<QS>,
+    Self: AppearsOnTable<QS>,
+{
+}
+impl<S, GB> ValidGrouping<GB> for Columns<S>
+where
+    S: ValidGrouping<GB>,
+{
+    type IsAggregate = S::IsAggregate;
+}
+impl<S> QueryId for Columns<S> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+impl<S: ColumnNames> QueryFragment<Pg> for Columns<S> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.columns.write(self.read, out)
+    }
+}
+
+macro_rules! column_names {
+    ($($column:ident)+) => {
+        impl<$($column),+> ColumnNames for ($($column,)+)
+        where
+            $($column: Column + QueryFragment<Pg>),+
+        {
+            const NAMES: &'static [&'static str] = &[$($column::NAME),+];
+
+            fn write<'b>(&'b self, read: u64, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                #[allow(non_snake_case)]
+                let ($($column,)+) = self;
+                let mut index = 0;
+                $(
+                    if index > 0 {
+                        out.push_sql(", ");
+                    }
+                    if read & bit(index) == 0 {
+                        out.push_sql("NULL");
+                    } else {
+                        $column.walk_ast(out.reborrow())?;
+                    }
+                    index += 1;
+                )+
+                let _ = index;
+                Ok(())
+            }
+        }
+    };
+}
+
+macro_rules! column_names_up_to {
+    ($first:ident) => { column_names!($first); };
+    ($first:ident $($rest:ident)+) => { column_names!($first $($rest)+); column_names_up_to!($($rest)+); };
+}
+
+column_names_up_to!(C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C12 C13 C14 C15 C16 C17 C18 C19 C20 C21 C22 C23 C24 C25 C26 C27 C28 C29 C30 C31 C32);

@@ -1,0 +1,166 @@
+//! Pools of connections: one to the primary, one to the replica where there is one.
+
+use std::time::Duration;
+
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::base::{Error, Result};
+use crate::platform::config::DatabaseConfig;
+use crate::platform::postgres::health::Replica;
+
+/// A pool of connections to one database node.
+#[derive(Clone)]
+pub struct Pool {
+    inner: deadpool::Pool<AsyncPgConnection>,
+    queue_limit: usize,
+}
+
+/// A connection that returns to its pool when it is dropped.
+pub type Pooled = deadpool::Object<AsyncPgConnection>;
+
+impl Pool {
+    /// A pool that connects when it is first used.
+    ///
+    /// # Errors
+    /// When the address cannot be understood.
+    pub fn new(url: &str, config: &DatabaseConfig) -> anyhow::Result<Self> {
+        let prepared = connection_config(url, config)?;
+        let mut manager_config = ManagerConfig::default();
+        manager_config.recycling_method = RecyclingMethod::Fast;
+        manager_config.custom_setup = Box::new(move |_| connect(prepared.clone()).boxed());
+        let manager = AsyncDieselConnectionManager::new_with_config(url, manager_config);
+        let lifetime = config.max_lifetime;
+        // The cache of prepared statements grows with every shape of a filter, so connections do not live for ever.
+        let young = Hook::sync_fn(move |_, metrics| if metrics.age() < lifetime { Ok(()) } else { Err(HookError::message("past its lifetime")) });
+        let inner = deadpool::Pool::builder(manager)
+            .max_size(config.pool_size)
+            .wait_timeout(Some(config.pool_wait))
+            .create_timeout(Some(config.connect_timeout))
+            .runtime(::deadpool::Runtime::Tokio1)
+            .pre_recycle(young)
+            .build()?;
+        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64) })
+    }
+
+    /// A connection, within the configured wait.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` when none is free in time, too many are waiting already, or the database cannot be reached.
+    pub async fn get(&self) -> Result<Pooled> {
+        if self.inner.status().waiting > self.queue_limit {
+            return Err(Error::database_unavailable("too many operations wait for a connection"));
+        }
+        self.inner.get().await.map_err(Error::database_unavailable)
+    }
+
+    /// How many connections are open, free and waited for.
+    #[must_use]
+    pub fn status(&self) -> (usize, usize, usize) {
+        let status = self.inner.status();
+        (status.size, status.available, status.waiting)
+    }
+
+    /// Closes the pool: whoever asks from now on is refused.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}
+
+/// The database nodes: a primary for every write, and a replica for reads where one is configured and well.
+#[derive(Clone)]
+pub struct Databases {
+    primary: Pool,
+    replica: Option<Replica>,
+}
+
+impl Databases {
+    /// Pools to the configured nodes; connects only when first used.
+    ///
+    /// # Errors
+    /// When an address cannot be understood.
+    pub fn new(config: &DatabaseConfig) -> anyhow::Result<Self> {
+        let primary = Pool::new(&config.url, config)?;
+        let replica = config.read_url.as_deref().map(|url| Pool::new(url, config).map(Replica::watch)).transpose()?;
+        Ok(Self { primary, replica })
+    }
+
+    /// Where writes go, and reads that must see them.
+    #[must_use]
+    pub const fn primary(&self) -> &Pool {
+        &self.primary
+    }
+
+    /// Where reads go: the replica while it is well, else the primary.
+    #[must_use]
+    pub fn reader(&self) -> &Pool {
+        self.replica.as_ref().and_then(Replica::pool).unwrap_or(&self.primary)
+    }
+
+    /// The replica, where one is configured.
+    #[must_use]
+    pub const fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref()
+    }
+
+    /// Closes every pool.
+    pub fn close(&self) {
+        self.primary.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
+    }
+}
+
+/// An address with the session settings that every connection of the server has.
+fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio_postgres::Config> {
+    use anyhow::Context;
+    let mut parsed: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;
+    let options = format!(
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+        config.statement_timeout.as_millis(),
+        config.lock_timeout.as_millis(),
+        config.idle_in_transaction_timeout.as_millis()
+    );
+    let options = parsed.get_options().map_or_else(|| options.clone(), |own| format!("{own} {options}"));
+    parsed.options(options).connect_timeout(config.connect_timeout).keepalives_idle(Duration::from_secs(30));
+    if parsed.get_application_name().is_none() {
+        parsed.application_name("payaid");
+    }
+    Ok(parsed)
+}
+
+/// Connects, with TLS where the address asks for it.
+fn connect(config: tokio_postgres::Config) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
+    async move {
+        let failed = |error: tokio_postgres::Error| ConnectionError::BadConnection(describe(&error));
+        if config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable || is_local(&config) {
+            let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(failed)?;
+            return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
+        }
+        let (client, connection) = config.connect(tls()).await.map_err(failed)?;
+        AsyncPgConnection::try_from_client_and_connection(client, connection).await
+    }
+    .boxed()
+}
+
+/// An error with its cause: tokio-postgres keeps the telling part in the source.
+fn describe(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+fn is_local(config: &tokio_postgres::Config) -> bool {
+    config.get_hosts().iter().all(|host| matches!(host, tokio_postgres::config::Host::Unix(_)))
+}
+
+fn tls() -> MakeRustlsConnect {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    MakeRustlsConnect::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}

@@ -1,0 +1,171 @@
+//! Statements that Diesel's builder has no words for: literal limits, a list for each of many parents, and plain SQL that is prepared once.
+//!
+//! All of them are cached as prepared statements by their text, which `diesel::sql_query` never is.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::QueryResult;
+use diesel::expression::SqlLiteral;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types;
+use uuid::Uuid;
+
+macro_rules! cached_by_text {
+    ($name:ident<$($parameter:ident),+>) => {
+        impl<$($parameter),+> QueryId for $name<$($parameter),+> {
+            type QueryId = ();
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+    };
+}
+
+/// A query with a literal limit: the planner sees the number, which a bound one hides from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Limited<Q> {
+    /// The query, without a limit of its own.
+    pub query: Q,
+    /// At most so many rows.
+    pub limit: i64,
+}
+
+cached_by_text!(Limited<Q>);
+impl<Q: Query> Query for Limited<Q> {
+    type SqlType = Q::SqlType;
+}
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Limited<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.query.walk_ast(out.reborrow())?;
+        out.push_sql(" LIMIT ");
+        out.push_sql(&self.limit.to_string());
+        Ok(())
+    }
+}
+
+/// The parent's id inside a [`ForEachParent`]: compare the child's foreign key with it.
+#[must_use]
+pub fn parent_id() -> SqlLiteral<sql_types::Uuid> {
+    diesel::dsl::sql("parent.id")
+}
+
+/// The parent's id and a count, to select inside a [`ForEachParent`].
+#[must_use]
+pub fn count_for_parent() -> SqlLiteral<(sql_types::Uuid, sql_types::BigInt)> {
+    diesel::dsl::sql("parent.id, count(*)")
+}
+
+/// The same query for each of many parents, each with a limit of its own, in one statement.
+///
+/// The query names its parent by [`parent_id`], and reads the foreign key along, by which its rows are then told apart.
+#[derive(Debug, Clone)]
+pub struct ForEachParent<Q> {
+    /// The parents' ids.
+    pub parents: Vec<Uuid>,
+    /// The query for one parent, without a limit of its own.
+    pub query: Q,
+    /// At most so many rows for each parent.
+    pub limit: i64,
+}
+
+cached_by_text!(ForEachParent<Q>);
+impl<Q: Query> Query for ForEachParent<Q> {
+    type SqlType = Q::SqlType;
+}
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEachParent<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT child.* FROM unnest(");
+        out.push_bind_param::<sql_types::Array<sql_types::Uuid>, _>(&self.parents)?;
+        out.push_sql(") AS parent (id) CROSS JOIN LATERAL (");
+        self.query.walk_ast(out.reborrow())?;
+        out.push_sql(" LIMIT ");
+        out.push_sql(&self.limit.to_string());
+        out.push_sql(") AS child");
+        Ok(())
+    }
+}
+
+/// A value bound to a `?` of [`Sql`].
+#[derive(Debug, Clone)]
+pub enum Bind {
+    /// An identifier.
+    Uuid(Uuid),
+    /// Several identifiers.
+    Uuids(Vec<Uuid>),
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Int(i32),
+    /// A large whole number.
+    BigInt(i64),
+    /// An instant.
+    Instant(DateTime<Utc>),
+    /// A day.
+    Date(NaiveDate),
+}
+
+/// A statement written out, with `?` for each bound value and `ST` the SQL types of its columns.
+#[derive(Debug, Clone)]
+pub struct Sql<ST> {
+    text: &'static str,
+    binds: Vec<Bind>,
+    columns: std::marker::PhantomData<fn() -> ST>,
+}
+
+impl<ST> Sql<ST> {
+    /// The statement and the values of its `?`, in their order.
+    #[must_use]
+    pub const fn new(text: &'static str, binds: Vec<Bind>) -> Self {
+        Self { text, binds, columns: std::marker::PhantomData }
+    }
+}
+
+cached_by_text!(Sql<ST>);
+impl<ST> Query for Sql<ST> {
+    type SqlType = ST;
+}
+impl<ST> QueryFragment<Pg> for Sql<ST> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut parts = self.text.split('?');
+        out.push_sql(parts.next().unwrap_or_default());
+        for (part, bind) in parts.zip(&self.binds) {
+            match bind {
+                Bind::Uuid(value) => out.push_bind_param::<sql_types::Uuid, _>(value)?,
+                Bind::Uuids(value) => out.push_bind_param::<sql_types::Array<sql_types::Uuid>, _>(value)?,
+                Bind::Text(value) => out.push_bind_param::<sql_types::Text, _>(value)?,
+                Bind::Int(value) => out.push_bind_param::<sql_types::Integer, _>(value)?,
+                Bind::BigInt(value) => out.push_bind_param::<sql_types::BigInt, _>(value)?,
+                Bind::Instant(value) => out.push_bind_param::<sql_types::Timestamptz, _>(value)?,
+                Bind::Date(value) => out.push_bind_param::<sql_types::Date, _>(value)?,
+            }
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}
+
+/// Orders a boxed query by a column and the id, in the direction in which `window` reads, and keeps only what its cursors leave.
+///
+/// `key` reads the column's type from a cursor's key. The comparison `column <= key AND (column < key OR id < cursor)` says the same as a row
+/// comparison and lets the index begin at the key.
+#[macro_export]
+macro_rules! keyset {
+    ($query:expr, $window:expr, $column:expr, $id:expr, $key:path) => {{
+        use diesel::prelude::*;
+        use $crate::base::page::Direction;
+        let mut query = $query;
+        let ascending = $window.order.direction == Direction::Asc;
+        for (cursor, later) in [(&$window.after, ascending), (&$window.before, !ascending)] {
+            if let Some(cursor) = cursor {
+                let key = $key(&cursor.key)?;
+                query = if later {
+                    query.filter($column.ge(key.clone()).and($column.gt(key).or($id.gt(cursor.id))))
+                } else {
+                    query.filter($column.le(key.clone()).and($column.lt(key).or($id.lt(cursor.id))))
+                };
+            }
+        }
+        match $window.reading() {
+            Direction::Asc => query.order(($column.asc(), $id.asc())),
+            Direction::Desc => query.order(($column.desc(), $id.desc())),
+        }
+    }};
+}

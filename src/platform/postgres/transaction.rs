@@ -1,0 +1,212 @@
+//! A transaction that is opened together with its first statement.
+//!
+//! `BEGIN` and the tenant's settings travel as one message just before the first statement, so that opening costs no round trip of its own;
+//! statements that are awaited together travel together. A transaction that is dropped without [`Transaction::commit`] ends by itself, off the
+//! caller's path, and only then does its connection return to the pool.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::query_dsl::CompatibleType;
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::future::{BoxFuture, Shared};
+use futures_util::{FutureExt, TryStreamExt};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::base::{Error, Result};
+use crate::platform::postgres::failure::translate;
+use crate::platform::postgres::pool::{Pool, Pooled};
+
+/// How long the end of a transaction may take before its connection is given up.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read one consistent state: `READ ONLY`, `REPEATABLE READ`.
+    Snapshot,
+    /// Read and change.
+    Write,
+}
+
+/// Whom the transaction runs for, as row level security sees it. What is not set shows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The tenant.
+    pub organization: Option<Uuid>,
+    /// The user who has proven to be herself.
+    pub user: Option<Uuid>,
+    /// The checked e-mail address that is signing in or up.
+    pub email: Option<String>,
+    /// The hash of the refresh or invitation token that was presented.
+    pub token_hash: Option<String>,
+}
+
+impl Settings {
+    fn begin(&self, access: Access) -> String {
+        let mut sql = String::from(match access {
+            Access::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Access::Write => "BEGIN",
+        });
+        let ids = [("organization_id", self.organization), ("user_id", self.user)];
+        let texts = [("email", &self.email), ("token_hash", &self.token_hash)];
+        for (name, id) in ids {
+            if let Some(id) = id {
+                let _ = write!(sql, "; SET LOCAL app.{name} = '{id}'");
+            }
+        }
+        for (name, text) in texts {
+            if let Some(text) = text {
+                let _ = write!(sql, "; SET LOCAL app.{name} = '{}'", text.replace('\'', "''"));
+            }
+        }
+        sql
+    }
+}
+
+/// A transaction on one connection; clones share it.
+#[derive(Clone)]
+pub struct Transaction {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool,
+    begin: String,
+    opened: OnceCell<Opened>,
+    committed: AtomicBool,
+}
+
+struct Opened {
+    connection: Arc<Pooled>,
+    begun: Shared<BoxFuture<'static, Result<()>>>,
+}
+
+impl Transaction {
+    /// A transaction that takes a connection when its first statement is run.
+    #[must_use]
+    pub fn new(pool: Pool, access: Access, settings: &Settings) -> Self {
+        Self { inner: Arc::new(Inner { pool, begin: settings.begin(access), opened: OnceCell::new(), committed: AtomicBool::new(false) }) }
+    }
+
+    /// Runs a statement and reads its rows.
+    ///
+    /// # Errors
+    /// As [`translate`] says, or `DATABASE_UNAVAILABLE` when no connection can be had.
+    pub async fn load<Q, T, ST>(&self, query: Q) -> Result<Vec<T>>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<Pg> + QueryId,
+        Q::SqlType: CompatibleType<T, Pg, SqlType = ST>,
+        T: FromSqlRow<ST, Pg>,
+    {
+        let opened = self.open().await?;
+        let mut connection: &AsyncPgConnection = &opened.connection;
+        let (begun, stream) = futures_util::join!(opened.begun.clone(), AsyncConnectionCore::load(&mut connection, query));
+        begun?;
+        let mut stream = stream.map_err(translate)?;
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await.map_err(translate)? {
+            rows.push(T::build_from_row(&row).map_err(|error| Error::internal(format!("a row cannot be read: {error}")))?);
+        }
+        Ok(rows)
+    }
+
+    /// Runs a statement and reads its first row, if there is one.
+    ///
+    /// # Errors
+    /// As [`Transaction::load`].
+    pub async fn first<Q, T, ST>(&self, query: Q) -> Result<Option<T>>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<Pg> + QueryId,
+        Q::SqlType: CompatibleType<T, Pg, SqlType = ST>,
+        T: FromSqlRow<ST, Pg>,
+    {
+        Ok(self.load(query).await?.into_iter().next())
+    }
+
+    /// Runs a statement and says how many rows it concerned.
+    ///
+    /// # Errors
+    /// As [`Transaction::load`].
+    pub async fn execute<Q>(&self, query: Q) -> Result<usize>
+    where
+        Q: QueryFragment<Pg> + QueryId,
+    {
+        let opened = self.open().await?;
+        let mut connection: &AsyncPgConnection = &opened.connection;
+        let (begun, count) = futures_util::join!(opened.begun.clone(), AsyncConnectionCore::execute_returning_count(&mut connection, query));
+        begun?;
+        count.map_err(translate)
+    }
+
+    /// Makes what was written last.
+    ///
+    /// # Errors
+    /// As [`translate`] says: nothing was written. When the connection is lost while this is under way, the outcome is not known, and the message
+    /// says so.
+    pub async fn commit(&self) -> Result<()> {
+        let Some(opened) = self.inner.opened.get() else { return Ok(()) };
+        opened.begun.clone().await?;
+        let mut connection: &AsyncPgConnection = &opened.connection;
+        connection.batch_execute("COMMIT").await.map_err(|error| {
+            let mut error = translate(error);
+            if error.code == crate::base::Code::DatabaseUnavailable {
+                error.message =
+                    "The connection was lost while the change was being confirmed. Read the object before you repeat the change.".to_owned();
+            }
+            error
+        })?;
+        self.inner.committed.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<&Opened> {
+        self.inner.opened.get_or_try_init(|| self.inner.begin()).await
+    }
+}
+
+impl Inner {
+    /// Takes a connection and sends `BEGIN`, without waiting for the answer.
+    async fn begin(&self) -> Result<Opened> {
+        let connection = Arc::new(self.pool.get().await?);
+        let (own, sql) = (Arc::clone(&connection), self.begin.clone());
+        let begun = async move {
+            let mut connection: &AsyncPgConnection = &own;
+            connection.batch_execute(&sql).await.map_err(translate)
+        };
+        let begun = begun.boxed().shared();
+        // The first poll puts the message on the wire, before any statement that is sent after this returns.
+        let _ = futures_util::poll!(begun.clone());
+        Ok(Opened { connection, begun })
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Some(Opened { connection, begun }) = self.opened.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if AtomicBool::load(&self.committed, Ordering::Acquire) {
+            return;
+        }
+        // For a snapshot, rolling back is as good as committing.
+        runtime.spawn(async move {
+            let ended = tokio::time::timeout(END_TIMEOUT, async {
+                begun.await?;
+                let mut own: &AsyncPgConnection = &connection;
+                own.batch_execute("ROLLBACK").await.map_err(translate)
+            });
+            let well = matches!(ended.await, Ok(Ok(())));
+            if let (false, Ok(pooled)) = (well, Arc::try_unwrap(connection)) {
+                drop(Pooled::take(pooled));
+            }
+        });
+    }
+}

@@ -1,0 +1,272 @@
+// @generated automatically by Diesel CLI.
+
+pub mod sql_types {
+    #[derive(diesel::sql_types::SqlType)]
+    #[diesel(postgres_type(name = "tsvector", schema = "pg_catalog"))]
+    pub struct Tsvector;
+}
+
+diesel::table! {
+    activities (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        subject -> Text,
+        body -> Nullable<Text>,
+        occurred_at -> Timestamptz,
+        duration_minutes -> Nullable<Int4>,
+        contact_id -> Nullable<Uuid>,
+        deal_id -> Nullable<Uuid>,
+        author_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    audit_entries (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_id -> Nullable<Uuid>,
+        action -> Text,
+        noun -> Text,
+        row_id -> Uuid,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    companies (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        gstin -> Nullable<Text>,
+        state_code -> Nullable<Text>,
+        industry -> Nullable<Text>,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        website -> Nullable<Text>,
+        addresses -> Jsonb,
+        notes -> Nullable<Text>,
+        owner_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Tsvector;
+
+    contacts (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        company_id -> Nullable<Uuid>,
+        city -> Nullable<Text>,
+        state_code -> Nullable<Text>,
+        stage -> Text,
+        status -> Text,
+        source -> Text,
+        tags -> Array<Nullable<Text>>,
+        owner_id -> Nullable<Uuid>,
+        notes -> Nullable<Text>,
+        search -> Tsvector,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    deal_stage_changes (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        deal_id -> Uuid,
+        from_stage_id -> Nullable<Uuid>,
+        to_stage_id -> Uuid,
+        actor_id -> Nullable<Uuid>,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    deals (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        title -> Text,
+        pipeline_id -> Uuid,
+        stage_id -> Uuid,
+        status -> Text,
+        contact_id -> Nullable<Uuid>,
+        company_id -> Nullable<Uuid>,
+        owner_id -> Nullable<Uuid>,
+        value_minor -> Int8,
+        currency -> Text,
+        probability -> Int4,
+        expected_close -> Nullable<Date>,
+        closed_at -> Nullable<Timestamptz>,
+        closed_reason -> Nullable<Text>,
+        notes -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    invitations (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        email -> Text,
+        role -> Text,
+        token_hash -> Text,
+        invited_by -> Uuid,
+        expires_at -> Timestamptz,
+        accepted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    memberships (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        removed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    organizations (id) {
+        id -> Uuid,
+        name -> Text,
+        gstin -> Nullable<Text>,
+        state_code -> Text,
+        time_zone -> Text,
+        locale -> Text,
+        plan -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pipeline_stages (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        pipeline_id -> Uuid,
+        name -> Text,
+        position -> Int4,
+        kind -> Text,
+        probability -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pipelines (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        is_default -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    sessions (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        user_id -> Uuid,
+        refresh_hash -> Text,
+        previous_hash -> Nullable<Text>,
+        rotated_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    tasks (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        title -> Text,
+        description -> Nullable<Text>,
+        status -> Text,
+        priority -> Text,
+        assignee_id -> Nullable<Uuid>,
+        contact_id -> Nullable<Uuid>,
+        deal_id -> Nullable<Uuid>,
+        due_at -> Nullable<Timestamptz>,
+        due_key -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        email -> Text,
+        name -> Text,
+        password_hash -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::joinable!(activities -> organizations (organization_id));
+diesel::joinable!(audit_entries -> organizations (organization_id));
+diesel::joinable!(companies -> organizations (organization_id));
+diesel::joinable!(contacts -> organizations (organization_id));
+diesel::joinable!(deal_stage_changes -> organizations (organization_id));
+diesel::joinable!(deals -> organizations (organization_id));
+diesel::joinable!(invitations -> organizations (organization_id));
+diesel::joinable!(memberships -> organizations (organization_id));
+diesel::joinable!(memberships -> users (user_id));
+diesel::joinable!(pipeline_stages -> organizations (organization_id));
+diesel::joinable!(pipelines -> organizations (organization_id));
+diesel::joinable!(sessions -> organizations (organization_id));
+diesel::joinable!(tasks -> organizations (organization_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    activities,
+    audit_entries,
+    companies,
+    contacts,
+    deal_stage_changes,
+    deals,
+    invitations,
+    memberships,
+    organizations,
+    pipeline_stages,
+    pipelines,
+    sessions,
+    tasks,
+    users,
+);
