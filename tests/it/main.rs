@@ -9,3 +9,6 @@ mod catalog;
 mod harness;
 mod isolation;
 mod reading;
+mod replica;
+mod search;
+mod writing;
