@@ -56,6 +56,7 @@ CREATE TABLE invitations (
   FOREIGN KEY (organization_id, invited_by) REFERENCES memberships (organization_id, user_id)
 );
 CREATE INDEX invitations_by_email ON invitations (organization_id, email);
+CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
 -- One row for each signed-in device; the refresh token's hash changes with each use, and the one before is kept to notice its reuse.
 CREATE TABLE sessions (
@@ -74,6 +75,7 @@ CREATE TABLE sessions (
   FOREIGN KEY (organization_id, user_id) REFERENCES memberships (organization_id, user_id)
 );
 CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 -- The tenant policy alone would hide from a person signing in what she may see before an organization is chosen. So, beside the tenant:
 --   app.user_id      the user who has proven to be herself sees her own user, memberships, organizations and sessions
