@@ -3,6 +3,7 @@
 //! Every test has a database of its own and goes through HTTP as a client does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::as_conversions, missing_docs)]
 
+mod accounts;
 mod architecture;
 mod bad_input;
 mod catalog;
