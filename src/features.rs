@@ -53,6 +53,7 @@ features! {
 }
 pub mod accounts;
 pub mod companies;
+pub mod deals;
 
 /// The fields that find objects of any kind.
 #[derive(Default)]
