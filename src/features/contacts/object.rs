@@ -1,56 +1,21 @@
 //! What the schema shows of a contact.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Object};
-use uuid::Uuid;
 
-use crate::access::connection::{Connection, Listed};
-use crate::access::{Can, NodeObject, Operation, Permission};
+use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::scalars::DateTime;
 use crate::base::state;
 use crate::features::accounts::object::User;
-use crate::features::contacts::loaders::ContactById;
 use crate::features::contacts::model::{self, ContactId, ContactSource, ContactStage, ContactStatus};
 use crate::features::contacts::queries::ContactOrderField;
+use crate::object;
 
-/// A person the business deals with.
-#[derive(Clone)]
-pub struct Contact(pub Arc<model::Contact>);
-
-/// A page of contacts.
-pub type ContactConnection = Connection<Contact>;
-
-impl From<Arc<model::Contact>> for Contact {
-    fn from(row: Arc<model::Contact>) -> Self {
-        Self(row)
-    }
-}
-
-impl From<model::Contact> for Contact {
-    fn from(row: model::Contact) -> Self {
-        Self(Arc::new(row))
-    }
-}
-
-impl Listed for Contact {
-    const NAME: &'static str = "Contact";
-    type Order = ContactOrderField;
-    type Row = model::Contact;
-
-    fn row(&self) -> &model::Contact {
-        &self.0
-    }
-}
-
-impl NodeObject for Contact {
-    type Row = model::Contact;
-    const READ: Permission = Permission::ContactsRead;
-
-    async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
-        Ok(Operation::of(ctx)?.reads()?.load::<ContactById>(id).await?.map(Self))
-    }
+object! {
+    /// A person the business deals with.
+    Contact of model::Contact, ordered by ContactOrderField, seen with ContactsRead;
+    /// A page of contacts.
+    ContactConnection
 }
 
 /// A person the business deals with.
@@ -113,10 +78,7 @@ impl Contact {
 
     /// The member who looks after the contact; null when nobody does.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        match self.0.owner_id.value()? {
-            Some(id) => User::load(ctx, id).await,
-            None => Ok(None),
-        }
+        User::load_if(ctx, self.0.owner_id.value()?).await
     }
 
     /// Free text; null when there is none.
