@@ -52,10 +52,12 @@ macro_rules! features {
 }
 
 features! {
+    companies { Company }
     contacts { Contact }
+    tasks { Task }
+    activities { Activity }
 }
 pub mod accounts;
-pub mod companies;
 pub mod deals;
 
 /// The fields that find objects of any kind.

@@ -120,14 +120,14 @@ macro_rules! payloads {
         $create:ident { $created:ident }, $update:ident { $updated:ident }, $bulk_update:ident { $all:ident }, $delete:ident
     ) => {
         $crate::payload!(
-            #[doc = concat!("What came of creating a ", $one, ".")]
+            #[doc = concat!("What came of creating the ", $one, ".")]
             $create {
                 #[doc = concat!("The ", $one, " that was created; null when there are user errors.")]
                 $created: $object
             }
         );
         $crate::payload!(
-            #[doc = concat!("What came of changing a ", $one, ".")]
+            #[doc = concat!("What came of changing the ", $one, ".")]
             $update {
                 #[doc = concat!("The ", $one, " as it is now; null when there are user errors.")]
                 $updated: $object

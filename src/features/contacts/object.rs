@@ -4,11 +4,18 @@ use async_graphql::{Context, Object};
 
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
+use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
 use crate::base::state;
 use crate::features::accounts::object::User;
+use crate::features::activities::object::ActivityConnection;
+use crate::features::activities::queries::{ActivityFilter, ActivityOrder, ActivityParent};
+use crate::features::companies::object::Company;
 use crate::features::contacts::model::{self, ContactId, ContactSource, ContactStage, ContactStatus};
 use crate::features::contacts::queries::ContactOrderField;
+use crate::features::lists;
+use crate::features::tasks::object::TaskConnection;
+use crate::features::tasks::queries::{TaskFilter, TaskOrder, TaskParent};
 use crate::object;
 
 object! {
@@ -39,6 +46,11 @@ impl Contact {
     /// The telephone number in E.164, such as `+919876543210`; null when none is known.
     async fn phone(&self) -> Result<Option<&str>> {
         self.0.phone.text()
+    }
+
+    /// The company the contact works for; null when none is known.
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
+        Company::load_if(ctx, self.0.company_id.value()?).await
     }
 
     /// The town or city; null when it is not known.
@@ -84,6 +96,38 @@ impl Contact {
     /// Free text; null when there is none.
     async fn notes(&self) -> Result<Option<&str>> {
         self.0.notes.text()
+    }
+
+    /// The tasks about the contact, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<TaskFilter>,
+        #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<TaskOrder>,
+    ) -> Result<TaskConnection> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (TaskParent::Contact, self.0.id), &page, filter, order_by).await
+    }
+
+    /// The timeline of the contact, what took place last first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn activities(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<ActivityFilter>,
+        #[graphql(desc = "The ordering; what took place last comes first when left out.")] order_by: Option<ActivityOrder>,
+    ) -> Result<ActivityConnection> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (ActivityParent::Contact, self.0.id), &page, filter, order_by).await
     }
 
     /// When the contact was created.
