@@ -1,7 +1,7 @@
 //! Rows, as every noun keeps them: found by their ids, created, changed and deleted, each change with its entry in the audit log.
 //!
 //! A noun says in its `queries.rs` which table and structs it has and what the violation of a constraint means ([`stored!`](crate::stored)); from
-//! that follow the statements. Its `actions.rs` checks the input and hands over to [`create`], [`update`], [`update_all`] and [`delete_all`].
+//! that follow the statements. Its `actions.rs` checks the input and hands over to [`create`], [`update`], [`update_all`], [`delete`] and [`delete_all`].
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -106,15 +106,31 @@ pub async fn update_all<R: Stored>(act: &Act, ids: &[Id<R>], change: impl Fn(&R)
     apply(act, &before, change).await
 }
 
+/// Deletes one row.
+///
+/// # Errors
+/// `NOT_FOUND` when it is not there.
+pub async fn delete<R: Stored>(act: &Act, id: Id<R>) -> Result<Vec<Id<R>>> {
+    let before = R::lock(act, &[id.uuid()]).await?;
+    if before.is_empty() {
+        return Err(Error::field_not_found("id", R::PREFIX));
+    }
+    remove(act, &before).await
+}
+
 /// Deletes up to 100 rows: all of them, or none when one is not there.
 ///
 /// # Errors
 /// `NOT_FOUND` when one is not there.
 pub async fn delete_all<R: Stored>(act: &Act, ids: &[Id<R>]) -> Result<Vec<Id<R>>> {
-    let ids = bulk::distinct(ids)?;
-    let before: Vec<R> = lock_all(act, &ids).await?;
+    let before = lock_all(act, &bulk::distinct(ids)?).await?;
+    remove(act, &before).await
+}
+
+async fn remove<R: Stored>(act: &Act, rows: &[R]) -> Result<Vec<Id<R>>> {
+    let ids: Vec<Uuid> = rows.iter().map(Stored::id).collect();
     R::delete(act, &ids).await?;
-    let changes: Vec<_> = before.iter().map(|row| Changed { id: row.id(), before: Some(row), after: None }).collect();
+    let changes: Vec<_> = rows.iter().map(|row| Changed { id: row.id(), before: Some(row), after: None }).collect();
     audit::record(act, &action::<R>("delete"), &changes).await?;
     Ok(ids.into_iter().map(Id::new).collect())
 }

@@ -21,7 +21,7 @@ payloads! {
 #[derive(Default)]
 pub struct Mutations;
 
-#[Object]
+#[Object(name = "ActivityMutations")]
 impl Mutations {
     /// Creates an activity.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
@@ -48,7 +48,7 @@ impl Mutations {
     /// Deletes an activity.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
     async fn activity_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which activity.")] input: ActivityDeleteInput) -> Result<ActivityDeletePayload> {
-        ActivityDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete_all(&act, &[input.id]).await }).await)
+        ActivityDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
     /// Deletes up to 100 activities: all of them, or none when one is not there.

@@ -14,7 +14,7 @@ use crate::features::lists;
 #[derive(Default)]
 pub struct Roots;
 
-#[Object]
+#[Object(name = "ActivityRoots")]
 impl Roots {
     /// One activity; null when there is no such activity in this organization.
     #[graphql(guard = "Can(Permission::ActivitiesRead)")]

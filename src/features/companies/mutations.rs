@@ -21,7 +21,7 @@ payloads! {
 #[derive(Default)]
 pub struct Mutations;
 
-#[Object]
+#[Object(name = "CompanyMutations")]
 impl Mutations {
     /// Creates a company.
     #[graphql(guard = "Can(Permission::CompaniesWrite)")]
@@ -48,7 +48,7 @@ impl Mutations {
     /// Deletes a company. Its contacts and deals stay, without a company.
     #[graphql(guard = "Can(Permission::CompaniesWrite)")]
     async fn company_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which company.")] input: CompanyDeleteInput) -> Result<CompanyDeletePayload> {
-        CompanyDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete_all(&act, &[input.id]).await }).await)
+        CompanyDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
     /// Deletes up to 100 companies: all of them, or none when one is not there. Their contacts and deals stay, without a company.

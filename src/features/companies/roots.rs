@@ -14,7 +14,7 @@ use crate::features::lists;
 #[derive(Default)]
 pub struct Roots;
 
-#[Object]
+#[Object(name = "CompanyRoots")]
 impl Roots {
     /// One company; null when there is no such company in this organization.
     #[graphql(guard = "Can(Permission::CompaniesRead)")]

@@ -21,7 +21,7 @@ payloads! {
 #[derive(Default)]
 pub struct Mutations;
 
-#[Object]
+#[Object(name = "ContactMutations")]
 impl Mutations {
     /// Creates a contact.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
@@ -48,7 +48,7 @@ impl Mutations {
     /// Deletes a contact with its timeline. Its deals and tasks stay.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
     async fn contact_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which contact.")] input: ContactDeleteInput) -> Result<ContactDeletePayload> {
-        ContactDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete_all(&act, &[input.id]).await }).await)
+        ContactDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
     /// Deletes up to 100 contacts with their timelines: all of them, or none when one is not there.

@@ -15,7 +15,7 @@ use crate::features::lists;
 #[derive(Default)]
 pub struct Roots;
 
-#[Object]
+#[Object(name = "ContactRoots")]
 impl Roots {
     /// One contact; null when there is no such contact in this organization.
     #[graphql(guard = "Can(Permission::ContactsRead)")]

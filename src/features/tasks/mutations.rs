@@ -29,7 +29,7 @@ payload!(
 #[derive(Default)]
 pub struct Mutations;
 
-#[Object]
+#[Object(name = "TaskMutations")]
 impl Mutations {
     /// Creates a task.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
@@ -62,7 +62,7 @@ impl Mutations {
     /// Deletes a task.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
     async fn task_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskDeleteInput) -> Result<TaskDeletePayload> {
-        TaskDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete_all(&act, &[input.id]).await }).await)
+        TaskDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
     /// Deletes up to 100 tasks: all of them, or none when one is not there.

@@ -14,7 +14,7 @@ use crate::features::lists;
 #[derive(Default)]
 pub struct Roots;
 
-#[Object]
+#[Object(name = "TaskRoots")]
 impl Roots {
     /// One task; null when there is no such task in this organization.
     #[graphql(guard = "Can(Permission::TasksRead)")]
