@@ -1,6 +1,9 @@
 //! The registration list: one line a feature. Everything that a noun hooks into follows from its line or from an attribute of its fields.
 
 pub mod bulk;
+pub mod lists;
+pub mod rows;
+pub mod shapes;
 
 use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
 
@@ -49,10 +52,13 @@ macro_rules! features {
 }
 
 features! {
+    companies { Company }
     contacts { Contact }
+    tasks { Task }
+    activities { Activity }
 }
 pub mod accounts;
-pub mod companies;
+pub mod deals;
 
 /// The fields that find objects of any kind.
 #[derive(Default)]
