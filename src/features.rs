@@ -50,6 +50,8 @@ macro_rules! features {
 
 features! {
     contacts { Contact }
+    pipelines { Pipeline, PipelineStage }
+    deals { Deal }
 }
 pub mod accounts;
 pub mod companies;

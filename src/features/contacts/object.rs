@@ -8,12 +8,15 @@ use uuid::Uuid;
 use crate::access::connection::{Connection, Listed};
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::Result;
+use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
 use crate::base::state;
 use crate::features::accounts::object::User;
 use crate::features::contacts::loaders::ContactById;
 use crate::features::contacts::model::{self, ContactId, ContactSource, ContactStage, ContactStatus};
 use crate::features::contacts::queries::ContactOrderField;
+use crate::features::deals::loaders::DealParent;
+use crate::features::deals::object::{self as deals, DealConnection, DealFilter, DealOrder};
 
 /// A person the business deals with.
 #[derive(Clone)]
@@ -122,6 +125,21 @@ impl Contact {
     /// Free text; null when there is none.
     async fn notes(&self) -> Result<Option<&str>> {
         self.0.notes.text()
+    }
+
+    /// The contact's deals, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn deals(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<DealFilter>,
+        #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<DealOrder>,
+    ) -> Result<DealConnection> {
+        deals::of_parent(ctx, DealParent::Contact, self.0.id, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 
     /// When the contact was created.
