@@ -52,6 +52,7 @@ features! {
     contacts { Contact }
     pipelines { Pipeline, PipelineStage }
     deals { Deal }
+    dashboard {}
 }
 pub mod accounts;
 pub mod companies;
