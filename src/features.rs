@@ -54,11 +54,13 @@ macro_rules! features {
 features! {
     companies { Company }
     contacts { Contact }
+    pipelines { Pipeline, PipelineStage }
+    deals { Deal }
     tasks { Task }
     activities { Activity }
+    dashboard {}
 }
 pub mod accounts;
-pub mod deals;
 
 /// The fields that find objects of any kind.
 #[derive(Default)]
