@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{InputObject, MaybeUndefined};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::access::Act;
@@ -138,7 +139,7 @@ pub async fn create(act: &Act, input: DealCreateInput) -> Result<Deal> {
     };
     let created = queries::insert(act, new).await.map_err(|error| explain(error, ""))?;
     let deal = created.into_iter().next().ok_or_else(|| Error::internal("an inserted deal was not returned"))?;
-    write_down(act, &[(deal.id, None)], stage.id).await?;
+    write_down(act, &[(deal.id, None)], stage.id, now).await?;
     audit::record(act, "deal.create", &[Changed { id: deal.id, before: None, after: Some(&deal) }]).await?;
     Ok(deal)
 }
@@ -255,10 +256,8 @@ async fn entry(act: &Act, stage: StageId, reason: Option<&str>) -> Result<Entry>
 /// Changes deals and moves those that do not stand in the stage already.
 async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, entry: &Entry) -> Result<Vec<Deal>> {
     let mut checks = Checks::new();
-    for deal in &before {
-        if deal.pipeline_id.value()? != entry.stage.pipeline_id {
-            checks.note("stageId", format!("This stage belongs to another pipeline than {}.", DealId::new(deal.id)));
-        }
+    if let Some(deal) = before.iter().find(|deal| deal.pipeline_id.value().is_ok_and(|pipeline| pipeline != entry.stage.pipeline_id)) {
+        checks.note("stageId", format!("This stage belongs to another pipeline than {}.", DealId::new(deal.id)));
     }
     checks.require(changes.probability.is_none() || entry.kind == StageKind::Open, "changes.probability", FIXED_PROBABILITY);
     checks.finish()?;
@@ -268,7 +267,8 @@ async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, ent
         if deal.stage_id.value()? == entry.stage.id { staying.push(deal) } else { moving.push(deal) }
     }
     let moves: Vec<_> = moving.iter().map(|deal| Ok((deal.id, Some(deal.stage_id.value()?)))).collect::<Result<_>>()?;
-    let entered = rules::enter(entry.kind, entry.stage.probability.value()?, entry.reason.clone(), act.now());
+    let now = act.now();
+    let entered = rules::enter(entry.kind, entry.stage.probability.value()?, entry.reason.clone(), now);
     let moved = DealChanges {
         stage_id: Some(entry.stage.id),
         status: entered.status,
@@ -279,7 +279,7 @@ async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, ent
     };
     let stayed = DealChanges { closed_reason: entry.reason.clone().map(Some), ..changes };
     let mut after = apply(act, "deal.stageSet", &moving, moved).await?;
-    write_down(act, &moves, entry.stage.id).await?;
+    write_down(act, &moves, entry.stage.id, now).await?;
     if stayed == DealChanges::default() {
         after.extend(staying);
     } else {
@@ -313,8 +313,7 @@ async fn apply(act: &Act, action: &'static str, before: &[Deal], changes: DealCh
 }
 
 /// Writes down that deals went from a stage (or from nowhere) to another.
-async fn write_down(act: &Act, moves: &[(Uuid, Option<Uuid>)], to_stage_id: Uuid) -> Result<()> {
-    let at = act.now();
+async fn write_down(act: &Act, moves: &[(Uuid, Option<Uuid>)], to_stage_id: Uuid, at: DateTime<Utc>) -> Result<()> {
     let new = |&(deal_id, from_stage_id): &(Uuid, Option<Uuid>)| NewStageChange {
         organization_id: act.organization(),
         id: act.fresh_id(),
