@@ -1,6 +1,7 @@
 //! What is done with deals: check, write, audit, in the caller's transaction.
 
 use async_graphql::{InputObject, MaybeUndefined};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::access::Act;
@@ -128,7 +129,7 @@ pub async fn create(act: &Act, input: DealCreateInput) -> Result<Deal> {
         updated_at: now,
     };
     let deal: Deal = rows::create(act, new).await?;
-    write_down(act, &[(deal.id, None)], stage.id).await?;
+    write_down(act, &[(deal.id, None)], stage.id, now).await?;
     Ok(deal)
 }
 
@@ -214,10 +215,8 @@ async fn entry(act: &Act, stage: StageId, reason: Option<&str>) -> Result<Entry>
 /// Changes deals and moves those that do not stand in the stage already.
 async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, entry: &Entry) -> Result<Vec<Deal>> {
     let mut checks = Checks::new();
-    for deal in &before {
-        if deal.pipeline_id.value()? != entry.stage.pipeline_id {
-            checks.note("stageId", format!("This stage belongs to another pipeline than {}.", DealId::new(deal.id)));
-        }
+    if let Some(deal) = before.iter().find(|deal| deal.pipeline_id.value().is_ok_and(|pipeline| pipeline != entry.stage.pipeline_id)) {
+        checks.note("stageId", format!("This stage belongs to another pipeline than {}.", DealId::new(deal.id)));
     }
     checks.require(changes.probability.is_none() || entry.kind == StageKind::Open, "changes.probability", FIXED_PROBABILITY);
     checks.finish()?;
@@ -227,7 +226,8 @@ async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, ent
         if deal.stage_id.value()? == entry.stage.id { staying.push(deal) } else { moving.push(deal) }
     }
     let moves: Vec<_> = moving.iter().map(|deal| Ok((deal.id, Some(deal.stage_id.value()?)))).collect::<Result<_>>()?;
-    let entered = rules::enter(entry.kind, entry.stage.probability.value()?, entry.reason.clone(), act.now());
+    let now = act.now();
+    let entered = rules::enter(entry.kind, entry.stage.probability.value()?, entry.reason.clone(), now);
     let moved = DealChanges {
         stage_id: Some(entry.stage.id),
         status: entered.status,
@@ -238,7 +238,7 @@ async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, ent
     };
     let stayed = DealChanges { closed_reason: entry.reason.clone().map(Some), ..changes };
     let mut after = rows::apply(act, "stageSet", &moving, |_| Ok(moved.clone())).await?;
-    write_down(act, &moves, entry.stage.id).await?;
+    write_down(act, &moves, entry.stage.id, now).await?;
     if stayed == DealChanges::default() {
         after.extend(staying);
     } else {
@@ -260,8 +260,7 @@ async fn change_in_place(act: &Act, before: &[Deal], changes: DealChanges) -> Re
 }
 
 /// Writes down that deals went from a stage (or from nowhere) to another.
-async fn write_down(act: &Act, moves: &[(Uuid, Option<Uuid>)], to_stage_id: Uuid) -> Result<()> {
-    let at = act.now();
+async fn write_down(act: &Act, moves: &[(Uuid, Option<Uuid>)], to_stage_id: Uuid, at: DateTime<Utc>) -> Result<()> {
     let new = |&(deal_id, from_stage_id): &(Uuid, Option<Uuid>)| NewStageChange {
         organization_id: act.organization(),
         id: act.fresh_id(),
