@@ -88,8 +88,16 @@ impl Nodes {
 /// The executable schema.
 pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
 
+/// The most directives on one field.
+const MAX_DIRECTIVES: usize = 8;
+/// The deepest nesting of fields and fragments together; fields alone have a limit of their own in [`crate::access::document`].
+const MAX_NESTING: usize = 40;
+
 /// Builds the schema.
 #[must_use]
 pub fn build() -> ApiSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(MAX_NESTING)
+        .finish()
 }
