@@ -1,0 +1,8 @@
+//! The subcommands of `payaid`. Each is a function that returns when its work is done; `main` only parses the command line.
+
+pub mod dev;
+pub mod migrate;
+pub mod output;
+pub mod schema;
+pub mod serve;
+pub mod worker;
