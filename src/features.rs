@@ -49,9 +49,10 @@ macro_rules! features {
 }
 
 features! {
+    accounts { Organization, User, Member, Invitation }
+    audit_log { AuditEntry }
     contacts { Contact }
 }
-pub mod accounts;
 pub mod companies;
 
 /// The fields that find objects of any kind.
