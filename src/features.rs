@@ -1,6 +1,9 @@
 //! The registration list: one line a feature. Everything that a noun hooks into follows from its line or from an attribute of its fields.
 
 pub mod bulk;
+pub mod lists;
+pub mod rows;
+pub mod shapes;
 
 use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
 
@@ -51,9 +54,12 @@ macro_rules! features {
 features! {
     accounts { Organization, User, Member, Invitation }
     audit_log { AuditEntry }
+    companies { Company }
     contacts { Contact }
+    tasks { Task }
+    activities { Activity }
 }
-pub mod companies;
+pub mod deals;
 
 /// The fields that find objects of any kind.
 #[derive(Default)]

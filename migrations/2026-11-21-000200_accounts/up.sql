@@ -56,6 +56,7 @@ CREATE TABLE invitations (
   FOREIGN KEY (organization_id, invited_by) REFERENCES memberships (organization_id, user_id)
 );
 CREATE INDEX invitations_by_email ON invitations (organization_id, email);
+CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
 -- One row for each signed-in device. A refresh token is a family, which stays, and a secret, which changes with each use: the family finds the row
 -- whatever the secret's age, so that any token but the newest is noticed; the one before the newest is kept for a device that did not get its answer.
@@ -76,6 +77,7 @@ CREATE TABLE sessions (
   FOREIGN KEY (organization_id, user_id) REFERENCES memberships (organization_id, user_id)
 );
 CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 -- The tenant policy alone would hide from a person signing in what she may see before an organization is chosen. So, beside the tenant:
 --   app.user_id      the user who has proven to be herself sees her own user, memberships, organizations and sessions

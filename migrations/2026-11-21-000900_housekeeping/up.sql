@@ -5,8 +5,6 @@ CREATE POLICY expired ON sessions TO payaid_janitor USING (expires_at < now() - 
 CREATE POLICY expired ON invitations TO payaid_janitor USING (expires_at < now() - interval '7 days');
 GRANT SELECT (organization_id, id, expires_at), DELETE ON sessions TO payaid_janitor;
 GRANT SELECT (organization_id, id, expires_at), DELETE ON invitations TO payaid_janitor;
-CREATE INDEX sessions_by_expiry ON sessions (expires_at);
-CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
 CREATE FUNCTION delete_expired(most integer) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

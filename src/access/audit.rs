@@ -18,7 +18,7 @@ struct NewEntry {
     id: Uuid,
     at: DateTime<Utc>,
     actor_id: Option<Uuid>,
-    action: &'static str,
+    action: String,
     noun: &'static str,
     row_id: Uuid,
     before: Option<Value>,
@@ -41,7 +41,7 @@ pub struct Changed<'a, R> {
 ///
 /// # Errors
 /// As the database fails.
-pub async fn record<R: Noun + Serialize>(act: &Act, action: &'static str, changes: &[Changed<'_, R>]) -> Result<()> {
+pub async fn record<R: Noun + Serialize>(act: &Act, action: &str, changes: &[Changed<'_, R>]) -> Result<()> {
     let now = act.now();
     let entries: Vec<NewEntry> = changes
         .iter()
@@ -52,7 +52,7 @@ pub async fn record<R: Noun + Serialize>(act: &Act, action: &'static str, change
                 id: act.fresh_id(),
                 at: now,
                 actor_id: Some(act.scope.user),
-                action,
+                action: action.to_owned(),
                 noun: R::PREFIX,
                 row_id: change.id,
                 before,

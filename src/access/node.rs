@@ -15,4 +15,14 @@ pub trait NodeObject: Sized + Send {
 
     /// The object of an id in the caller's organization, read together with others of its kind.
     fn load(ctx: &Context<'_>, id: Uuid) -> impl Future<Output = Result<Option<Self>>> + Send;
+
+    /// The object that a column refers to, where it refers to one.
+    fn load_if(ctx: &Context<'_>, id: Option<Uuid>) -> impl Future<Output = Result<Option<Self>>> + Send {
+        async move {
+            match id {
+                Some(id) => Self::load(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+    }
 }

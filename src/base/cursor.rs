@@ -59,6 +59,48 @@ impl Key {
     }
 }
 
+/// A column's value as a key.
+pub trait CursorKey: Sized {
+    /// The key of this value.
+    fn to_key(&self) -> Key;
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` when the cursor holds another kind of key.
+    fn of_key(key: &Key) -> Result<Self>;
+}
+
+impl CursorKey for DateTime<Utc> {
+    fn to_key(&self) -> Key {
+        Key::instant(*self)
+    }
+
+    fn of_key(key: &Key) -> Result<Self> {
+        key.as_instant()
+    }
+}
+
+impl CursorKey for String {
+    fn to_key(&self) -> Key {
+        Key::Text(self.clone())
+    }
+
+    fn of_key(key: &Key) -> Result<Self> {
+        key.as_text()
+    }
+}
+
+impl CursorKey for i64 {
+    fn to_key(&self) -> Key {
+        Key::Int(*self)
+    }
+
+    fn of_key(key: &Key) -> Result<Self> {
+        key.as_int()
+    }
+}
+
 /// Where a row stands in an ordering.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor {

@@ -53,6 +53,14 @@ pub fn check_string(name: &str, filter: &StringFilter) -> Result<()> {
     checks.finish()
 }
 
+/// Checks each of several filters by [`check_string`]; the names are those of the schema.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub fn check_strings(filters: &[(&str, &Option<StringFilter>)]) -> Result<()> {
+    filters.iter().filter_map(|(name, filter)| Some((name, filter.as_ref()?))).try_for_each(|(name, filter)| check_string(name, filter))
+}
+
 /// A filter over one enum or one kind of identifier: `eq` and `in`.
 ///
 /// `operators!(StageFilter, Stage, "a stage")` makes the input object.
@@ -121,5 +129,29 @@ macro_rules! narrow_text {
             }
         }
         query
+    }};
+}
+
+/// Narrows a boxed query by an optional filter of [`operators!`] on a column.
+#[macro_export]
+macro_rules! narrow_any {
+    ($query:expr, $filter:expr, $column:expr) => {{
+        let query = $query;
+        match $filter.as_ref().and_then(|filter| filter.values()) {
+            Some(values) => query.filter($column.eq_any(values)),
+            None => query,
+        }
+    }};
+}
+
+/// Narrows a boxed query to the rows that refer to an optional identifier.
+#[macro_export]
+macro_rules! narrow_id {
+    ($query:expr, $id:expr, $column:expr) => {{
+        let query = $query;
+        match $id {
+            Some(id) => query.filter($column.eq(id.uuid())),
+            None => query,
+        }
     }};
 }

@@ -14,10 +14,11 @@ pub const DEFAULT_SIZE: i64 = 20;
 pub const MAX_SIZE: i64 = 100;
 
 /// Which way an ordering runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Enum)]
 #[graphql(name = "OrderDirection")]
 pub enum Direction {
     /// Smallest, earliest or A first.
+    #[default]
     Asc,
     /// Largest, latest or Z first.
     Desc,

@@ -6,7 +6,6 @@
 //! Table: `contacts`, with the full-text column `search` that `contact_search` reads.
 
 pub mod actions;
-pub mod loaders;
 pub mod model;
 pub mod mutations;
 pub mod object;

@@ -53,7 +53,7 @@ pub struct MemberInviteInput {
 #[derive(Debug, Clone, InputObject)]
 pub struct MemberRoleSetInput {
     /// The member.
-    pub id: MemberId,
+    pub member_id: MemberId,
     /// What the member may do from now on.
     pub role: Role,
 }
@@ -133,7 +133,7 @@ pub async fn invite(act: &Act, input: MemberInviteInput) -> Result<(Invitation, 
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN` when somebody else than an owner makes or unmakes one, `CONFLICT` for the last owner.
 pub async fn set_role(act: &Act, input: MemberRoleSetInput) -> Result<Member> {
-    let (before, owners) = lock(act, input.id).await?;
+    let (before, owners) = lock(act, input.member_id).await?;
     rules::check_change_of_member(act.scope.role, before.role.value()?, Some(input.role), owners, "role")?;
     let after = queries::set_role(act, before.id, input.role).await?.ok_or_else(|| Error::internal("an updated member was not returned"))?;
     audit::record(act, "member.role_set", &[Changed { id: after.id, before: Some(&before), after: Some(&after) }]).await?;
@@ -146,7 +146,7 @@ pub async fn set_role(act: &Act, input: MemberRoleSetInput) -> Result<Member> {
 /// As [`set_role`].
 pub async fn remove(act: &Act, id: MemberId) -> Result<Member> {
     let (before, owners) = lock(act, id).await?;
-    rules::check_change_of_member(act.scope.role, before.role.value()?, None, owners, "id")?;
+    rules::check_change_of_member(act.scope.role, before.role.value()?, None, owners, "memberId")?;
     let after = queries::remove_member(act, before.id).await?.ok_or_else(|| Error::internal("a removed member was not returned"))?;
     sessions::revoke_of_member(act, after.user_id.value()?).await?;
     audit::record(act, "member.remove", &[Changed { id: after.id, before: Some(&before), after: Some(&after) }]).await?;
@@ -159,5 +159,5 @@ async fn lock(act: &Act, id: MemberId) -> Result<(Member, usize)> {
     let is_owner = |row: &&Member| matches!((row.role.value(), row.removed_at.value()), (Ok(Role::Owner), Ok(None)));
     let owners = rows.iter().filter(is_owner).count();
     let found = rows.into_iter().find(|row| row.id == id.uuid() && matches!(row.removed_at.value(), Ok(None)));
-    Ok((found.ok_or_else(|| Error::field_not_found("id", "member"))?, owners))
+    Ok((found.ok_or_else(|| Error::field_not_found("memberId", "member"))?, owners))
 }

@@ -8,10 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::access::Role;
-use crate::base::cursor::Key;
-use crate::base::page::Keyed;
-use crate::base::{Id, Noun, Result};
-use crate::features::accounts::queries::MemberOrderField;
+use crate::base::{Id, Noun};
 use crate::platform::postgres::{Col, ReadShape};
 use crate::schema::{invitations, memberships, organizations, sessions, users};
 use crate::text_enum;
@@ -121,18 +118,6 @@ impl ReadShape for Member {
     const TYPE: &'static str = "Member";
     const ALWAYS: &'static [&'static str] = &["id"];
     const NEEDS: &'static [(&'static str, &'static [&'static str])] = &[("user", &["user_id"]), ("joined_at", &["created_at"])];
-}
-
-impl Keyed<MemberOrderField> for Member {
-    fn row_id(&self) -> Uuid {
-        self.id
-    }
-
-    fn key(&self, field: MemberOrderField) -> Result<Key> {
-        match field {
-            MemberOrderField::JoinedAt => self.created_at.value().map(Key::instant),
-        }
-    }
 }
 
 /// An invitation as it is read.

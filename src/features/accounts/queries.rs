@@ -3,27 +3,32 @@
 
 pub mod sign_in;
 
-use async_graphql::{Enum, InputObject};
-use diesel::pg::Pg;
+use async_graphql::InputObject;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::access::{Act, Reader, Role};
 use crate::base::Result;
-use crate::base::cursor::Key;
-use crate::base::page::Window;
 use crate::features::accounts::model::{
     Invitation, Member, NewInvitation, NewMember, NewOrganization, NewUser, Organization, OrganizationChanges, User,
 };
+use crate::features::lists::Filter;
 use crate::platform::postgres::statement::Limited;
 use crate::schema::{invitations, memberships, organizations, pipeline_stages, pipelines, users};
-use crate::{keyset, operators};
+use crate::{lists, narrow_any, operators};
 
-/// What members can be ordered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
-pub enum MemberOrderField {
-    /// When they became members.
-    JoinedAt,
+lists! {
+    memberships of Member, narrowed by MemberFilter, usually JoinedAt Asc;
+
+    /// How to order members.
+    pub struct MemberOrder;
+
+    /// What members can be ordered by.
+    pub enum MemberOrderField {
+        /// When they became members.
+        JoinedAt = created_at: DateTime<Utc>,
+    }
 }
 
 operators!(
@@ -42,49 +47,16 @@ pub struct MemberFilter {
     pub removed: bool,
 }
 
-/// The arguments of a list of members.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MemberList {
-    /// What to narrow by.
-    pub filter: MemberFilter,
-    /// Which page.
-    pub window: Window<MemberOrderField>,
+impl Filter for MemberFilter {}
+
+fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &MemberFilter) -> Query<ST> {
+    let query = narrow_any!(query, filter.role, memberships::role);
+    if filter.removed { query.filter(memberships::removed_at.is_not_null()) } else { query.filter(memberships::removed_at.is_null()) }
 }
 
 /// The stages that a new organization's pipeline begins with: name, probability in percent, kind.
 const DEFAULT_STAGES: [(&str, i32, &str); 6] =
     [("New", 10, "OPEN"), ("Qualified", 30, "OPEN"), ("Proposal", 50, "OPEN"), ("Negotiation", 70, "OPEN"), ("Won", 100, "WON"), ("Lost", 0, "LOST")];
-
-/// A page of members, one row more than the page holds.
-///
-/// # Errors
-/// As the database fails.
-pub async fn members(reader: &Reader, list: &MemberList) -> Result<Vec<Member>> {
-    let query = memberships::table.select(reader.columns::<Member>(&["created_at"])).into_boxed();
-    let window = &list.window;
-    let query = keyset!(filtered(query, reader.organization(), list), window, memberships::created_at, memberships::id, Key::as_instant);
-    reader.db.load(Limited { query, limit: window.limit() }).await
-}
-
-/// How many members the whole list has.
-///
-/// # Errors
-/// As the database fails.
-pub async fn count_members(reader: &Reader, list: &MemberList) -> Result<i64> {
-    let query = filtered(memberships::table.count().into_boxed(), reader.organization(), list);
-    Ok(reader.db.first(query).await?.unwrap_or_default())
-}
-
-type MembersQuery<ST> = memberships::BoxedQuery<'static, Pg, ST>;
-
-fn filtered<ST>(query: MembersQuery<ST>, organization: Uuid, list: &MemberList) -> MembersQuery<ST> {
-    let query = query.filter(memberships::organization_id.eq(organization));
-    let query = if list.filter.removed { query.filter(memberships::removed_at.is_not_null()) } else { query.filter(memberships::removed_at.is_null()) };
-    match list.filter.role.as_ref().and_then(RoleFilter::values) {
-        Some(roles) => query.filter(memberships::role.eq_any(roles)),
-        None => query,
-    }
-}
 
 /// The users of these ids who are or were members of the organization.
 ///
@@ -249,7 +221,7 @@ pub async fn set_role(act: &Act, id: Uuid, role: Role) -> Result<Option<Member>>
     let target = memberships::table.filter(memberships::organization_id.eq(act.organization())).filter(memberships::id.eq(id));
     let changes = (
         memberships::role.eq(role),
-        memberships::removed_at.eq(None::<chrono::DateTime<chrono::Utc>>),
+        memberships::removed_at.eq(None::<DateTime<Utc>>),
         memberships::updated_at.eq(act.now()),
         memberships::version.eq(memberships::version + 1),
     );

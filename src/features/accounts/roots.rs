@@ -1,23 +1,13 @@
 //! The query fields of accounts.
 
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, Object};
 
-use crate::access::connection::Connection;
 use crate::access::{Can, NodeObject, Operation, Permission, SignedIn};
-use crate::base::page::{Direction, Order, PageArgs, Window};
+use crate::base::page::PageArgs;
 use crate::base::{Error, Result};
 use crate::features::accounts::object::{MemberConnection, Organization, Viewer};
-use crate::features::accounts::queries::{self, MemberFilter, MemberList, MemberOrderField};
-
-/// How to order members.
-#[derive(Debug, Clone, Copy, InputObject)]
-pub struct MemberOrder {
-    /// What to order by.
-    pub field: MemberOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    pub direction: Direction,
-}
+use crate::features::accounts::queries::{MemberFilter, MemberOrder};
+use crate::features::lists;
 
 /// The query fields of accounts.
 #[derive(Default)]
@@ -51,17 +41,6 @@ impl Roots {
         #[graphql(desc = "Narrows the list.")] filter: Option<MemberFilter>,
         #[graphql(desc = "The ordering; who joined first comes first when left out.")] order_by: Option<MemberOrder>,
     ) -> Result<MemberConnection> {
-        let order = order_by.map_or(Order { field: MemberOrderField::JoinedAt, direction: Direction::Asc }, |order| Order {
-            field: order.field,
-            direction: order.direction,
-        });
-        let window = Window::new(&PageArgs { first, after, last, before }, order)?;
-        let list = MemberList { filter: filter.unwrap_or_default(), window };
-        let reads = Operation::of(ctx)?.reads()?;
-        let counted = async {
-            if ctx.look_ahead().field("totalCount").exists() { queries::count_members(&reads.reader, &list).await.map(Some) } else { Ok(None) }
-        };
-        let (rows, total) = futures_util::try_join!(queries::members(&reads.reader, &list), counted)?;
-        Ok(Connection::new(&list.window, list.window.page(rows), total))
+        lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -5,10 +5,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::base::cursor::Key;
-use crate::base::page::Keyed;
-use crate::base::{Id, Noun, Result};
-use crate::features::audit_log::queries::AuditOrderField;
+use crate::base::{Id, Noun};
 use crate::platform::postgres::{Col, ReadShape};
 use crate::schema::audit_entries;
 
@@ -47,16 +44,4 @@ impl ReadShape for AuditEntry {
     const TYPE: &'static str = "AuditEntry";
     const ALWAYS: &'static [&'static str] = &["id"];
     const NEEDS: &'static [(&'static str, &'static [&'static str])] = &[("actor", &["actor_id"]), ("object_id", &["noun", "row_id"])];
-}
-
-impl Keyed<AuditOrderField> for AuditEntry {
-    fn row_id(&self) -> Uuid {
-        self.id
-    }
-
-    fn key(&self, field: AuditOrderField) -> Result<Key> {
-        match field {
-            AuditOrderField::At => self.at.value().map(Key::instant),
-        }
-    }
 }

@@ -1,27 +1,31 @@
 //! Every statement that reads the audit log. Each names its organization; row level security stands behind it.
 
-use async_graphql::{Enum, InputObject};
-use diesel::pg::Pg;
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::access::Reader;
 use crate::base::Result;
-use crate::base::cursor::Key;
 use crate::base::filter::{DateTimeFilter, StringFilter, check_string};
 use crate::base::id::AnyId;
-use crate::base::page::Window;
 use crate::features::accounts::model::UserId;
 use crate::features::audit_log::model::AuditEntry;
-use crate::platform::postgres::statement::Limited;
+use crate::features::lists::Filter;
 use crate::schema::audit_entries;
-use crate::{keyset, narrow_instant};
+use crate::{lists, narrow_id, narrow_instant};
 
-/// What the audit log can be ordered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
-pub enum AuditOrderField {
-    /// When it happened.
-    At,
+lists! {
+    audit_entries of AuditEntry, narrowed by AuditLogFilter, usually At Desc;
+
+    /// How to order the audit log.
+    pub struct AuditOrder;
+
+    /// What the audit log can be ordered by.
+    pub enum AuditOrderField {
+        /// When it happened.
+        At = at: DateTime<Utc>,
+    }
 }
 
 /// Narrows the audit log; all that is given must hold.
@@ -32,73 +36,34 @@ pub struct AuditLogFilter {
     /// Only this kind of object, such as `contact`.
     pub noun: Option<String>,
     /// Only what was done to this object, of whatever kind.
-    pub object_id: Option<async_graphql::ID>,
+    pub object_id: Option<ID>,
     /// Only this action, such as `contact.update`.
     pub action: Option<String>,
     /// By the instant at which it happened.
     pub at: Option<DateTimeFilter>,
 }
 
-/// The arguments of the audit log, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditList {
-    filter: AuditLogFilter,
-    object: Option<AnyId>,
-    /// Which page.
-    pub window: Window<AuditOrderField>,
-}
-
-impl AuditList {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// `INVALID_ID` or `VALIDATION_ERROR`.
-    pub fn new(filter: AuditLogFilter, window: Window<AuditOrderField>) -> Result<Self> {
-        for (name, text) in [("filter.noun", &filter.noun), ("filter.action", &filter.action)] {
+impl Filter for AuditLogFilter {
+    fn check(&self) -> Result<()> {
+        for (name, text) in [("filter.noun", &self.noun), ("filter.action", &self.action)] {
             check_string(name, &StringFilter { eq: text.clone(), any: None })?;
         }
-        let object = filter.object_id.as_ref().map(|id| AnyId::parse(id)).transpose()?;
-        Ok(Self { filter, object, window })
+        self.object_id.as_ref().map(|id| AnyId::parse(id)).transpose().map(|_| ())
     }
 }
 
-type Query<ST> = audit_entries::BoxedQuery<'static, Pg, ST>;
-
-fn filtered<ST>(query: Query<ST>, organization: Uuid, list: &AuditList) -> Query<ST> {
-    let mut query = query.filter(audit_entries::organization_id.eq(organization));
-    if let Some(actor) = list.filter.actor_id {
-        query = query.filter(audit_entries::actor_id.eq(actor.uuid()));
+fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &AuditLogFilter) -> Query<ST> {
+    let mut query = narrow_id!(query, filter.actor_id, audit_entries::actor_id);
+    if let Some(Ok(object)) = filter.object_id.as_ref().map(|id| AnyId::parse(id)) {
+        query = query.filter(audit_entries::row_id.eq(object.uuid)).filter(audit_entries::noun.eq(object.prefix));
     }
-    if let Some(object) = &list.object {
-        query = query.filter(audit_entries::row_id.eq(object.uuid)).filter(audit_entries::noun.eq(object.prefix.clone()));
-    }
-    if let Some(noun) = &list.filter.noun {
+    if let Some(noun) = &filter.noun {
         query = query.filter(audit_entries::noun.eq(noun.clone()));
     }
-    if let Some(action) = &list.filter.action {
+    if let Some(action) = &filter.action {
         query = query.filter(audit_entries::action.eq(action.clone()));
     }
-    narrow_instant!(query, list.filter.at, audit_entries::at)
-}
-
-/// A page of the log, one row more than the page holds.
-///
-/// # Errors
-/// As the database fails.
-pub async fn page(reader: &Reader, list: &AuditList) -> Result<Vec<AuditEntry>> {
-    let query = audit_entries::table.select(reader.columns::<AuditEntry>(&["at"])).into_boxed();
-    let window = &list.window;
-    let query = keyset!(filtered(query, reader.organization(), list), window, audit_entries::at, audit_entries::id, Key::as_instant);
-    reader.db.load(Limited { query, limit: window.limit() }).await
-}
-
-/// How many entries the whole list has.
-///
-/// # Errors
-/// As the database fails.
-pub async fn count(reader: &Reader, list: &AuditList) -> Result<i64> {
-    let query = filtered(audit_entries::table.count().into_boxed(), reader.organization(), list);
-    Ok(reader.db.first(query).await?.unwrap_or_default())
+    narrow_instant!(query, filter.at, audit_entries::at)
 }
 
 /// The entries of these ids.

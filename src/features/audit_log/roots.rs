@@ -1,23 +1,13 @@
 //! The query fields of the audit log.
 
-use async_graphql::{Context, InputObject, MergedObject, Object};
+use async_graphql::{Context, MergedObject, Object};
 
-use crate::access::connection::Connection;
-use crate::access::{Can, Operation, Permission};
+use crate::access::{Can, Permission};
 use crate::base::Result;
-use crate::base::page::{Direction, Order, PageArgs, Window};
+use crate::base::page::PageArgs;
 use crate::features::audit_log::object::AuditEntryConnection;
-use crate::features::audit_log::queries::{self, AuditList, AuditLogFilter, AuditOrderField};
-
-/// How to order the audit log.
-#[derive(Debug, Clone, Copy, InputObject)]
-pub struct AuditOrder {
-    /// What to order by.
-    pub field: AuditOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Desc")]
-    pub direction: Direction,
-}
+use crate::features::audit_log::queries::{AuditLogFilter, AuditOrder};
+use crate::features::lists;
 
 /// The query fields of the audit log.
 #[derive(Default)]
@@ -43,17 +33,6 @@ impl Roots {
         #[graphql(desc = "Narrows the list.")] filter: Option<AuditLogFilter>,
         #[graphql(desc = "The ordering; the latest first when left out.")] order_by: Option<AuditOrder>,
     ) -> Result<AuditEntryConnection> {
-        let order = order_by.map_or(Order { field: AuditOrderField::At, direction: Direction::Desc }, |order| Order {
-            field: order.field,
-            direction: order.direction,
-        });
-        let window = Window::new(&PageArgs { first, after, last, before }, order)?;
-        let list = AuditList::new(filter.unwrap_or_default(), window)?;
-        let reads = Operation::of(ctx)?.reads()?;
-        let counted = async {
-            if ctx.look_ahead().field("totalCount").exists() { queries::count(&reads.reader, &list).await.map(Some) } else { Ok(None) }
-        };
-        let (rows, total) = futures_util::try_join!(queries::page(&reads.reader, &list), counted)?;
-        Ok(Connection::new(&list.window, list.window.page(rows), total))
+        lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -1,20 +1,15 @@
 //! What is done with contacts: check, write, audit, in the caller's transaction.
 
-use std::collections::HashMap;
-
 use async_graphql::{InputObject, MaybeUndefined};
-use uuid::Uuid;
 
 use crate::access::Act;
-use crate::access::audit::{self, Changed};
 use crate::base::patch::{nullable, optional, plain};
-use crate::base::{Checks, Code, Error, Result, email, phone, state, text};
+use crate::base::{Checks, Error, Result, email, phone, state, text};
 use crate::features::accounts::model::UserId;
-use crate::features::bulk;
+use crate::features::{bulk, rows};
 use crate::features::companies::model::CompanyId;
 use crate::features::contacts::model::{Contact, ContactChanges, ContactId, ContactSource, ContactStage, ContactStatus, NewContact};
-use crate::features::contacts::queries;
-use crate::platform::postgres::failure::violated;
+use crate::inputs;
 
 /// A contact to create.
 #[derive(Debug, Clone, InputObject)]
@@ -78,15 +73,9 @@ pub struct ContactChangesInput {
     pub notes: MaybeUndefined<String>,
 }
 
-/// A change of one contact.
-#[derive(Debug, Clone, InputObject)]
-pub struct ContactUpdateInput {
-    /// The contact.
-    pub id: ContactId,
-    /// The version that the change is based on, as it was read.
-    pub version: i32,
-    /// What changes.
-    pub changes: ContactChangesInput,
+inputs! {
+    "contact", "contacts": ContactId, ContactChangesInput;
+    ContactUpdateInput, ContactBulkUpdateInput, ContactDeleteInput, ContactBulkDeleteInput
 }
 
 /// Creates a contact.
@@ -123,10 +112,7 @@ pub async fn create(act: &Act, input: ContactCreateInput) -> Result<Contact> {
         created_at: now,
         updated_at: now,
     };
-    let created = queries::insert(act, new).await.map_err(|error| explain(error, ""))?;
-    let contact = created.into_iter().next().ok_or_else(|| Error::internal("an inserted contact was not returned"))?;
-    audit::record(act, "contact.create", &[Changed { id: contact.id, before: None, after: Some(&contact) }]).await?;
-    Ok(contact)
+    rows::create(act, new).await
 }
 
 /// Changes a contact.
@@ -135,56 +121,19 @@ pub async fn create(act: &Act, input: ContactCreateInput) -> Result<Contact> {
 /// As [`create`], and `CONFLICT` when somebody else changed it first.
 pub async fn update(act: &Act, input: ContactUpdateInput) -> Result<Contact> {
     let changes = checked(&input.changes)?;
-    let before = queries::lock(act, &[input.id.uuid()]).await?;
-    let found = before.first().ok_or_else(|| Error::field_not_found("id", "contact"))?;
-    let version = found.version.value()?;
-    if version != input.version {
-        return Err(Error::version_conflict("contact", input.version, version));
-    }
-    let after = apply(act, "contact.update", &before, changes).await?;
-    after.into_iter().next().ok_or_else(|| Error::internal("an updated contact was not returned"))
+    rows::update(act, input.id, input.version, |_| Ok(changes.clone())).await
 }
 
 /// Changes up to 100 contacts alike: all of them, or none when one is not there.
 ///
 /// # Errors
 /// As [`create`].
-pub async fn bulk_update(act: &Act, ids: &[ContactId], changes: &ContactChangesInput) -> Result<Vec<Contact>> {
-    let changes = checked(changes)?;
-    let ids = bulk::distinct(ids)?;
-    if ids.len() > 1 && matches!(changes.email, Some(Some(_))) {
+pub async fn bulk_update(act: &Act, input: ContactBulkUpdateInput) -> Result<Vec<Contact>> {
+    let changes = checked(&input.changes)?;
+    if bulk::distinct(&input.ids)?.len() > 1 && matches!(changes.email, Some(Some(_))) {
         return Err(Error::invalid("changes.email", "Several contacts cannot share one e-mail address."));
     }
-    let before = lock_all(act, &ids).await?;
-    apply(act, "contact.update", &before, changes).await
-}
-
-/// Deletes up to 100 contacts: all of them, or none when one is not there.
-///
-/// # Errors
-/// `NOT_FOUND` when one is not there.
-pub async fn delete(act: &Act, ids: &[ContactId]) -> Result<Vec<ContactId>> {
-    let ids = bulk::distinct(ids)?;
-    let before = lock_all(act, &ids).await?;
-    queries::delete(act, &ids).await?;
-    let changes: Vec<_> = before.iter().map(|row| Changed { id: row.id, before: Some(row), after: None }).collect();
-    audit::record(act, "contact.delete", &changes).await?;
-    Ok(ids.into_iter().map(ContactId::new).collect())
-}
-
-async fn lock_all(act: &Act, ids: &[Uuid]) -> Result<Vec<Contact>> {
-    let rows = queries::lock(act, ids).await?;
-    bulk::all_there::<Contact>(ids, rows.iter().map(|row| row.id))?;
-    Ok(rows)
-}
-
-async fn apply(act: &Act, action: &'static str, before: &[Contact], changes: ContactChanges) -> Result<Vec<Contact>> {
-    let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
-    let after = queries::update(act, &ids, changes).await.map_err(|error| explain(error, "changes."))?;
-    let earlier: HashMap<Uuid, &Contact> = before.iter().map(|row| (row.id, row)).collect();
-    let changed: Vec<_> = after.iter().map(|row| Changed { id: row.id, before: earlier.get(&row.id).copied(), after: Some(row) }).collect();
-    audit::record(act, action, &changed).await?;
-    Ok(after)
+    rows::update_all(act, &input.ids, |_| Ok(changes.clone())).await
 }
 
 fn checked(input: &ContactChangesInput) -> Result<ContactChanges> {
@@ -206,18 +155,4 @@ fn checked(input: &ContactChangesInput) -> Result<ContactChanges> {
     checks.require(changes != ContactChanges::default(), "changes", "Send at least one change.");
     checks.finish()?;
     Ok(changes)
-}
-
-/// Names the field that a violated constraint is about.
-fn explain(error: Error, under: &str) -> Error {
-    if violated(&error, "contacts_email") {
-        return Error::on_field(Code::Conflict, &format!("{under}email"), "Another contact has this e-mail address.");
-    }
-    if violated(&error, "contacts_organization_id_company_id_fkey") {
-        return Error::field_not_found(&format!("{under}companyId"), "company");
-    }
-    if violated(&error, "contacts_organization_id_owner_id_fkey") {
-        return Error::field_not_found(&format!("{under}ownerId"), "member");
-    }
-    error
 }

@@ -5,10 +5,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::base::cursor::Key;
-use crate::base::page::Keyed;
-use crate::base::{Id, Noun, Result};
-use crate::features::contacts::queries::ContactOrderField;
+use crate::base::{Id, Noun};
 use crate::platform::postgres::{Col, ReadShape};
 use crate::schema::contacts;
 use crate::text_enum;
@@ -111,20 +108,6 @@ impl ReadShape for Contact {
     const ALWAYS: &'static [&'static str] = &["id"];
     const NEEDS: &'static [(&'static str, &'static [&'static str])] =
         &[("company", &["company_id"]), ("owner", &["owner_id"]), ("state", &["state_code"])];
-}
-
-impl Keyed<ContactOrderField> for Contact {
-    fn row_id(&self) -> Uuid {
-        self.id
-    }
-
-    fn key(&self, field: ContactOrderField) -> Result<Key> {
-        Ok(match field {
-            ContactOrderField::CreatedAt => Key::instant(self.created_at.value()?),
-            ContactOrderField::UpdatedAt => Key::instant(self.updated_at.value()?),
-            ContactOrderField::Name => Key::Text(self.name.get()?.clone()),
-        })
-    }
 }
 
 /// A contact to be created.

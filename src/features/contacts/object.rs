@@ -1,56 +1,28 @@
 //! What the schema shows of a contact.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Object};
-use uuid::Uuid;
 
-use crate::access::connection::{Connection, Listed};
-use crate::access::{Can, NodeObject, Operation, Permission};
+use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
+use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
 use crate::base::state;
 use crate::features::accounts::object::User;
-use crate::features::contacts::loaders::ContactById;
+use crate::features::activities::object::ActivityConnection;
+use crate::features::activities::queries::{ActivityFilter, ActivityOrder, ActivityParent};
+use crate::features::companies::object::Company;
 use crate::features::contacts::model::{self, ContactId, ContactSource, ContactStage, ContactStatus};
 use crate::features::contacts::queries::ContactOrderField;
+use crate::features::lists;
+use crate::features::tasks::object::TaskConnection;
+use crate::features::tasks::queries::{TaskFilter, TaskOrder, TaskParent};
+use crate::object;
 
-/// A person the business deals with.
-#[derive(Clone)]
-pub struct Contact(pub Arc<model::Contact>);
-
-/// A page of contacts.
-pub type ContactConnection = Connection<Contact>;
-
-impl From<Arc<model::Contact>> for Contact {
-    fn from(row: Arc<model::Contact>) -> Self {
-        Self(row)
-    }
-}
-
-impl From<model::Contact> for Contact {
-    fn from(row: model::Contact) -> Self {
-        Self(Arc::new(row))
-    }
-}
-
-impl Listed for Contact {
-    const NAME: &'static str = "Contact";
-    type Order = ContactOrderField;
-    type Row = model::Contact;
-
-    fn row(&self) -> &model::Contact {
-        &self.0
-    }
-}
-
-impl NodeObject for Contact {
-    type Row = model::Contact;
-    const READ: Permission = Permission::ContactsRead;
-
-    async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
-        Ok(Operation::of(ctx)?.reads()?.load::<ContactById>(id).await?.map(Self))
-    }
+object! {
+    /// A person the business deals with.
+    Contact of model::Contact, ordered by ContactOrderField, seen with ContactsRead;
+    /// A page of contacts.
+    ContactConnection
 }
 
 /// A person the business deals with.
@@ -74,6 +46,11 @@ impl Contact {
     /// The telephone number in E.164, such as `+919876543210`; null when none is known.
     async fn phone(&self) -> Result<Option<&str>> {
         self.0.phone.text()
+    }
+
+    /// The company the contact works for; null when none is known.
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
+        Company::load_if(ctx, self.0.company_id.value()?).await
     }
 
     /// The town or city; null when it is not known.
@@ -113,15 +90,44 @@ impl Contact {
 
     /// The member who looks after the contact; null when nobody does.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        match self.0.owner_id.value()? {
-            Some(id) => User::load(ctx, id).await,
-            None => Ok(None),
-        }
+        User::load_if(ctx, self.0.owner_id.value()?).await
     }
 
     /// Free text; null when there is none.
     async fn notes(&self) -> Result<Option<&str>> {
         self.0.notes.text()
+    }
+
+    /// The tasks about the contact, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<TaskFilter>,
+        #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<TaskOrder>,
+    ) -> Result<TaskConnection> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (TaskParent::Contact, self.0.id), &page, filter, order_by).await
+    }
+
+    /// The timeline of the contact, what took place last first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn activities(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<ActivityFilter>,
+        #[graphql(desc = "The ordering; what took place last comes first when left out.")] order_by: Option<ActivityOrder>,
+    ) -> Result<ActivityConnection> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (ActivityParent::Contact, self.0.id), &page, filter, order_by).await
     }
 
     /// When the contact was created.

@@ -148,7 +148,7 @@ impl<ST> QueryFragment<Pg> for Sql<ST> {
 /// comparison and lets the index begin at the key.
 #[macro_export]
 macro_rules! keyset {
-    ($query:expr, $window:expr, $column:expr, $id:expr, $key:path) => {{
+    ($query:expr, $window:expr, $column:expr, $id:expr, $key:expr) => {{
         use diesel::prelude::*;
         use $crate::base::page::Direction;
         let mut query = $query;

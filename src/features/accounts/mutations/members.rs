@@ -47,7 +47,7 @@ pub struct MemberInvitePayload {
 #[derive(Debug, Clone, InputObject)]
 pub struct MemberRemoveInput {
     /// The member.
-    pub id: MemberId,
+    pub member_id: MemberId,
 }
 
 /// The mutations of the organization and its members.
@@ -99,7 +99,7 @@ impl MemberMutations {
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<MemberRemovePayload> {
         let operation = Operation::of(ctx)?;
-        let outcome = operation.write(move |act| async move { actions::remove(&act, input.id).await }).await;
+        let outcome = operation.write(move |act| async move { actions::remove(&act, input.member_id).await }).await;
         if let Ok(member) = &outcome {
             operation.services().forget_user(member.user_id.value()?);
         }

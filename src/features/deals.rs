@@ -1,0 +1,2 @@
+//! Deals.
+pub mod model;
