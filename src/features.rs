@@ -52,6 +52,8 @@ macro_rules! features {
 }
 
 features! {
+    accounts { Organization, User, Member, Invitation }
+    audit_log { AuditEntry }
     companies { Company }
     contacts { Contact }
     pipelines { Pipeline, PipelineStage }
@@ -60,7 +62,6 @@ features! {
     activities { Activity }
     dashboard {}
 }
-pub mod accounts;
 
 /// The fields that find objects of any kind.
 #[derive(Default)]

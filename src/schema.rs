@@ -197,6 +197,7 @@ diesel::table! {
         organization_id -> Uuid,
         id -> Uuid,
         user_id -> Uuid,
+        family_hash -> Text,
         refresh_hash -> Text,
         previous_hash -> Nullable<Text>,
         rotated_at -> Timestamptz,

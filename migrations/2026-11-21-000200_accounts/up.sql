@@ -58,13 +58,15 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_by_email ON invitations (organization_id, email);
 CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
--- One row for each signed-in device; the refresh token's hash changes with each use, and the one before is kept to notice its reuse.
+-- One row for each signed-in device. A refresh token is a family, which stays, and a secret, which changes with each use: the family finds the row
+-- whatever the secret's age, so that any token but the newest is noticed; the one before the newest is kept for a device that did not get its answer.
 CREATE TABLE sessions (
   organization_id uuid NOT NULL REFERENCES organizations (id),
   id uuid NOT NULL,
   user_id uuid NOT NULL,
-  refresh_hash text NOT NULL UNIQUE,
-  previous_hash text UNIQUE,
+  family_hash text NOT NULL UNIQUE,
+  refresh_hash text NOT NULL,
+  previous_hash text,
   rotated_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
   revoked_at timestamptz,
@@ -80,7 +82,7 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 -- The tenant policy alone would hide from a person signing in what she may see before an organization is chosen. So, beside the tenant:
 --   app.user_id      the user who has proven to be herself sees her own user, memberships, organizations and sessions
 --   app.email        the address that is signing in (or up) shows the one user of that address
---   app.token_hash   the hash of a refresh or invitation token shows the row that it belongs to
+--   app.token_hash   the hash of a refresh token's family or of an invitation token shows the row that it belongs to
 ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE organizations FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations TO payaid_server
@@ -106,7 +108,8 @@ SELECT make_tenant_table('invitations');
 CREATE POLICY token ON invitations FOR SELECT TO payaid_server USING (token_hash = (SELECT nullif(current_setting('app.token_hash', true), '')));
 
 SELECT make_tenant_table('sessions');
-CREATE POLICY own ON sessions TO payaid_server
-  USING (user_id = (SELECT app_user_id())) WITH CHECK (user_id = (SELECT app_user_id()) AND organization_id = (SELECT app_organization_id()));
-CREATE POLICY token ON sessions FOR SELECT TO payaid_server
-  USING ((SELECT nullif(current_setting('app.token_hash', true), '')) IN (refresh_hash, previous_hash));
+-- A password change, and moving to another organization, end sessions of the same user elsewhere.
+CREATE POLICY own ON sessions FOR SELECT TO payaid_server USING (user_id = (SELECT app_user_id()));
+CREATE POLICY update_own ON sessions FOR UPDATE TO payaid_server
+  USING (user_id = (SELECT app_user_id())) WITH CHECK (user_id = (SELECT app_user_id()));
+CREATE POLICY token ON sessions FOR SELECT TO payaid_server USING (family_hash = (SELECT nullif(current_setting('app.token_hash', true), '')));

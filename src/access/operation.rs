@@ -3,7 +3,8 @@
 //! A query reads everything from one snapshot on one node. A mutation's fields run one after another, each in a transaction of its own, and what
 //! a payload shows is read afterwards from a fresh snapshot of the primary.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
@@ -91,6 +92,15 @@ impl Act {
     }
 }
 
+/// What is known of a caller before she is signed in.
+#[derive(Debug, Clone)]
+pub struct ClientInfo {
+    /// The address that the request came from, past trusted proxies; `None` when it is not known.
+    pub ip: Option<IpAddr>,
+    /// The id of the request, as it stands in logs and in the audit log.
+    pub request_id: Arc<str>,
+}
+
 /// The operation, as resolvers find it in their context.
 #[derive(Clone)]
 pub struct Operation {
@@ -99,8 +109,9 @@ pub struct Operation {
 
 struct Inner {
     services: Services,
-    scope: Option<Scope>,
+    scope: RwLock<Option<Scope>>,
     selection: Arc<Selection>,
+    client: ClientInfo,
     reads: Mutex<Option<Arc<Reads>>>,
     reading_primary: bool,
 }
@@ -108,9 +119,9 @@ struct Inner {
 impl Operation {
     /// An operation of a caller; `scope` is `None` for an anonymous one.
     #[must_use]
-    pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>) -> Self {
+    pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo) -> Self {
         let reading_primary = selection.is_mutation();
-        Self { inner: Arc::new(Inner { services, scope, selection, reads: Mutex::new(None), reading_primary }) }
+        Self { inner: Arc::new(Inner { services, scope: RwLock::new(scope), selection, client, reads: Mutex::new(None), reading_primary }) }
     }
 
     /// The operation that a resolver belongs to.
@@ -133,7 +144,7 @@ impl Operation {
     /// `UNAUTHENTICATED`.
     pub fn admit(&self) -> Result<()> {
         let open = |name: &String| PUBLIC_FIELDS.contains(&name.as_str());
-        if self.inner.scope.is_some() || self.inner.selection.root_fields().iter().all(open) {
+        if self.scope().is_ok() || self.inner.selection.root_fields().iter().all(open) {
             return Ok(());
         }
         Err(unauthenticated())
@@ -143,8 +154,21 @@ impl Operation {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` when nobody is signed in.
-    pub fn scope(&self) -> Result<&Scope> {
-        self.inner.scope.as_ref().ok_or_else(unauthenticated)
+    pub fn scope(&self) -> Result<Scope> {
+        self.inner.scope.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(unauthenticated)
+    }
+
+    /// What is known of the caller without her being signed in.
+    #[must_use]
+    pub fn client(&self) -> &ClientInfo {
+        &self.inner.client
+    }
+
+    /// Goes on as somebody who has just proven who she is: what follows in this operation, beginning with the payload of the mutation that calls
+    /// this, is read and written in her scope.
+    pub fn continue_as(&self, scope: Scope) {
+        *self.inner.scope.write().unwrap_or_else(PoisonError::into_inner) = Some(scope);
+        self.forget_reads();
     }
 
     /// The snapshot of this operation and its loaders.
@@ -156,7 +180,7 @@ impl Operation {
         if let Some(reads) = &*reads {
             return Ok(Arc::clone(reads));
         }
-        let scope = self.scope()?.clone();
+        let scope = self.scope()?;
         let pool = if self.inner.reading_primary { self.inner.services.databases.primary() } else { self.inner.services.databases.reader() };
         let db = Transaction::new(pool.clone(), Access::Snapshot, &scope.settings());
         let fresh = Arc::new(Reads { reader: Reader { db, scope, selection: Arc::clone(&self.inner.selection) }, loaders: Loaders::default() });
@@ -174,12 +198,16 @@ impl Operation {
         F: FnOnce(Act) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
-        let scope = self.scope()?.clone();
+        let scope = self.scope()?;
         let settings = scope.settings();
         let outcome = write_as(self.inner.services.databases.primary(), &settings, move |db| action(Act { db, scope })).await;
-        // What was read before the write is stale now.
-        *self.inner.reads.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.forget_reads();
         outcome
+    }
+
+    /// What was read before a write is stale after it.
+    fn forget_reads(&self) {
+        *self.inner.reads.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

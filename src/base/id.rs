@@ -82,6 +82,12 @@ impl AnyId {
     }
 }
 
+impl fmt::Display for AnyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.prefix, encode(self.uuid))
+    }
+}
+
 /// A fresh version 7 UUID: ordered by time, so that inserts stay at the end of their index.
 pub fn fresh(clock: &dyn Clock) -> Uuid {
     let now = clock.now();

@@ -75,6 +75,21 @@ impl ScalarType for Decimal {
     }
 }
 
+/// Any JSON value, such as an object with the columns that an action changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(pub serde_json::Value);
+
+#[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
+impl ScalarType for Json {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        value.into_json().map(Self).map_err(|_| InputValueError::custom("this is not a JSON value"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

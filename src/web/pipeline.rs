@@ -11,8 +11,7 @@ use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::App;
-use crate::access::document::Selection;
-use crate::access::{Operation, Scope};
+use crate::access::{ClientInfo, Operation};
 use crate::base::{Code, Error};
 use crate::web::errors::Body;
 use crate::web::request::GraphqlRequest;
@@ -144,16 +143,13 @@ async fn answer(app: &App, caller: &Caller, request: GraphqlRequest, carries: Ca
         let error = Error::new(Code::ValidationError, "A mutation is not run by GET: send it by POST.");
         return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, error });
     }
-    let operation = operation(app, scope, selection, caller);
+    let client = ClientInfo { ip: caller.ip, request_id: Arc::clone(&caller.request_id) };
+    let operation = Operation::new(app.services.clone(), scope, selection, client);
     operation.admit()?;
     let mut prepared = Request::new(String::new()).variables(request.variables).data(operation);
     prepared.operation_name = request.operation_name;
     prepared.set_parsed_query(document.parsed.clone());
     Ok(Reply::executed(Body::of(app.schema.execute(prepared).await, &caller.request_id)))
-}
-
-fn operation(app: &App, scope: Option<Scope>, selection: Arc<Selection>, _caller: &Caller) -> Operation {
-    Operation::new(app.services.clone(), scope, selection)
 }
 
 /// A text that is no document is a bad request; a document that is not valid could not be processed.

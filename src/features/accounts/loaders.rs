@@ -7,8 +7,21 @@ use uuid::Uuid;
 
 use crate::access::{Batch, Reader};
 use crate::base::Result;
-use crate::features::accounts::model::User;
+use crate::features::accounts::model::{Invitation, Member, Organization, User};
 use crate::features::accounts::queries;
+
+/// Organizations by their ids: only the tenant's own is found.
+pub struct OrganizationById;
+
+impl Batch for OrganizationById {
+    type Key = Uuid;
+    type Value = Arc<Organization>;
+
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Organization>>> {
+        let organizations = queries::organizations_by_ids(&reader, keys).await?;
+        Ok(organizations.into_iter().map(|organization| (organization.id, Arc::new(organization))).collect())
+    }
+}
 
 /// Users by their ids.
 pub struct UserById;
@@ -20,5 +33,31 @@ impl Batch for UserById {
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<User>>> {
         let users = queries::users_by_ids(&reader, keys).await?;
         Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
+    }
+}
+
+/// Members by their ids.
+pub struct MemberById;
+
+impl Batch for MemberById {
+    type Key = Uuid;
+    type Value = Arc<Member>;
+
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Member>>> {
+        let members = queries::members_by_ids(&reader, keys).await?;
+        Ok(members.into_iter().map(|member| (member.id, Arc::new(member))).collect())
+    }
+}
+
+/// Invitations by their ids.
+pub struct InvitationById;
+
+impl Batch for InvitationById {
+    type Key = Uuid;
+    type Value = Arc<Invitation>;
+
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Invitation>>> {
+        let invitations = queries::invitations_by_ids(&reader, keys).await?;
+        Ok(invitations.into_iter().map(|invitation| (invitation.id, Arc::new(invitation))).collect())
     }
 }

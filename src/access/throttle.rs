@@ -1,0 +1,326 @@
+//! Guessing passwords is slowed down: five failures at once for one account from one address, then one more every three minutes; and thirty for
+//! one address whatever the account, then one more every thirty seconds. That is 5 and 30 in any 15 minutes, over and over.
+//!
+//! What must hold: only failures count, and a success clears the account's; an attempt counts as failed from its beginning until it is known
+//! to be good, so that a hundred attempts at once, or attempts whose client leaves early, are no way around; without Redis, or while it does not
+//! answer, each server counts for itself just as strictly.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::{Quota, RateLimiter};
+use redis::Script;
+
+use crate::access::refresh::hash;
+use crate::base::{Code, Error, Result, SharedClock};
+use crate::platform::redis::Redis;
+
+/// The time in which as many failures as a limit allows are forgotten.
+const PERIOD: Duration = Duration::from_secs(15 * 60);
+const FAILURES_PER_ACCOUNT: u32 = 5;
+const FAILURES_PER_ADDRESS: u32 = 30;
+
+/// Counts the failures of signing in.
+#[derive(Clone)]
+pub struct Throttle {
+    account: Arc<Limit>,
+    address: Arc<Limit>,
+    redis: Option<Redis>,
+}
+
+/// Whom an attempt counts against.
+struct Attempt {
+    account: String,
+    address: Option<String>,
+}
+
+impl Throttle {
+    /// Counts in Redis where there is one, and on this server.
+    #[must_use]
+    pub fn new(redis: Option<Redis>, clock: &SharedClock) -> Self {
+        Self { account: Arc::new(Limit::new(FAILURES_PER_ACCOUNT, clock)), address: Arc::new(Limit::new(FAILURES_PER_ADDRESS, clock)), redis }
+    }
+
+    /// Runs an attempt to prove who one is. It counts when it fails with `UNAUTHENTICATED`; `account` is what is being guessed at.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` without trying, after too many failures; else what the attempt failed with.
+    pub async fn attempt<T>(&self, account: &str, from: Option<IpAddr>, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let attempt = Attempt::new(account, from);
+        self.count(&attempt).await?;
+        let outcome = work.await;
+        match &outcome {
+            Ok(_) => self.take_back(&attempt, true).await,
+            Err(error) if error.code == Code::Unauthenticated => {}
+            Err(_) => self.take_back(&attempt, false).await,
+        }
+        outcome
+    }
+
+    async fn count(&self, attempt: &Attempt) -> Result<()> {
+        self.account.count(&attempt.account)?;
+        if let Some(address) = &attempt.address {
+            self.address.count(address).inspect_err(|_| self.account.give_back(&attempt.account))?;
+        }
+        // The servers' common count; when there is no answer, the own count has to do.
+        if let Some(wait) = self.ask_redis(attempt, "count").await.filter(|wait| *wait > 0) {
+            self.take_back_here(attempt, false);
+            return Err(too_many(Duration::from_micros(u64::try_from(wait).unwrap_or_default())));
+        }
+        Ok(())
+    }
+
+    async fn take_back(&self, attempt: &Attempt, success: bool) {
+        self.take_back_here(attempt, success);
+        self.ask_redis(attempt, if success { "success" } else { "undo" }).await;
+    }
+
+    fn take_back_here(&self, attempt: &Attempt, success: bool) {
+        if success {
+            self.account.clear(&attempt.account);
+        } else {
+            self.account.give_back(&attempt.account);
+        }
+        if let Some(address) = &attempt.address {
+            self.address.give_back(address);
+        }
+    }
+
+    /// Microseconds to wait, 0 when there is no need to; `None` without an answer.
+    async fn ask_redis(&self, attempt: &Attempt, what: &str) -> Option<i64> {
+        let redis = self.redis.as_ref()?;
+        let mut script = SCRIPT.prepare_invoke();
+        script.key(format!("payaid:{{sign-in}}:{}", attempt.account)).arg(what).arg(FAILURES_PER_ACCOUNT);
+        if let Some(address) = &attempt.address {
+            script.key(format!("payaid:{{sign-in}}:{address}")).arg(FAILURES_PER_ADDRESS);
+        }
+        redis.run(&script).await.inspect_err(|error| tracing::warn!(%error, "failures of signing in are counted on this server alone")).ok()
+    }
+}
+
+impl Attempt {
+    fn new(account: &str, from: Option<IpAddr>) -> Self {
+        let address = from.map(neighbourhood);
+        let account = hash(&format!("{account}\n{}", address.as_deref().unwrap_or_default()));
+        Self { account, address }
+    }
+}
+
+/// The address, for IPv6 the network that one customer gets.
+fn neighbourhood(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> Error {
+    let wait = Duration::from_secs(wait.as_secs().saturating_add(1));
+    let message = format!("Too many failed attempts to sign in. Try again in {} seconds.", wait.as_secs());
+    Error { retry_after: Some(wait), ..Error::new(Code::RateLimited, message) }
+}
+
+/// One limit on this server: governor decides, over counts that can be taken back and that nobody can make grow without bound.
+struct Limit {
+    limiter: RateLimiter<String, Counts, Ticks, NoOpMiddleware<Nanos>>,
+    counts: Counts,
+    each: Duration,
+    clock: SharedClock,
+}
+
+impl Limit {
+    fn new(failures: u32, clock: &SharedClock) -> Self {
+        let burst = NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN);
+        let each = PERIOD / burst.get();
+        let quota = Quota::with_period(each).unwrap_or_else(|| Quota::per_hour(burst)).allow_burst(burst);
+        let counts = Counts::default();
+        let limiter = RateLimiter::new(quota, counts.clone(), Ticks(SharedClock::clone(clock)));
+        Self { limiter, counts, each, clock: SharedClock::clone(clock) }
+    }
+
+    fn count(&self, key: &String) -> Result<()> {
+        self.limiter.check_key(key).map_err(|until| too_many(until.wait_time_from(Ticks::read(&self.clock))))
+    }
+
+    fn give_back(&self, key: &str) {
+        let each = u64::try_from(self.each.as_nanos()).unwrap_or(u64::MAX);
+        self.counts.0.entry_by_ref(key).and_compute_with(|entry| match entry {
+            Some(entry) => moka::ops::compute::Op::Put(entry.into_value().saturating_sub(each)),
+            None => moka::ops::compute::Op::Nop,
+        });
+    }
+
+    fn clear(&self, key: &str) {
+        self.counts.0.invalidate(key);
+    }
+}
+
+/// For each key the instant, in nanoseconds, at which all its failures will be forgotten.
+#[derive(Clone)]
+struct Counts(moka::sync::Cache<String, u64>);
+
+impl Default for Counts {
+    fn default() -> Self {
+        let bounded = moka::sync::Cache::builder().max_capacity(100_000).time_to_idle(2 * PERIOD);
+        Self(bounded.eviction_policy(moka::policy::EvictionPolicy::lru()).build())
+    }
+}
+
+impl StateStore for Counts {
+    type Key = String;
+
+    fn measure_and_replace<T, F, E>(&self, key: &String, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut decided = None;
+        self.0.entry_by_ref(key).and_compute_with(|entry| {
+            let before = entry.map(|entry| Nanos::new(entry.into_value()));
+            match decide(before) {
+                Ok((outcome, after)) => {
+                    decided = Some(Ok(outcome));
+                    moka::ops::compute::Op::Put(after.as_u64())
+                }
+                Err(refused) => {
+                    decided = Some(Err(refused));
+                    moka::ops::compute::Op::Nop
+                }
+            }
+        });
+        match decided {
+            Some(outcome) => outcome,
+            None => decide(None).map(|(outcome, _)| outcome),
+        }
+    }
+}
+
+/// The server's clock as governor reads it.
+#[derive(Clone)]
+struct Ticks(SharedClock);
+
+impl Ticks {
+    fn read(clock: &SharedClock) -> Nanos {
+        let micros = u64::try_from(clock.now().timestamp_micros()).unwrap_or_default();
+        Nanos::new(micros.saturating_mul(1000))
+    }
+}
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Self::read(&self.0)
+    }
+}
+
+/// The same limits over all servers, decided in one step. For each key the instant is kept, in microseconds of Redis's own clock, at which all its
+/// failures will be forgotten. Arguments: what happened, then each key's limit. Answers how long to wait, in microseconds.
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+        local period = 900000000
+        local time = redis.call('TIME')
+        local now = time[1] * 1000000 + time[2]
+        local wait = 0
+        local after = {}
+        for i, key in ipairs(KEYS) do
+          local each = period / ARGV[i + 1]
+          local clear = math.max(tonumber(redis.call('GET', key) or now), now)
+          if ARGV[1] == 'count' then
+            after[i] = clear + each
+            wait = math.max(wait, after[i] - period - now)
+          elseif ARGV[1] == 'success' and i == 1 then
+            after[i] = now
+          else
+            after[i] = clear - each
+          end
+        end
+        if wait > 0 then return wait end
+        for i, key in ipairs(KEYS) do
+          if after[i] > now then
+            redis.call('SET', key, string.format('%.0f', after[i]), 'PX', math.ceil((after[i] - now) / 1000))
+          else
+            redis.call('DEL', key)
+          end
+        end
+        return 0
+        ",
+    )
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Clock;
+    use chrono::{DateTime, TimeDelta, Utc};
+    use std::sync::Mutex;
+
+    struct Held(Mutex<DateTime<Utc>>);
+
+    impl Clock for Held {
+        fn now(&self) -> DateTime<Utc> {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    fn throttle() -> (Throttle, Arc<Held>) {
+        let held = Arc::new(Held(Mutex::new("2026-04-01T09:30:00Z".parse().unwrap())));
+        let clock: SharedClock = Arc::<Held>::clone(&held);
+        (Throttle::new(None, &clock), held)
+    }
+
+    async fn fail(throttle: &Throttle, account: &str, ip: &str) -> Code {
+        let failing = async { Err::<(), _>(Error::new(Code::Unauthenticated, "wrong")) };
+        throttle.attempt(account, Some(ip.parse().unwrap()), failing).await.unwrap_err().code
+    }
+
+    async fn succeed(throttle: &Throttle, account: &str, ip: &str) -> Result<()> {
+        throttle.attempt(account, Some(ip.parse().unwrap()), async { Ok(()) }).await
+    }
+
+    #[tokio::test]
+    async fn the_sixth_failure_is_refused_and_time_forgives() {
+        let (throttle, clock) = throttle();
+        for _ in 0..5 {
+            assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated);
+        }
+        let refused = succeed(&throttle, "asha", "192.0.2.1").await.unwrap_err();
+        assert_eq!(refused.code, Code::RateLimited);
+        assert!(refused.retry_after.unwrap() <= Duration::from_secs(181), "{refused:?}");
+        assert!(succeed(&throttle, "asha", "192.0.2.2").await.is_ok(), "from elsewhere");
+        assert!(succeed(&throttle, "ravi", "192.0.2.1").await.is_ok(), "somebody else");
+        *clock.0.lock().unwrap() += TimeDelta::seconds(181);
+        assert!(succeed(&throttle, "asha", "192.0.2.1").await.is_ok());
+        assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated, "success cleared the account");
+    }
+
+    #[tokio::test]
+    async fn an_address_is_limited_over_all_accounts_by_its_failures_alone() {
+        let (throttle, _) = throttle();
+        for n in 0..100 {
+            succeed(&throttle, &format!("user {n}"), "2001:db8:1:2::1").await.unwrap();
+        }
+        for n in 0..30 {
+            assert_eq!(fail(&throttle, &format!("user {n}"), &format!("2001:db8:1:2::{n:x}")).await, Code::Unauthenticated, "{n}");
+        }
+        assert_eq!(fail(&throttle, "one more", "2001:db8:1:2::ffff").await, Code::RateLimited);
+        assert_eq!(fail(&throttle, "one more", "2001:db8:1:3::1").await, Code::Unauthenticated);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_failure_of_the_caller_does_not_count() {
+        let (throttle, _) = throttle();
+        for _ in 0..50 {
+            let away = async { Err::<(), _>(Error::database_unavailable("away")) };
+            assert_eq!(throttle.attempt("asha", None, away).await.unwrap_err().code, Code::DatabaseUnavailable);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The mutations of the organization and its members.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+
+use crate::access::payload::{UserError, divide};
+use crate::access::{Can, Operation, Permission};
+use crate::base::Result;
+use crate::features::accounts::actions::{self, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
+use crate::features::accounts::model::MemberId;
+use crate::features::accounts::object::{Invitation, Member, Organization};
+use crate::payload;
+
+payload!(
+    /// What came of `organizationUpdate`.
+    OrganizationUpdatePayload {
+        /// The organization as it is now; null when there are user errors.
+        organization: Organization
+    }
+);
+payload!(
+    /// What came of `memberRoleSet`.
+    MemberRoleSetPayload {
+        /// The member as she is now; null when there are user errors.
+        member: Member
+    }
+);
+payload!(
+    /// What came of `memberRemove`.
+    MemberRemovePayload {
+        /// The member as she was kept; null when there are user errors.
+        member: Member
+    }
+);
+
+/// What came of `memberInvite`.
+#[derive(Clone, SimpleObject)]
+pub struct MemberInvitePayload {
+    /// The invitation; null when there are user errors.
+    pub invitation: Option<Invitation>,
+    /// The token by which `invitationAccept` accepts it. It is shown this once: pass it on to the invited person. Null when there are user errors.
+    pub invite_token: Option<String>,
+    /// What to put right; empty when all went well.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A member to remove.
+#[derive(Debug, Clone, InputObject)]
+pub struct MemberRemoveInput {
+    /// The member.
+    pub member_id: MemberId,
+}
+
+/// The mutations of the organization and its members.
+#[derive(Default)]
+pub struct MemberMutations;
+
+#[Object]
+impl MemberMutations {
+    /// Changes the organization.
+    #[graphql(guard = "Can(Permission::OrganizationWrite)")]
+    async fn organization_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: OrganizationUpdateInput,
+    ) -> Result<OrganizationUpdatePayload> {
+        let operation = Operation::of(ctx)?;
+        let outcome = operation.write(|act| async move { actions::organization_update(&act, input).await }).await;
+        if let Ok(organization) = &outcome {
+            operation.services().forget_organization(organization.id);
+        }
+        OrganizationUpdatePayload::of(outcome)
+    }
+
+    /// Invites somebody to become a member, in place of an earlier invitation of the same address. It can be accepted for seven days.
+    #[graphql(guard = "Can(Permission::MembersWrite)")]
+    async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<MemberInvitePayload> {
+        let outcome = Operation::of(ctx)?.write(|act| async move { actions::invite(&act, input).await }).await;
+        let (invited, user_errors) = divide(outcome)?;
+        let (invitation, invite_token) = invited.unzip();
+        Ok(MemberInvitePayload { invitation: invitation.map(Invitation::from), invite_token, user_errors })
+    }
+
+    /// Gives a member another role. Only an owner makes or unmakes owners, and one always remains.
+    #[graphql(guard = "Can(Permission::MembersWrite)")]
+    async fn member_role_set(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The member and the role.")] input: MemberRoleSetInput,
+    ) -> Result<MemberRoleSetPayload> {
+        let operation = Operation::of(ctx)?;
+        let outcome = operation.write(|act| async move { actions::set_role(&act, input).await }).await;
+        if let Ok(member) = &outcome {
+            operation.services().forget_user(member.user_id.value()?);
+        }
+        MemberRoleSetPayload::of(outcome)
+    }
+
+    /// Removes a member and signs her out of this organization. What she did keeps her name, and she can be invited again.
+    #[graphql(guard = "Can(Permission::MembersWrite)")]
+    async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<MemberRemovePayload> {
+        let operation = Operation::of(ctx)?;
+        let outcome = operation.write(move |act| async move { actions::remove(&act, input.member_id).await }).await;
+        if let Ok(member) = &outcome {
+            operation.services().forget_user(member.user_id.value()?);
+        }
+        MemberRemovePayload::of(outcome)
+    }
+}
