@@ -2,6 +2,7 @@
 --   payaid_owner   owns every object; migrations run as it; nobody logs in as it
 --   payaid_server  what the server connects as, or what its login is a member of; owns nothing
 --   payaid_search  owns the few functions that search past row level security on purpose; nobody logs in as it
+--   payaid_janitor owns the function that deletes expired sessions and invitations of all tenants; nobody logs in as it
 -- Roles belong to the whole cluster, so they may be there already.
 DO $$
 DECLARE
@@ -11,6 +12,7 @@ BEGIN
     SELECT * FROM (VALUES
       ('payaid_owner', 'NOLOGIN'),
       ('payaid_search', 'NOLOGIN'),
+      ('payaid_janitor', 'NOLOGIN'),
       ('payaid_server', 'LOGIN')
     ) AS roles (name, login)
   LOOP
@@ -22,7 +24,7 @@ BEGIN
       END;
     END IF;
   END LOOP;
-  EXECUTE format('GRANT payaid_owner, payaid_search TO %I', current_user);
+  EXECUTE format('GRANT payaid_owner, payaid_search, payaid_janitor TO %I', current_user);
 EXCEPTION WHEN others THEN
   -- Granting twice at the same moment fails with a concurrent update; the other one did it.
   IF SQLERRM NOT LIKE '%concurrently updated%' THEN RAISE; END IF;
@@ -31,6 +33,7 @@ $$;
 
 GRANT USAGE, CREATE ON SCHEMA public TO payaid_owner;
 GRANT USAGE, CREATE ON SCHEMA public TO payaid_search;
+GRANT USAGE, CREATE ON SCHEMA public TO payaid_janitor;
 GRANT USAGE ON SCHEMA public TO payaid_server;
 GRANT SELECT ON __diesel_schema_migrations TO payaid_server;
 

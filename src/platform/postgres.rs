@@ -8,6 +8,7 @@ pub mod failure;
 pub mod health;
 pub mod migrate;
 pub mod pool;
+pub mod safety;
 pub mod statement;
 pub mod transaction;
 

@@ -1,1 +1,14 @@
-//! Tests.
+//! The integration tests: one binary, so that it links once and shares one PostgreSQL primary, replica and Redis.
+//!
+//! Every test has a database of its own and goes through HTTP as a client does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::as_conversions, missing_docs)]
+
+mod architecture;
+mod bad_input;
+mod catalog;
+mod harness;
+mod isolation;
+mod reading;
+mod replica;
+mod search;
+mod writing;

@@ -14,6 +14,10 @@ use crate::base::{Error, Result};
 use crate::platform::config::DatabaseConfig;
 use crate::platform::postgres::health::Replica;
 
+/// The role that every connection of the server takes on, whatever login it came by: row level security binds it, and it owns nothing. A login
+/// that is not a member of it cannot connect.
+pub const SERVER_ROLE: &str = "payaid_server";
+
 /// A pool of connections to one database node.
 #[derive(Clone)]
 pub struct Pool {
@@ -122,7 +126,7 @@ fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio
     use anyhow::Context;
     let mut parsed: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;
     let options = format!(
-        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+        "-c role={SERVER_ROLE} -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
         config.statement_timeout.as_millis(),
         config.lock_timeout.as_millis(),
         config.idle_in_transaction_timeout.as_millis()

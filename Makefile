@@ -1,0 +1,55 @@
+# What is done with this project, one target each; `make` alone lists them.
+# Everything is made from nothing: missing programs are installed, missing files built, and what is there and current is left alone.
+
+EXPLORER_BUILT := explorer/dist/index.html
+EXPLORER_PACKAGES := explorer/node_modules/.package-lock.json
+EXPLORER_SOURCES := $(shell find explorer/src explorer/public explorer/index.html explorer/vite.config.ts explorer/tsconfig.json -type f 2>/dev/null)
+
+# Arguments of `payaid dev`: make run ARGS="--reset"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check fmt schema clean-data tools
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: tools $(EXPLORER_BUILT) ## Start everything on this machine, without any configuration (ARGS="--reset": with fresh data)
+	@echo "Building the server (the first time: 5 to 10 minutes)"
+	@exec cargo run -- dev $(ARGS)
+
+test: tools $(EXPLORER_BUILT) ## Run all tests
+	cargo test --lib --test it
+
+check: tools $(EXPLORER_BUILT) ## Check format, lints, documentation, types, the explorer, the schema and the migrations
+	cargo fmt --check
+	npm --prefix explorer run check
+	npm --prefix explorer test
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	cargo run --quiet -- schema --check
+	cargo run --quiet -- migrate --check
+
+fmt: ## Format the Rust sources
+	cargo fmt
+
+schema: $(EXPLORER_BUILT) ## Write schema.graphql
+	@cargo run --quiet -- schema > schema.graphql.new || { rm -f schema.graphql.new; exit 1; }
+	@mv schema.graphql.new schema.graphql
+
+clean-data: ## Remove the development data
+	@scripts/clean-data.sh
+
+tools:
+	@scripts/install.sh
+
+$(EXPLORER_PACKAGES): explorer/package.json explorer/package-lock.json | tools
+	@echo "Fetching the packages of the explorer"
+	@npm --prefix explorer ci --no-audit --no-fund
+	@touch $@
+
+$(EXPLORER_BUILT): $(EXPLORER_PACKAGES) $(EXPLORER_SOURCES)
+	@echo "Building the explorer"
+	@npm --prefix explorer run --silent build -- --logLevel error
+	@touch $@

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Sees to the programs that building, running and testing need: installs PostgreSQL, Redis and a C compiler where apt-get can, and names what it cannot install.
+# Asks nothing and changes nothing when all are there.
+set -eu
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# The servers are started by payaid itself, from the same places (src/platform/cluster/binaries.rs).
+has_postgres() {
+    [ -n "${PAYAID_POSTGRES_BIN:-}" ] && return
+    has initdb && has postgres && return
+    for folder in /usr/lib/postgresql/*/bin; do
+        version=${folder#/usr/lib/postgresql/}
+        [ -x "$folder/initdb" ] && [ "${version%/bin}" -ge 15 ] && return
+    done
+    return 1
+}
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+has cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), then try again."
+{ has node && has npm; } || fail "Node.js is missing: install version 20.19 or newer with npm (https://nodejs.org), then try again."
+
+missing() {
+    has_postgres || printf 'postgresql '
+    has redis-server || has valkey-server || printf 'redis-server '
+    has cc || printf 'gcc libc6-dev '
+}
+
+packages=$(missing)
+[ -n "$packages" ] || exit 0
+has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, a C compiler, or some of them (on Debian: ${packages% }). Install them, then try again."
+
+become_root=
+if [ "$(id -u)" != 0 ]; then
+    has sudo || fail "Some packages are missing: run \`apt-get install ${packages% }\` as root, then try again."
+    become_root=sudo
+fi
+# Unquoted: one argument for each package.
+$become_root "$(dirname "$0")/apt-install.sh" $packages
+
+packages=$(missing)
+[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis and a C compiler are needed."

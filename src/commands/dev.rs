@@ -1,0 +1,187 @@
+//! `payaid dev`: everything on this machine, from nothing: a private PostgreSQL, the schema, demo data once, and the server.
+//!
+//! What must hold: a second start takes up the data of the first; whatever way it ends, no server of its own stays behind; what cannot work is said
+//! in one sentence.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+
+use crate::App;
+use crate::access::tokens;
+use crate::base::Clock;
+use crate::base::clock::SystemClock;
+use crate::commands::{output, seed, serve};
+use crate::platform::cluster::postgres::{self, Options, SUPERUSER, Server};
+use crate::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
+use crate::platform::postgres::migrate;
+use crate::web::{self, DemoAccount};
+
+/// The name of the private database.
+const DATABASE: &str = "payaid";
+
+/// Starts everything on this machine.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// The port on 127.0.0.1 to serve on.
+    #[arg(long, env = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Where the private database and the development key are kept.
+    #[arg(long, default_value = ".payaid")]
+    pub data_dir: PathBuf,
+    /// Begin with fresh data: what the private database holds is deleted.
+    #[arg(long)]
+    pub reset: bool,
+    /// Use this database instead of a private one.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Run the migrations by this login, when the one of DATABASE_URL may not.
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<String>,
+    /// Read from this replica.
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<String>,
+    /// Redis; without it this one server counts for itself.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+}
+
+/// The database of this run, and its server when it is a private one.
+struct Database {
+    server_url: String,
+    owner_url: String,
+    private: Option<Server>,
+}
+
+/// Runs until it is asked to stop.
+///
+/// # Errors
+/// One sentence that says what is in the way and what to do.
+pub async fn run(args: DevArgs) -> anyhow::Result<()> {
+    let stop = serve::stop_asked()?;
+    // Before anything is started: a port that is taken is the most common thing to go wrong.
+    let listener = serve::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
+    let database = open_database(&args).await?;
+    let served = tokio::select! {
+        served = prepare_and_serve(&args, &database, listener) => served,
+        () = stop => Ok(()),
+    };
+    output::line("Stopping.");
+    forget_url(&args.data_dir);
+    if let Some(server) = database.private {
+        server.stop().await;
+    }
+    output::line("Stopped.");
+    served
+}
+
+async fn prepare_and_serve(args: &DevArgs, database: &Database, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+    output::line("Bringing the database to the newest schema.");
+    for name in migrate::run(&database.owner_url).await? {
+        output::line(format!("  {name}"));
+    }
+    seed::demo(&database.server_url, SystemClock.now(), &output::line).await?;
+    let config = config(args, &database.server_url, listener.local_addr()?)?;
+    let app = App::build_with_demo(config, Arc::new(SystemClock), demo_accounts())?;
+    serve::refuse_powerful_login(&app).await?;
+    announce(listener.local_addr()?, database);
+    web::serve(app, listener, serve::stop_asked()?).await
+}
+
+async fn open_database(args: &DevArgs) -> anyhow::Result<Database> {
+    if let Some(url) = args.database_url.as_deref().filter(|url| !url.is_empty()) {
+        if args.reset {
+            bail!("--reset is for the private database alone; DATABASE_URL is set, and that database is not touched");
+        }
+        let owner_url = args.database_direct_url.clone().unwrap_or_else(|| url.to_owned());
+        return Ok(Database { server_url: url.to_owned(), owner_url, private: None });
+    }
+    let data_dir = args.data_dir.join("postgres");
+    if args.reset {
+        output::line("Deleting the data of the private PostgreSQL.");
+        postgres::erase(&data_dir).await?;
+    }
+    std::fs::create_dir_all(&args.data_dir).with_context(|| format!("the folder {} cannot be made", args.data_dir.display()))?;
+    output::line("Starting a private PostgreSQL.");
+    let server = Server::start(Options::kept(&data_dir)).await?;
+    create_database(&server.url("postgres", SUPERUSER)).await?;
+    let owner_url = server.url(DATABASE, SUPERUSER);
+    keep_url(&args.data_dir, &owner_url)?;
+    Ok(Database { server_url: owner_url.clone(), owner_url, private: Some(server) })
+}
+
+async fn create_database(url: &str) -> anyhow::Result<()> {
+    let mut connection = AsyncPgConnection::establish(url).await.context("the private PostgreSQL does not answer")?;
+    match connection.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.to_string().contains("already exists") => Ok(()),
+        Err(error) => Err(error).context("the private database cannot be made"),
+    }
+}
+
+fn config(args: &DevArgs, url: &str, listen: SocketAddr) -> anyhow::Result<ServerConfig> {
+    Ok(ServerConfig {
+        database: DatabaseConfig { read_url: args.database_read_url.clone(), ..DatabaseConfig::at(url) },
+        redis: RedisConfig { url: args.redis_url.clone() },
+        auth: AuthConfig::with_key(signing_key(&args.data_dir)?),
+        http: HttpConfig::at(listen),
+    })
+}
+
+/// The key that signs this machine's development tokens: made once, and kept, so that a restart signs nobody out.
+fn signing_key(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join("jwt-key.pem");
+    if let Ok(pem) = std::fs::read_to_string(&path) {
+        return Ok(pem);
+    }
+    std::fs::create_dir_all(data_dir)?;
+    let pem = tokens::generate_key()?;
+    write_private(&path, &pem).with_context(|| format!("the signing key cannot be kept in {}", path.display()))?;
+    Ok(pem)
+}
+
+/// Where the other commands find the private database while it runs.
+fn keep_url(data_dir: &Path, url: &str) -> anyhow::Result<()> {
+    write_private(&data_dir.join(URL_FILE), url).context("the address of the private database cannot be kept")
+}
+
+fn forget_url(data_dir: &Path) {
+    // Nobody is hurt by a file that stays: it names a socket that is not there.
+    let _ = std::fs::remove_file(data_dir.join(URL_FILE));
+}
+
+const URL_FILE: &str = "database-url";
+
+/// The address of the private database that `payaid dev` runs from this folder, if it does.
+#[must_use]
+pub fn running_url(data_dir: &Path) -> Option<String> {
+    std::fs::read_to_string(data_dir.join(URL_FILE)).ok()
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())
+}
+
+fn demo_accounts() -> Vec<DemoAccount> {
+    seed::DEMO_OWNERS
+        .iter()
+        .map(|(label, email)| DemoAccount { label: (*label).to_owned(), email: (*email).to_owned(), password: seed::DEMO_PASSWORD.to_owned() })
+        .collect()
+}
+
+fn announce(address: SocketAddr, database: &Database) {
+    let place = if database.private.is_some() { "a private PostgreSQL" } else { "the database of DATABASE_URL" };
+    output::line(format!("\nPayAid is ready, on {place}. Ctrl-C stops it.\n"));
+    output::line(format!("  Explorer  http://{address}/graphiql"));
+    output::line(format!("  GraphQL   http://{address}/graphql"));
+    for (label, email) in seed::DEMO_OWNERS {
+        output::line(format!("  Sign in   {email}  password {}  ({label})", seed::DEMO_PASSWORD));
+    }
+    output::line("");
+}

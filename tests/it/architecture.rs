@@ -1,0 +1,236 @@
+//! The shape of the code: imports go one way, features do not depend on each other in a circle, files stay readable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers from the ground up; a layer may use those before it.
+const LAYERS: [&str; 7] = ["schema", "base", "platform", "access", "features", "web", "commands"];
+/// What files of a feature may use of their own feature, by the file's name.
+const INSIDE: [(&str, &[&str]); 8] = [
+    ("rules", &["model"]),
+    ("queries", &["model", "rules"]),
+    ("loaders", &["model", "rules", "queries"]),
+    ("object", &["model", "rules", "queries", "loaders", "roots"]),
+    ("actions", &["model", "rules", "queries"]),
+    ("mutations", &["model", "rules", "queries", "loaders", "object", "actions"]),
+    ("roots", &["model", "rules", "queries", "loaders", "object"]),
+    ("model", &["rules", "queries"]),
+];
+const MOST_LINES: usize = 400;
+
+fn sources(root: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(root)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                _ if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with("dist") => folders.push(path),
+                Some("rs" | "ts" | "tsx") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources under {root}");
+    found.sort();
+    found
+}
+
+/// The module path of a file below src, such as `["features", "contacts", "object"]`.
+fn module(path: &Path) -> Vec<String> {
+    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().with_extension("");
+    below.iter().map(|part| part.to_str().unwrap().to_owned()).collect()
+}
+
+/// Every path that a file names below `crate::`, as `["features", "contacts", "model", "Contact"]`.
+fn crate_paths(text: &str) -> Vec<Vec<String>> {
+    struct Finder(Vec<Vec<String>>);
+    fn expand(tree: &syn::UseTree, before: &[String], into: &mut Vec<Vec<String>>) {
+        let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => expand(&path.tree, &with(&path.ident), into),
+            syn::UseTree::Name(name) => into.push(with(&name.ident)),
+            syn::UseTree::Rename(rename) => into.push(with(&rename.ident)),
+            syn::UseTree::Glob(_) => into.push(before.to_vec()),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|item| expand(item, before, into)),
+        }
+    }
+    impl<'ast> syn::visit::Visit<'ast> for Finder {
+        fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+            let mut paths = Vec::new();
+            expand(&item.tree, &[], &mut paths);
+            self.0.extend(paths.into_iter().filter(|path| path[0] == "crate").map(|path| path[1..].to_vec()));
+        }
+        fn visit_path(&mut self, path: &'ast syn::Path) {
+            if path.segments.first().is_some_and(|first| first.ident == "crate") {
+                self.0.push(path.segments.iter().skip(1).map(|segment| segment.ident.to_string()).collect());
+            }
+            syn::visit::visit_path(self, path);
+        }
+    }
+    let file = syn::parse_file(text).unwrap();
+    let mut finder = Finder(Vec::new());
+    syn::visit::Visit::visit_file(&mut finder, &file);
+    finder.0
+}
+
+fn layer(name: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| *layer == name)
+}
+
+/// What is wrong with the imports of one file.
+fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
+    let Some(own) = layer(&module[0]) else { return Vec::new() };
+    let mut wrong = Vec::new();
+    for path in crate_paths(text) {
+        let Some(target) = path.first().and_then(|name| layer(name)) else { continue };
+        let shown = path.join("::");
+        if target > own {
+            wrong.push(format!("{} uses {shown}, which lies above it", module.join("::")));
+        }
+        if module[0] != "features" || path[0] != "features" || module.len() < 3 || path.len() < 3 {
+            continue;
+        }
+        let (feature, file) = (&module[1], module[2].as_str());
+        let (other, part) = (&path[1], path[2].as_str());
+        if feature == other {
+            let allowed = INSIDE.iter().find(|(name, _)| *name == file).map(|(_, allowed)| *allowed);
+            let is_file = INSIDE.iter().any(|(name, _)| *name == part);
+            if let Some(allowed) = allowed
+                && is_file
+                && part != file
+                && !allowed.contains(&part)
+            {
+                wrong.push(format!("{} uses {shown}: inside a feature, {file} may use {allowed:?}", module.join("::")));
+            }
+        } else if matches!(part, "object" | "loaders") && !matches!(file, "object" | "roots" | "mutations") {
+            wrong.push(format!("{} uses {shown}: only object.rs may name another feature's object or loaders", module.join("::")));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn imports_go_one_way() {
+    let mut wrong = Vec::new();
+    for path in sources("src") {
+        let text = fs::read_to_string(&path).unwrap();
+        wrong.extend(wrong_arrows(&module(&path), &text));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_wrong_import_is_noticed() {
+    let of = |module: &[&str], text: &str| wrong_arrows(&module.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>(), text).len();
+    assert_eq!(of(&["base", "id"], "use crate::platform::postgres::Pool;"), 1);
+    assert_eq!(of(&["access", "guard"], "fn f() { crate::features::build(); }"), 1);
+    assert_eq!(of(&["features", "contacts", "queries"], "use crate::features::contacts::{object::Contact, model};"), 1);
+    assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals::loaders::DealById;"), 1);
+    assert_eq!(of(&["features", "contacts", "object"], "use crate::features::deals::loaders::DealById;"), 0);
+    assert_eq!(of(&["web", "graphql"], "use crate::access::Scope;"), 0);
+}
+
+/// Which features each feature needs, leaving out object.rs (and what shows objects), whose thin fields may point both ways.
+fn feature_graph() -> BTreeMap<String, BTreeSet<String>> {
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in sources("src/features") {
+        let module = module(&path);
+        if module.len() < 3 || matches!(module[2].as_str(), "object" | "roots" | "mutations") {
+            continue;
+        }
+        for used in crate_paths(&fs::read_to_string(&path).unwrap()) {
+            if used.len() > 2 && used[0] == "features" && used[1] != module[1] {
+                graph.entry(module[1].clone()).or_default().insert(used[1].clone());
+            }
+        }
+    }
+    graph
+}
+
+fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(at: &str, graph: &BTreeMap<String, BTreeSet<String>>, way: &mut Vec<String>) -> bool {
+        if way.iter().any(|known| known == at) {
+            way.push(at.to_owned());
+            return true;
+        }
+        way.push(at.to_owned());
+        if graph.get(at).into_iter().flatten().any(|next| visit(next, graph, way)) {
+            return true;
+        }
+        way.pop();
+        false
+    }
+    graph.keys().find_map(|start| {
+        let mut way = Vec::new();
+        visit(start, graph, &mut way).then_some(way)
+    })
+}
+
+#[test]
+fn features_do_not_depend_in_a_circle() {
+    let graph = feature_graph();
+    assert!(graph.len() > 2, "hardly any dependencies were found: {graph:?}");
+    assert_eq!(circle(&graph), None);
+}
+
+#[test]
+fn a_circle_is_noticed() {
+    let edge = |from: &str, to: &str| (from.to_owned(), BTreeSet::from([to.to_owned()]));
+    assert!(circle(&BTreeMap::from([edge("a", "b"), edge("b", "c"), edge("c", "a")])).is_some());
+    assert!(circle(&BTreeMap::from([edge("a", "b"), edge("b", "c")])).is_none());
+}
+
+#[test]
+fn files_stay_readable() {
+    let mut long = Vec::new();
+    let mut headless = Vec::new();
+    for root in ["src", "tests", "explorer/src"] {
+        for path in sources(root) {
+            let text = fs::read_to_string(&path).unwrap();
+            if path.ends_with("src/schema.rs") {
+                continue;
+            }
+            if text.lines().count() > MOST_LINES {
+                long.push(path.clone());
+            }
+            if path.extension().is_some_and(|extension| extension == "rs") && !text.trim_start_matches("#!").starts_with("//!") {
+                headless.push(path);
+            }
+        }
+    }
+    assert!(long.is_empty(), "longer than {MOST_LINES} lines: {long:#?}");
+    assert!(headless.is_empty(), "no `//!` at the head: {headless:#?}");
+}
+
+/// Every method of a GraphQL object has a guard of its own or its type has one. Types that only carry what a guarded field returned need none.
+#[test]
+fn every_field_has_a_guard() {
+    let mut bare = Vec::new();
+    let mut guarded = 0;
+    for path in sources("src/features").into_iter().chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features.rs")]) {
+        for item in syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap().items {
+            let syn::Item::Impl(block) = item else { continue };
+            let attribute = |attributes: &[syn::Attribute], name: &str| attributes.iter().find(|a| a.path().is_ident(name)).map(|a| quote(&a.meta));
+            let Some(object) = attribute(&block.attrs, "Object").or_else(|| attribute(&block.attrs, "ComplexObject")) else { continue };
+            for method in block.items.iter().filter_map(|item| if let syn::ImplItem::Fn(method) = item { Some(method) } else { None }) {
+                let own = attribute(&method.attrs, "graphql").unwrap_or_default();
+                if object.contains("guard") || own.contains("guard") || own.contains("skip") {
+                    guarded += 1;
+                } else {
+                    bare.push(format!("{}: {}", path.display(), method.sig.ident));
+                }
+            }
+        }
+    }
+    assert!(bare.is_empty(), "without a guard: {bare:#?}");
+    assert!(guarded > 50, "only {guarded} fields were found");
+}
+
+fn quote(meta: &syn::Meta) -> String {
+    match meta {
+        syn::Meta::List(list) => list.tokens.to_string(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,124 @@
+//! What PostgreSQL's own catalog says about tenancy: the rules hold for every table, also for those of tomorrow.
+
+use crate::harness::TestApp;
+
+/// Tables that are not one tenant's, with the reason.
+const SHARED: &[(&str, &str)] = &[
+    ("__diesel_schema_migrations", "which migrations were run"),
+    ("users", "a person may belong to several organizations; policies of its own show it"),
+    ("organizations", "its id is the tenant; policies of its own show it"),
+];
+
+/// Functions that run as another role than the caller, with what they are for.
+const DEFINERS: &[&str] = &["contact_search", "delete_expired"];
+
+async fn texts(app: &TestApp, sql: &str) -> Vec<String> {
+    let rows = app.superuser().await.query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn every_tenant_table_is_held_apart() {
+    let app = TestApp::start().await;
+    let tables = texts(&app, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') ORDER BY 1").await;
+    assert!(tables.len() >= 14, "{tables:?}");
+    let secured = texts(&app, "SELECT relname::text FROM pg_class WHERE relrowsecurity AND relforcerowsecurity").await;
+    let with_tenant = texts(
+        &app,
+        "SELECT relname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
+         WHERE attname = 'organization_id' AND attnotnull AND atttypid = 'uuid'::regtype AND relkind = 'r'",
+    )
+    .await;
+    let with_policy = texts(
+        &app,
+        "SELECT tablename::text FROM pg_policies WHERE 'payaid_server' = ANY(roles) AND qual LIKE '%app_organization_id()%' AND policyname = 'tenant' AND cmd = 'ALL'",
+    )
+    .await;
+    for table in &tables {
+        let shared = SHARED.iter().any(|(name, _)| name == table);
+        if table != "__diesel_schema_migrations" {
+            assert!(secured.contains(table), "{table} has no forced row level security");
+        }
+        assert!(shared || with_tenant.contains(table), "{table} has no organization_id");
+        assert!(shared || with_policy.contains(table), "{table} has no tenant policy");
+    }
+}
+
+#[tokio::test]
+async fn keys_begin_with_the_organization() {
+    let app = TestApp::start().await;
+    let shared: Vec<String> = SHARED.iter().map(|(name, _)| format!("'{name}'")).collect();
+    // Hashes of random tokens are looked up before the tenant is known, and a collision tells nothing about anybody.
+    let keys = format!(
+        "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = conkey[1] \
+         WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT IN ({}) AND a.attname <> 'organization_id' \
+         AND contype IN ('p', 'u', 'f') AND conname NOT LIKE '%\\_hash\\_key' AND NOT (contype = 'f' AND confrelid = 'users'::regclass)",
+        shared.join(", ")
+    );
+    assert_eq!(texts(&app, &keys).await, Vec::<String>::new());
+    let references = "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace \
+                      AND cardinality(conkey) < 2 AND confrelid NOT IN ('organizations'::regclass, 'users'::regclass)";
+    assert_eq!(texts(&app, references).await, Vec::<String>::new(), "a foreign key to a tenant's table must carry the organization");
+}
+
+#[tokio::test]
+async fn the_server_owns_nothing_and_bypasses_nothing() {
+    let app = TestApp::start().await;
+    let roles = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'payaid\\_%' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)";
+    assert_eq!(texts(&app, roles).await, Vec::<String>::new());
+    assert_eq!(texts(&app, "SELECT relname::text FROM pg_class WHERE relowner = 'payaid_server'::regrole").await, Vec::<String>::new());
+    assert_eq!(texts(&app, "SELECT proname::text FROM pg_proc WHERE proowner = 'payaid_server'::regrole").await, Vec::<String>::new());
+    let memberships = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'payaid_server'::regrole";
+    assert_eq!(texts(&app, memberships).await, Vec::<String>::new(), "the server is a member of another role");
+    let views = "SELECT relname::text FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace \
+                 AND NOT coalesce(reloptions::text LIKE '%security_invoker=true%', false)";
+    assert_eq!(texts(&app, views).await, Vec::<String>::new(), "a view that shows what its owner sees");
+}
+
+#[tokio::test]
+async fn functions_that_act_as_another_role_are_few_and_known() {
+    let app = TestApp::start().await;
+    let definers = "SELECT proname::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace ORDER BY 1";
+    assert_eq!(texts(&app, definers).await, DEFINERS);
+    let loose = "SELECT proname::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace \
+                 AND (proconfig IS NULL OR NOT proconfig::text LIKE '%search_path=pg_catalog%' OR has_function_privilege('public', oid, 'EXECUTE'))";
+    assert_eq!(texts(&app, loose).await, Vec::<String>::new(), "without a fixed search path, or open to everybody");
+}
+
+#[tokio::test]
+async fn the_audit_log_can_only_grow() {
+    let app = TestApp::start().await;
+    let rights = "SELECT privilege_type::text FROM information_schema.role_table_grants WHERE grantee = 'payaid_server' AND table_name = 'audit_entries' ORDER BY 1";
+    assert_eq!(texts(&app, rights).await, ["INSERT", "SELECT"]);
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    owner.done("contactCreate", serde_json::json!({"name": "Asha"}), "contact { id }").await;
+    let client = app.superuser().await;
+    client.batch_execute("SET ROLE payaid_server").await.unwrap();
+    for statement in ["UPDATE audit_entries SET action = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"] {
+        let error = client.batch_execute(statement).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42501", "{statement}");
+    }
+}
+
+/// Row level security by itself: with the tenant set to A, not even a statement without any condition sees or changes a row of B.
+#[tokio::test]
+async fn without_a_condition_only_the_own_rows_are_there() {
+    let app = TestApp::start().await;
+    let (a, b) = (app.sign_up("A", "a@a.example").await, app.sign_up("B", "b@b.example").await);
+    crate::harness::world::populate(&a, "a").await;
+    let world = crate::harness::world::populate(&b, "b").await;
+    let b_id = payaid::base::id::AnyId::parse(&world["organization"]).unwrap().uuid;
+    let client = app.superuser().await;
+    let tables = texts(&app, "SELECT tablename::text FROM pg_policies WHERE policyname = 'tenant' AND tablename <> 'organizations' ORDER BY 1").await;
+    client.batch_execute("SET ROLE payaid_server").await.unwrap();
+    for table in tables {
+        let count = format!("SELECT count(*), count(*) FILTER (WHERE organization_id = '{b_id}') FROM {table}");
+        client.batch_execute("BEGIN").await.unwrap();
+        let row = client.query_one(&count, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0, "{table} shows rows before a tenant is set");
+        client.batch_execute(&format!("SET LOCAL app.organization_id = '{b_id}'")).await.unwrap();
+        let row = client.query_one(&count, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1), "{table} shows rows of another tenant");
+        client.batch_execute("ROLLBACK").await.unwrap();
+    }
+}

@@ -1,0 +1,11 @@
+//! What every test stands on: the shared servers, a database of its own, a server in this process, and clients.
+
+pub mod app;
+pub mod client;
+pub mod clock;
+pub mod servers;
+pub mod statements;
+pub mod world;
+
+pub use app::TestApp;
+pub use client::Client;

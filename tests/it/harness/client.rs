@@ -1,0 +1,71 @@
+//! A client of the API, over real HTTP.
+
+use serde_json::{Value, json};
+
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    pub url: String,
+    pub token: Option<String>,
+}
+
+impl Client {
+    pub fn new(url: String, token: Option<String>) -> Self {
+        Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), url, token }
+    }
+
+    /// A request with this client's token, for tests of HTTP itself.
+    pub fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// The whole answer.
+    pub async fn send(&self, query: &str, variables: Value) -> Value {
+        let request = self.request(reqwest::Method::POST, &self.url).header("accept", "application/graphql-response+json");
+        let response = request.json(&json!({"query": query, "variables": variables})).send().await.unwrap();
+        let text = response.text().await.unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The data of an answer that must have no errors.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.send(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query}\n{answer:#}");
+        answer["data"].take()
+    }
+
+    /// The data of an operation without variables.
+    pub async fn query(&self, query: &str) -> Value {
+        self.data(query, json!({})).await
+    }
+
+    /// The payload of a mutation that takes one input, with the fields in `select`; it may have user errors.
+    pub async fn mutate(&self, mutation: &str, input: Value, select: &str) -> Value {
+        let mut letters = mutation.chars();
+        let type_name = format!("{}{}Input", letters.next().unwrap().to_uppercase(), letters.as_str());
+        let query = format!("mutation($input: {type_name}!) {{ {mutation}(input: $input) {{ {select} userErrors {{ code field message }} }} }}");
+        self.data(&query, json!({"input": input})).await[mutation].take()
+    }
+
+    /// The payload of a mutation that must have no user errors.
+    pub async fn done(&self, mutation: &str, input: Value, select: &str) -> Value {
+        let payload = self.mutate(mutation, input, select).await;
+        assert_eq!(payload["userErrors"], json!([]), "{mutation}");
+        payload
+    }
+
+    /// The codes of an operation's errors.
+    pub async fn codes(&self, query: &str, variables: Value) -> Vec<String> {
+        codes(&self.send(query, variables).await)
+    }
+}
+
+/// The codes of an answer's errors.
+pub fn codes(answer: &Value) -> Vec<String> {
+    let errors = answer["errors"].as_array().cloned().unwrap_or_default();
+    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("none").to_owned()).collect()
+}

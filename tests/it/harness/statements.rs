@@ -1,0 +1,35 @@
+//! Which statements a server sends, as PostgreSQL itself logs them: nothing of the server under test has to be believed.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use crate::harness::TestApp;
+use crate::harness::servers::shared;
+
+/// Records the statements on one test's database.
+pub struct Recorder {
+    log: PathBuf,
+    from: u64,
+    marker: String,
+}
+
+impl Recorder {
+    /// Begins to record.
+    pub async fn start(app: &TestApp) -> Self {
+        let log = shared().await.primary.log();
+        let from = std::fs::metadata(&log).unwrap().len();
+        Self { log, from, marker: format!("@{} LOG:  ", app.database) }
+    }
+
+    /// The statements since then, beside those that begin and end transactions.
+    pub fn finish(self) -> Vec<String> {
+        let mut file = std::fs::File::open(&self.log).unwrap();
+        file.seek(SeekFrom::Start(self.from)).unwrap();
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        let statements = text.lines().filter_map(|line| line.split_once(&self.marker)).filter_map(|(_, rest)| rest.split_once(": "));
+        let kept = statements.filter(|(kind, _)| *kind == "statement" || kind.starts_with("execute")).map(|(_, sql)| sql.to_owned());
+        kept.filter(|sql| !["BEGIN", "COMMIT", "ROLLBACK", "SET "].iter().any(|word| sql.starts_with(word))).collect()
+    }
+}

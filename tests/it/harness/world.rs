@@ -1,0 +1,41 @@
+//! One of everything in an organization, made through the API.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::Client;
+
+/// Identifiers by their noun: `world["contact"]`.
+pub type World = BTreeMap<&'static str, String>;
+
+/// Makes one of everything for a signed-in owner. `tag` keeps e-mail addresses apart.
+pub async fn populate(owner: &Client, tag: &str) -> World {
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no identifier in {value}")).to_owned();
+    let viewer = owner.query("{ viewer { user { id } organization { id } } members(first: 1) { nodes { id } } pipelines { id stages { id kind } } }").await;
+    let mut world = World::new();
+    world.insert("user", text(&viewer["viewer"]["user"]["id"]));
+    world.insert("organization", text(&viewer["viewer"]["organization"]["id"]));
+    world.insert("member", text(&viewer["members"]["nodes"][0]["id"]));
+    world.insert("pipeline", text(&viewer["pipelines"][0]["id"]));
+    world.insert("stage", text(&viewer["pipelines"][0]["stages"][0]["id"]));
+    let company = owner.done("companyCreate", json!({"name": format!("Company {tag}")}), "company { id }").await;
+    world.insert("company", text(&company["company"]["id"]));
+    let contact = json!({"name": format!("Contact {tag}"), "email": format!("{tag}@contact.example"), "companyId": world["company"]});
+    let contact = owner.done("contactCreate", contact, "contact { id }").await;
+    world.insert("contact", text(&contact["contact"]["id"]));
+    let deal = json!({"title": format!("Deal {tag}"), "value": {"amount": "1000.00"}, "contactId": world["contact"], "companyId": world["company"]});
+    let deal = owner.done("dealCreate", deal, "deal { id }").await;
+    world.insert("deal", text(&deal["deal"]["id"]));
+    let task = json!({"title": format!("Task {tag}"), "contactId": world["contact"], "dealId": world["deal"]});
+    let task = owner.done("taskCreate", task, "task { id }").await;
+    world.insert("task", text(&task["task"]["id"]));
+    let activity = json!({"kind": "NOTE", "subject": format!("Note {tag}"), "occurredAt": "2026-04-01T10:00:00Z", "contactId": world["contact"], "dealId": world["deal"]});
+    let activity = owner.done("activityCreate", activity, "activity { id }").await;
+    world.insert("activity", text(&activity["activity"]["id"]));
+    let invitation = owner.done("memberInvite", json!({"email": format!("{tag}@invited.example"), "role": "VIEWER"}), "invitation { id }").await;
+    world.insert("invitation", text(&invitation["invitation"]["id"]));
+    let audit = owner.query("{ auditLog(first: 1) { nodes { id } } }").await;
+    world.insert("audit", text(&audit["auditLog"]["nodes"][0]["id"]));
+    world
+}

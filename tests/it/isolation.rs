@@ -1,0 +1,50 @@
+//! No tenant sees another: a walk that is generated from the schema.
+//!
+//! With A's token, every place of every root field and mutation that takes an identifier is given one of B's, then a random one of the same kind:
+//! the two answers, data and errors, must be equal but for the identifier itself. Given A's own, the answer must be another one, or the walk would
+//! prove nothing. What B has must be the same afterwards, byte for byte.
+
+mod schema;
+mod walk;
+
+use serde_json::json;
+
+use crate::harness::TestApp;
+use crate::harness::world::populate;
+use schema::Schema;
+use walk::Walk;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_identifier_answers_like_a_random_one() {
+    let app = TestApp::start().await;
+    let (a, b) = (app.sign_up("A", "owner@a.example").await, app.sign_up("B", "owner@b.example").await);
+    let foreign = populate(&b, "b").await;
+    let before = walk::rows_of(&app, &foreign["organization"]).await;
+    let schema = Schema::read(&payaid::features::build().sdl());
+    let mut walk = Walk::new(&app, &a, &schema, &foreign);
+    for root in schema.roots() {
+        walk.root(root).await;
+    }
+    assert!(walk.failures.is_empty(), "{:#?}", walk.failures);
+    assert!(walk.slots > 40, "only {} places that take an identifier were reached", walk.slots);
+    assert_eq!(walk::rows_of(&app, &foreign["organization"]).await, before, "something of B was changed");
+}
+
+/// Lists, counts and searches without any identifier show nothing of another tenant either: a word that stands in every text of B is in no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_list_shows_a_word_of_another_tenant() {
+    let app = TestApp::start().await;
+    let (a, b) = (app.sign_up("A", "owner@a.example").await, app.sign_up("Canary", "canary@b.example").await);
+    populate(&b, "canary").await;
+    populate(&a, "own").await;
+    let schema = Schema::read(&payaid::features::build().sdl());
+    let mut lists = 0;
+    for root in schema.roots().filter(|root| !root.mutation && root.required_args().is_empty()) {
+        let query = format!("{{ {} {} }}", root.name, schema.selection(&root.returns, 4));
+        let answer = a.send(&query, json!({})).await.to_string();
+        assert!(!answer.to_lowercase().contains("canary"), "{}: {answer}", root.name);
+        let own = b.send(&query, json!({})).await.to_string();
+        lists += usize::from(own.to_lowercase().contains("canary"));
+    }
+    assert!(lists >= 6, "only {lists} root fields showed anything to their own tenant");
+}

@@ -1,0 +1,117 @@
+//! The schema as the walk needs it: root fields, what they take and what can be selected of what they return.
+
+use std::collections::BTreeMap;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{BaseType, Type, TypeKind, TypeSystemDefinition};
+
+#[derive(Debug, Clone)]
+pub struct Argument {
+    pub name: String,
+    pub of: String,
+    pub list: bool,
+    pub required: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Root {
+    pub name: String,
+    pub mutation: bool,
+    pub arguments: Vec<Argument>,
+    pub returns: String,
+}
+
+impl Root {
+    pub fn required_args(&self) -> Vec<&Argument> {
+        self.arguments.iter().filter(|argument| argument.required).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    of: String,
+    needs_arguments: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Schema {
+    roots: Vec<Root>,
+    objects: BTreeMap<String, Vec<Field>>,
+    interfaces: BTreeMap<String, Vec<String>>,
+    pub inputs: BTreeMap<String, Vec<Argument>>,
+    pub enums: BTreeMap<String, String>,
+}
+
+fn base(of: &Type) -> (String, bool) {
+    match &of.base {
+        BaseType::Named(name) => (name.to_string(), false),
+        BaseType::List(inner) => (base(inner).0, true),
+    }
+}
+
+impl Schema {
+    pub fn read(sdl: &str) -> Self {
+        let mut schema = Self::default();
+        for definition in parse_schema(sdl).unwrap().definitions {
+            let TypeSystemDefinition::Type(definition) = definition else { continue };
+            let name = definition.node.name.node.to_string();
+            match definition.node.kind {
+                TypeKind::Object(object) => {
+                    for interface in &object.implements {
+                        schema.interfaces.entry(interface.node.to_string()).or_default().push(name.clone());
+                    }
+                    let fields: Vec<_> = object.fields.into_iter().map(|field| field.node).collect();
+                    if matches!(name.as_str(), "Query" | "Mutation") {
+                        schema.roots.extend(fields.iter().map(|field| Root {
+                            name: field.name.node.to_string(),
+                            mutation: name == "Mutation",
+                            arguments: field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect(),
+                            returns: base(&field.ty.node).0,
+                        }));
+                    }
+                    let needs = |field: &async_graphql::parser::types::FieldDefinition| field.arguments.iter().any(|a| Self::argument(&a.node).required);
+                    let fields = fields.iter().map(|field| Field { name: field.name.node.to_string(), of: base(&field.ty.node).0, needs_arguments: needs(field) });
+                    schema.objects.insert(name, fields.collect());
+                }
+                TypeKind::InputObject(input) => {
+                    schema.inputs.insert(name, input.fields.iter().map(|field| Self::argument(&field.node)).collect());
+                }
+                TypeKind::Enum(values) => {
+                    schema.enums.insert(name, values.values[0].node.value.node.to_string());
+                }
+                _ => {}
+            }
+        }
+        schema
+    }
+
+    fn argument(definition: &async_graphql::parser::types::InputValueDefinition) -> Argument {
+        let (of, list) = base(&definition.ty.node);
+        let required = !definition.ty.node.nullable && definition.default_value.is_none();
+        Argument { name: definition.name.node.to_string(), of, list, required }
+    }
+
+    pub fn roots(&self) -> impl Iterator<Item = &Root> {
+        self.roots.iter()
+    }
+
+    /// Everything that can be selected of a type without arguments, down to a depth; empty for a scalar.
+    pub fn selection(&self, of: &str, depth: usize) -> String {
+        if let Some(objects) = self.interfaces.get(of) {
+            let parts: Vec<String> = objects.iter().map(|object| format!("... on {object} {{ id }}")).collect();
+            return format!("{{ __typename {} }}", parts.join(" "));
+        }
+        let Some(fields) = self.objects.get(of) else { return String::new() };
+        let mut parts = vec!["__typename".to_owned()];
+        for field in fields.iter().filter(|field| !field.needs_arguments) {
+            let leaf = !self.objects.contains_key(&field.of) && !self.interfaces.contains_key(&field.of);
+            if leaf {
+                parts.push(field.name.clone());
+            } else if depth > 1 && field.name != "edges" {
+                parts.push(format!("{} {}", field.name, self.selection(&field.of, depth - 1)));
+            }
+        }
+        format!("{{ {} }}", parts.join(" "))
+    }
+}

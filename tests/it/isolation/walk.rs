@@ -1,0 +1,234 @@
+//! The walk itself: finds every place that takes an identifier, fills in the rest, and compares the answers.
+
+use payaid::base::id::AnyId;
+use serde_json::{Map, Value, json};
+
+use super::schema::{Argument, Root, Schema};
+use crate::harness::world::{World, populate};
+use crate::harness::{Client, TestApp};
+
+/// The way to a place: argument, then fields of inputs.
+type Way = Vec<String>;
+
+pub struct Walk<'a> {
+    app: &'a TestApp,
+    caller: &'a Client,
+    schema: &'a Schema,
+    foreign: &'a World,
+    fresh: usize,
+    pub slots: usize,
+    pub failures: Vec<String>,
+}
+
+/// Places whose identifier is not one of another organization's objects: what they do is tested by hand.
+const APART: &[&str] = &["organizationSwitch", "signIn"];
+
+impl<'a> Walk<'a> {
+    pub fn new(app: &'a TestApp, caller: &'a Client, schema: &'a Schema, foreign: &'a World) -> Self {
+        Self { app, caller, schema, foreign, fresh: 0, slots: 0, failures: Vec::new() }
+    }
+
+    pub async fn root(&mut self, root: &Root) {
+        if APART.contains(&root.name.as_str()) {
+            return;
+        }
+        for way in self.places(&root.arguments, &[]) {
+            self.place(root, &way).await;
+        }
+    }
+
+    /// Every way to an `ID` below these arguments.
+    fn places(&self, arguments: &[Argument], before: &[String]) -> Vec<Way> {
+        let mut found = Vec::new();
+        for argument in arguments {
+            let way = [before, std::slice::from_ref(&argument.name)].concat();
+            if argument.of == "ID" {
+                found.push(way);
+            } else if let Some(fields) = self.schema.inputs.get(&argument.of) {
+                found.extend(self.places(fields, &way));
+            }
+        }
+        found
+    }
+
+    async fn place(&mut self, root: &Root, way: &Way) {
+        let shown = format!("{}({})", root.name, way.join("."));
+        for noun in self.nouns(root, way).await {
+            let Some(theirs) = self.foreign.get(noun.as_str()).cloned() else {
+                self.failures.push(format!("{shown}: the walk has no {noun}"));
+                continue;
+            };
+            let random = random_like(&theirs);
+            let own = self.own().await;
+            let (foreign, random) = (self.ask(root, way, &theirs, &own).await, self.ask(root, way, &random, &own).await);
+            if foreign != random {
+                self.failures.push(format!("{shown} tells a foreign {noun} from a random one:\n{foreign}\n{random}"));
+            }
+            let mine = self.ask(root, way, &own[noun.as_str()], &own).await;
+            if mine == random && !indifferent(root, way) {
+                self.failures.push(format!("{shown} answers the same for an own {noun}, so nothing was proven: {mine}"));
+            }
+            self.slots += 1;
+        }
+    }
+
+    /// A fresh world of the caller's own, since the walk also deletes.
+    async fn own(&mut self) -> World {
+        self.fresh += 1;
+        populate(self.caller, &format!("own{}", self.fresh)).await
+    }
+
+    /// Which kinds of identifier a place takes: the server says so when it gets one of a kind that does not exist.
+    async fn nouns(&mut self, root: &Root, way: &Way) -> Vec<String> {
+        let own = World::new();
+        let answer = self.send(root, way, "probe_00000000000000000000000000", &own).await.to_string();
+        if let Some((_, rest)) = answer.split_once("and this takes one of a ") {
+            return vec![rest.split('.').next().unwrap().to_owned()];
+        }
+        if answer.contains("There are no objects of the kind") || answer.contains("no objects of the kind") {
+            return self.foreign.keys().map(|noun| (*noun).to_owned()).collect();
+        }
+        self.failures.push(format!("{}({}): it cannot be told what identifier this takes: {answer}", root.name, way.join(".")));
+        Vec::new()
+    }
+
+    async fn ask(&self, root: &Root, way: &Way, id: &str, own: &World) -> String {
+        let answer = self.send(root, way, id, own).await;
+        let mut kept = json!({"data": answer["data"], "errors": answer["errors"]});
+        for error in kept["errors"].as_array_mut().into_iter().flatten() {
+            if let Some(extensions) = error["extensions"].as_object_mut() {
+                extensions.remove("requestId");
+            }
+        }
+        kept.to_string().replace(id, "<id>")
+    }
+
+    async fn send(&self, root: &Root, way: &Way, id: &str, own: &World) -> Value {
+        let versions = self.versions(own).await;
+        let arguments: Map<String, Value> = root
+            .arguments
+            .iter()
+            .filter_map(|argument| self.value(argument, Some(way), id, own, &versions, root).map(|value| (argument.name.clone(), value)))
+            .collect();
+        let text: Vec<String> = arguments.iter().map(|(name, value)| format!("{name}: {}", literal(value))).collect();
+        let selection = self.schema.selection(&root.returns, 3);
+        let kind = if root.mutation { "mutation" } else { "query" };
+        self.caller.send(&format!("{kind} {{ {}({}) {selection} }}", root.name, text.join(", ")), json!({})).await
+    }
+
+    /// What to send for an argument: the identifier when the way leads here, a sample when it is required, nothing else.
+    fn value(&self, argument: &Argument, way: Option<&[String]>, id: &str, own: &World, version: &Value, root: &Root) -> Option<Value> {
+        let on_way = way.is_some_and(|way| way.first() == Some(&argument.name));
+        if !on_way && !argument.required && !helpful(&argument.name, root) {
+            return None;
+        }
+        let rest = if on_way { way.map(|way| &way[1..]) } else { None };
+        let single = if argument.of == "ID" && on_way {
+            json!(id)
+        } else if let Some(fields) = self.schema.inputs.get(&argument.of) {
+            let mut object: Map<String, Value> =
+                fields.iter().filter_map(|field| self.value(field, rest, id, own, version, root).map(|value| (field.name.clone(), value))).collect();
+            // Changes must have something in them.
+            if object.is_empty() && argument.name == "changes" {
+                let harmless = fields.iter().find(|field| matches!(field.name.as_str(), "notes" | "description" | "body"));
+                object.extend(harmless.map(|field| (field.name.clone(), json!("changed"))));
+            }
+            Value::Object(object)
+        } else {
+            self.sample(argument, own, version, root)
+        };
+        Some(if argument.list && !single.is_array() { json!([single]) } else { single })
+    }
+
+    fn sample(&self, argument: &Argument, own: &World, version: &Value, root: &Root) -> Value {
+        if let Some(first) = self.schema.enums.get(&argument.of) {
+            return json!({"$enum": first});
+        }
+        match (argument.of.as_str(), argument.name.as_str()) {
+            ("ID", name) => own.get(noun_of(name, root)).map_or(json!("contact_00000000000000000000000000"), |id| json!(id)),
+            ("Int", "version") => version[noun_of("id", root)].clone(),
+            ("Int", _) => json!(1),
+            ("Boolean", _) => json!(true),
+            ("Decimal", _) => json!("10.00"),
+            ("Date", _) => json!("2026-04-01"),
+            ("DateTime", _) => json!("2026-04-01T10:00:00Z"),
+            ("String", "email") => json!(format!("sample{}@sample.example", self.fresh)),
+            ("String", "stateCode") => json!("27"),
+            _ => json!(format!("sample {}", self.fresh)),
+        }
+    }
+
+    /// The present version of each own object, by its noun.
+    async fn versions(&self, own: &World) -> Value {
+        let mut versions = json!({});
+        for (noun, object) in [("contact", "Contact"), ("company", "Company"), ("deal", "Deal"), ("task", "Task"), ("activity", "Activity"), ("pipeline", "Pipeline"), ("organization", "Organization")] {
+            versions[noun] = json!(1);
+            let Some(id) = own.get(noun) else { continue };
+            let answer = self.caller.send(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ version }} }} }}"), json!({})).await;
+            if answer["data"]["node"]["version"].is_i64() {
+                versions[noun] = answer["data"]["node"]["version"].clone();
+            }
+        }
+        versions
+    }
+}
+
+/// The noun that an identifier field of a root field is about: `id` and `ids` mean the root field's own noun.
+fn noun_of<'n>(field: &'n str, root: &'n Root) -> &'n str {
+    match field {
+        "id" | "ids" => {
+            let nouns = ["contact", "company", "deal", "task", "activity", "pipeline", "member", "invitation", "organization"];
+            nouns.into_iter().find(|noun| root.name.starts_with(noun)).unwrap_or("contact")
+        }
+        "ownerId" | "assigneeId" | "authorId" | "actorId" | "userId" => "user",
+        other => other.strip_suffix("Id").unwrap_or(other),
+    }
+}
+
+/// Optional arguments without which a call cannot get far enough to look at the identifier.
+fn helpful(name: &str, root: &Root) -> bool {
+    name == "contactId" && root.name == "activityCreate"
+}
+
+/// Places where an own identifier rightly gives the same answer as a random one: a filter that matches nothing.
+fn indifferent(root: &Root, way: &Way) -> bool {
+    !root.mutation && way.first().is_some_and(|name| name == "filter")
+}
+
+fn random_like(id: &str) -> String {
+    let any = AnyId::parse(id).unwrap();
+    let random = uuid::Uuid::from_u128(any.uuid.as_u128() ^ 0x00ff_00ff_00ff_00ff);
+    let mut text = payaid::base::Id::<Anything>::new(random).to_string();
+    text.replace_range(..text.find('_').unwrap(), &any.prefix);
+    text
+}
+
+struct Anything;
+impl payaid::base::Noun for Anything {
+    const PREFIX: &'static str = "anything";
+}
+
+/// A value in GraphQL's own notation.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Object(object) if object.contains_key("$enum") => object["$enum"].as_str().unwrap().to_owned(),
+        Value::Object(object) => format!("{{{}}}", object.iter().map(|(name, value)| format!("{name}: {}", literal(value))).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+/// A digest of every row of an organization in every tenant table.
+pub async fn rows_of(app: &TestApp, organization: &str) -> Vec<(String, String)> {
+    let id = AnyId::parse(organization).unwrap().uuid;
+    let client = app.superuser().await;
+    let tables = "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'organization_id' AND table_schema = 'public' ORDER BY 1";
+    let mut digests = Vec::new();
+    for row in client.query(tables, &[]).await.unwrap() {
+        let table: String = row.get(0);
+        let digest = format!("SELECT coalesce(md5(string_agg(t::text, ';' ORDER BY t::text)), 'empty') FROM {table} t WHERE organization_id = '{id}'");
+        digests.push((table, client.query_one(&digest, &[]).await.unwrap().get(0)));
+    }
+    assert!(digests.len() > 8, "{digests:?}");
+    digests
+}

@@ -1,0 +1,161 @@
+//! Reading: one connection, one snapshot, only what is selected, and as many statements for a hundred parents as for one.
+
+use serde_json::{Value, json};
+
+use crate::harness::statements::Recorder;
+use crate::harness::{Client, TestApp};
+
+const NESTED: &str = "query($first: Int!) { contacts(first: $first) { totalCount nodes { name owner { name } company { name } \
+    deals(first: 3) { totalCount nodes { title stage { name } } } tasks(first: 2) { nodes { title assignee { name } } } \
+    activities(first: 2) { nodes { subject } } } } }";
+
+/// `count` contacts, each with a company, two deals, a task and an activity.
+async fn fill(owner: &Client, count: usize) {
+    let viewer = owner.query("{ viewer { user { id } } }").await;
+    let user = viewer["viewer"]["user"]["id"].clone();
+    for index in 0..count {
+        let company = owner.done("companyCreate", json!({"name": format!("Company {index}")}), "company { id }").await;
+        let contact = json!({"name": format!("Contact {index:03}"), "companyId": company["company"]["id"], "ownerId": user});
+        let contact = owner.done("contactCreate", contact, "contact { id }").await["contact"]["id"].clone();
+        for deal in 0..2 {
+            owner.done("dealCreate", json!({"title": format!("Deal {deal}"), "value": {"amount": "10.50"}, "contactId": contact}), "deal { id }").await;
+        }
+        owner.done("taskCreate", json!({"title": "Call", "contactId": contact, "assigneeId": user}), "task { id }").await;
+        owner.done("activityCreate", json!({"kind": "CALL", "subject": "Hello", "occurredAt": "2026-04-01T10:00:00Z", "contactId": contact}), "activity { id }").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_statements_does_not_grow_with_the_parents() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    fill(&owner, 30).await;
+    let mut counts = Vec::new();
+    for first in [1, 10, 30] {
+        let recorder = Recorder::start(&app).await;
+        let data = owner.data(NESTED, json!({"first": first})).await;
+        let statements = recorder.finish();
+        assert_eq!(data["contacts"]["nodes"].as_array().unwrap().len(), first);
+        assert_eq!(data["contacts"]["totalCount"], 30);
+        assert!(data["contacts"]["nodes"].as_array().unwrap().iter().all(|contact| contact["deals"]["totalCount"] == 2));
+        counts.push(statements.len());
+    }
+    assert_eq!(counts, [counts[0]; 3]);
+    // Contacts and their number, owners, companies, deals and their number, stages, tasks, activities; assignees are the owners.
+    assert!((8..=10).contains(&counts[0]), "{counts:?}");
+}
+
+#[tokio::test]
+async fn only_selected_columns_are_read() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    owner.done("contactCreate", json!({"name": "Asha", "notes": "long"}), "contact { id }").await;
+    let recorder = Recorder::start(&app).await;
+    owner.query("{ contacts(first: 1) { nodes { name } } }").await;
+    let statements = recorder.finish();
+    let [page] = statements.as_slice() else { panic!("{statements:#?}") };
+    assert!(page.contains("\"contacts\".\"name\""), "{page}");
+    for column in ["notes", "email", "phone", "tags", "city"] {
+        assert!(!page.contains(&format!("\"{column}\"")), "{column} is read: {page}");
+    }
+}
+
+/// Each field selected alone says the same as when everything is selected: no field needs a column that its name does not bring along.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_can_be_selected_alone() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let world = crate::harness::world::populate(&owner, "own").await;
+    let mut fields = 0;
+    for object in ["Contact", "Company", "Deal", "Task", "Activity", "Pipeline", "PipelineStage", "User", "Member", "Organization", "Invitation", "AuditEntry"] {
+        let introspection = format!("{{ __type(name: \"{object}\") {{ fields {{ name type {{ kind ofType {{ kind ofType {{ kind }} }} }} args {{ name }} }} }} }}");
+        let described = owner.query(&introspection).await;
+        let prefix = match object {
+            "PipelineStage" => "stage".to_owned(),
+            "AuditEntry" => "audit".to_owned(),
+            other => other.to_lowercase(),
+        };
+        let id = &world[prefix.as_str()];
+        for field in described["__type"]["fields"].as_array().unwrap_or_else(|| panic!("no type {object}")) {
+            let (name, kinds) = (field["name"].as_str().unwrap(), field["type"].to_string());
+            let leaf = !kinds.contains("OBJECT") && !kinds.contains("INTERFACE");
+            let selection = if leaf { name.to_owned() } else { format!("{name} {{ __typename }}") };
+            let alone = owner.query(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ {selection} }} }} }}")).await;
+            let after_all = owner.query(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ {} {selection} }} }} }}", all_leaves(&described))).await;
+            assert_eq!(alone["node"][name], after_all["node"][name], "{object}.{name}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 100, "{fields}");
+}
+
+fn all_leaves(described: &Value) -> String {
+    let fields = described["__type"]["fields"].as_array().unwrap();
+    let leaves = fields.iter().filter(|field| !field["type"].to_string().contains("OBJECT"));
+    leaves.map(|field| field["name"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+}
+
+/// A write that another connection commits between two statements of one operation is seen by neither of them or by both.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_operation_sees_one_state() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let writer = owner.clone();
+    let writing = tokio::spawn(async move {
+        for index in 0..60 {
+            writer.done("contactCreate", json!({"name": format!("Contact {index}")}), "contact { id }").await;
+        }
+    });
+    let mut seen = 0;
+    while !writing.is_finished() {
+        let data = owner.query("{ a: contacts(first: 1) { totalCount } viewer { user { name } } b: contacts(first: 100) { totalCount nodes { id } } c: contacts(last: 1) { totalCount } }").await;
+        let (a, b, c) = (&data["a"]["totalCount"], &data["b"]["totalCount"], &data["c"]["totalCount"]);
+        assert!(a == b && b == c, "{data}");
+        assert_eq!(data["b"]["nodes"].as_array().unwrap().len() as i64, b.as_i64().unwrap().min(100));
+        seen += 1;
+    }
+    writing.await.unwrap();
+    assert!(seen > 3, "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_follow_each_other_in_every_ordering_and_direction() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    for name in ["Esha", "Asha", "Dev", "Bina", "Asha", "Chandra", "Farid"] {
+        owner.done("contactCreate", json!({"name": name}), "contact { id }").await;
+    }
+    for field in ["NAME", "CREATED_AT", "UPDATED_AT"] {
+        for direction in ["ASC", "DESC"] {
+            let order = format!("orderBy: {{field: {field}, direction: {direction}}}");
+            let all = ids(&owner.query(&format!("{{ contacts({order}) {{ nodes {{ id name }} }} }}")).await);
+            assert_eq!(all.len(), 7);
+            assert_eq!(walk(&owner, &order, "first", "after", "hasNextPage", "endCursor").await, all, "{order} forward");
+            let mut backward = walk(&owner, &order, "last", "before", "hasPreviousPage", "startCursor").await;
+            backward.sort_by_key(|id| all.iter().position(|known| known == id));
+            assert_eq!(backward, all, "{order} backward");
+        }
+    }
+    let names = owner.query("{ contacts(orderBy: {field: NAME}) { nodes { name } } }").await;
+    assert_eq!(names["contacts"]["nodes"][0]["name"], "Asha");
+    assert_eq!(names["contacts"]["nodes"][6]["name"], "Farid");
+}
+
+fn ids(data: &Value) -> Vec<String> {
+    data["contacts"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn walk(owner: &Client, order: &str, size: &str, from: &str, more: &str, cursor: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut at = Value::Null;
+    loop {
+        let query = format!("query($at: String) {{ contacts({size}: 2, {from}: $at, {order}) {{ nodes {{ id }} pageInfo {{ {more} {cursor} }} }} }}");
+        let data = owner.data(&query, json!({"at": at})).await;
+        found.extend(ids(&data));
+        if data["contacts"]["pageInfo"][more] == false {
+            return found;
+        }
+        at = data["contacts"]["pageInfo"][cursor].clone();
+        assert!(found.len() <= 7, "pages repeat");
+    }
+}

@@ -1,0 +1,131 @@
+//! Writing: one transaction for each mutation field, with its audit entry; a client that leaves cannot cut it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::TestApp;
+use crate::harness::servers::{execute, shared};
+use crate::harness::statements::Recorder;
+use crate::harness::world::populate;
+
+#[tokio::test]
+async fn every_action_leaves_an_entry_with_what_changed() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let contact = owner.done("contactCreate", json!({"name": "Asha", "city": "Pune"}), "contact { id }").await["contact"]["id"].clone();
+    owner.done("contactUpdate", json!({"id": contact, "version": 1, "changes": {"city": "Nashik"}}), "contact { id }").await;
+    owner.done("contactDelete", json!({"id": contact}), "deletedIds").await;
+    let log = owner.data("query($id: ID!) { auditLog(filter: {objectId: $id}) { nodes { action before after requestId objectId actor { email } } } }", json!({"id": contact})).await;
+    let entries = log["auditLog"]["nodes"].as_array().unwrap();
+    let actions: Vec<_> = entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["contact.delete", "contact.update", "contact.create"]);
+    assert_eq!(entries[1]["before"]["city"], "Pune");
+    assert_eq!(entries[1]["after"]["city"], "Nashik");
+    assert!(entries[1]["before"].get("name").is_none(), "only what changed: {}", entries[1]);
+    assert!(entries[0]["after"].is_null() && entries[2]["before"].is_null());
+    for entry in entries {
+        assert_eq!(entry["actor"]["email"], "owner@sharma.example");
+        assert!(entry["requestId"].as_str().unwrap().len() > 5);
+    }
+}
+
+/// For every mutation that changes something: the number of entries grows with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mutation_that_changes_a_noun_is_in_the_log() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let world = populate(&owner, "own").await;
+    let count = async || owner.query("{ auditLog(first: 0) { totalCount } }").await["auditLog"]["totalCount"].as_i64().unwrap();
+    let mut before = count().await;
+    assert!(before >= 6, "{before}");
+    for (mutation, input, select) in [
+        ("companyUpdate", json!({"id": world["company"], "version": 1, "changes": {"industry": "Textiles"}}), "company { id }"),
+        ("taskUpdate", json!({"id": world["task"], "version": 1, "changes": {"title": "Call again"}}), "task { id }"),
+        ("activityUpdate", json!({"id": world["activity"], "version": 1, "changes": {"subject": "Other"}}), "activity { id }"),
+        ("dealUpdate", json!({"id": world["deal"], "version": 1, "changes": {"title": "Other"}}), "deal { id }"),
+        ("contactBulkUpdate", json!({"ids": [world["contact"]], "changes": {"city": "Pune"}}), "contacts { id }"),
+        ("taskDelete", json!({"id": world["task"]}), "deletedIds"),
+        ("activityDelete", json!({"id": world["activity"]}), "deletedIds"),
+        ("dealDelete", json!({"id": world["deal"]}), "deletedIds"),
+        ("contactBulkDelete", json!({"ids": [world["contact"]]}), "deletedIds"),
+        ("companyDelete", json!({"id": world["company"]}), "deletedIds"),
+    ] {
+        owner.done(mutation, input, select).await;
+        let after = count().await;
+        assert_eq!(after, before + 1, "{mutation}");
+        before = after;
+    }
+}
+
+#[tokio::test]
+async fn creating_a_contact_takes_two_statements() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    owner.query("{ viewer { role } }").await;
+    let recorder = Recorder::start(&app).await;
+    owner.done("contactCreate", json!({"name": "Asha"}), "contact { id name }").await;
+    let statements = recorder.finish();
+    assert!(statements.len() <= 3, "{statements:#?}");
+    assert!(statements.iter().any(|sql| sql.starts_with("INSERT INTO \"audit_entries\"")), "{statements:#?}");
+}
+
+/// The client hangs up while its mutation waits for a lock: the mutation completes all the same, and the connection is clean.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_does_not_cut_its_mutation() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let world = populate(&owner, "own").await;
+    let blocker = app.superuser().await;
+    blocker.batch_execute("BEGIN; LOCK TABLE contacts IN EXCLUSIVE MODE").await.unwrap();
+    let query = "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { userErrors { code } } }";
+    let input = json!({"id": world["contact"], "version": 1, "changes": {"name": "Changed"}});
+    let request = owner.request(reqwest::Method::POST, &owner.url).json(&json!({"query": query, "variables": {"input": input}}));
+    assert!(request.timeout(Duration::from_millis(300)).send().await.is_err(), "the mutation should have waited");
+    blocker.batch_execute("COMMIT").await.unwrap();
+    let mut name = String::new();
+    for _ in 0..50 {
+        let data = owner.data("query($id: ID!) { contact(id: $id) { name } }", json!({"id": world["contact"]})).await;
+        name = data["contact"]["name"].as_str().unwrap().to_owned();
+        if name == "Changed" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(name, "Changed");
+    let idle: i64 = blocker.query_one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'", &[]).await.unwrap().get(0);
+    assert_eq!(idle, 0);
+}
+
+/// Each field of a mutation sees what the one before it wrote, and one that fails does not undo the others.
+#[tokio::test]
+async fn the_fields_of_a_mutation_follow_each_other() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let world = populate(&owner, "own").await;
+    let query = "mutation($id: ID!) { \
+        a: contactUpdate(input: {id: $id, version: 1, changes: {name: \"One\"}}) { contact { name deals { nodes { contact { name version } } } } userErrors { code } } \
+        b: contactUpdate(input: {id: $id, version: 1, changes: {name: \"Lost\"}}) { contact { name } userErrors { code } } \
+        c: contactUpdate(input: {id: $id, version: 2, changes: {name: \"Two\"}}) { contact { name deals { nodes { contact { name version } } } } userErrors { code } } }";
+    let data = owner.data(query, json!({"id": world["contact"]})).await;
+    assert_eq!(data["a"]["contact"]["deals"]["nodes"][0]["contact"], json!({"name": "One", "version": 2}));
+    assert_eq!(data["b"], json!({"contact": null, "userErrors": [{"code": "CONFLICT"}]}));
+    assert_eq!(data["c"]["contact"]["deals"]["nodes"][0]["contact"], json!({"name": "Two", "version": 3}));
+}
+
+/// The database refuses connections for a while: errors say so, nothing hangs, and the server is well by itself afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_away_and_comes_back() {
+    let app = TestApp::with(|config| config.database.pool_wait = Duration::from_millis(500), std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let admin = shared().await.primary.url("postgres", "postgres");
+    execute(&admin, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", app.database)).await;
+    execute(&admin, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", app.database)).await;
+    for _ in 0..8 {
+        let answer = owner.send("{ contacts { totalCount } }", json!({})).await;
+        assert_eq!(crate::harness::client::codes(&answer), ["DATABASE_UNAVAILABLE"], "{answer}");
+        assert!(!answer.to_string().contains("FATAL"), "{answer}");
+    }
+    execute(&admin, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", app.database)).await;
+    assert_eq!(owner.query("{ contacts { totalCount } }").await["contacts"]["totalCount"], 0);
+}
