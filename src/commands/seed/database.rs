@@ -36,6 +36,20 @@ pub fn begin(pool: &Pool, organization: Uuid) -> Transaction {
     Transaction::new(pool.clone(), Access::Write, &settings)
 }
 
+/// As [`begin`], for rows that are known to refer to one another rightly: a superuser's login, as private databases have, need not have every
+/// foreign key looked up, which is a third of the work. Row level security stays.
+pub async fn begin_unchecked(pool: &Pool, organization: Uuid) -> anyhow::Result<Transaction> {
+    let db = begin(pool, organization);
+    for text in [
+        "SELECT set_config('role', 'none', true)",
+        "SELECT set_config('session_replication_role', 'replica', true) FROM pg_roles WHERE rolname = current_user AND rolsuper",
+        "SELECT set_config('role', 'payaid_server', true)",
+    ] {
+        db.load::<_, String, _>(Sql::<Text>::new(text, Vec::new())).await.map_err(explain)?;
+    }
+    Ok(db)
+}
+
 /// Inserts the organization unless it is there, and says whether it was inserted. Another seed that is loading it is waited for.
 pub async fn claim(db: &Transaction, organization: &Organization) -> anyhow::Result<bool> {
     let insert = diesel::insert_into(organizations::table).values(organization.clone()).on_conflict_do_nothing();
@@ -53,19 +67,20 @@ pub async fn insert_users(db: &Transaction, rows: &[User]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Renews the planner's statistics of every table, where the login may: it must own the tables or be a member of their owner. Says whether it could.
+/// Renews the planner's statistics, where the login may: it must own the tables or be a member of their owner. Says whether it could.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn analyze(url: &str) -> anyhow::Result<bool> {
-    let pool = connect(url)?;
-    let db = Transaction::new(pool, Access::Write, &Settings::default());
+    let db = Transaction::new(connect(url)?, Access::Write, &Settings::default());
+    // Here the login counts, not the server's role that every connection takes on.
+    db.execute(Sql::<Bool>::new("SET LOCAL ROLE NONE", Vec::new())).await.map_err(explain)?;
     let asked = Sql::<Bool>::new("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'public.organizations'::regclass", Vec::new());
     let may = db.first::<_, bool, _>(asked).await.map_err(explain)?.unwrap_or(false);
     if may {
         db.execute(Sql::<Bool>::new("ANALYZE", Vec::new())).await.map_err(explain)?;
-        db.commit().await.map_err(explain)?;
     }
+    db.commit().await.map_err(explain)?;
     Ok(may)
 }
 
@@ -77,14 +92,13 @@ pub fn explain(error: Error) -> anyhow::Error {
     }
 }
 
-/// Inserts rows into a table, some at a time, and says so to the progress.
+/// Inserts rows into a table, some at a time.
 macro_rules! insert {
-    ($db:expr, $progress:expr, $table:ident, $rows:expr) => {{
+    ($db:expr, $table:ident, $rows:expr) => {
         for batch in $rows.chunks($crate::commands::seed::database::BATCH) {
             let insert = diesel::insert_into($crate::schema::$table::table).values(batch.to_vec());
             $db.execute(insert).await.map_err($crate::commands::seed::database::explain)?;
-            $progress.advance(batch.len());
         }
-    }};
+    };
 }
 pub(super) use insert;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::commands::seed::Summary;
 use crate::commands::seed::database::{self, insert};
 use crate::commands::seed::demo::businesses::{BUSINESSES, Business};
 use crate::commands::seed::demo::calendar::Calendar;
@@ -18,46 +19,19 @@ use crate::commands::seed::demo::people::{Firm, Team};
 use crate::commands::seed::demo::trade::{Funnel, Trade};
 use crate::commands::seed::dice::Dice;
 use crate::commands::seed::rows::{Activity, AuditEntry, Contact, Organization, Task};
-use crate::commands::seed::{Progress, SignIn, Summary};
 use crate::platform::postgres::{Pool, Transaction};
 
-/// Loads the demo data of the year before `now` through the login of `url`, unless it is there.
+/// Loads the demo data of the year before `now`, unless it is there; `say` is told what is being loaded.
 ///
 /// # Errors
 /// When the database cannot be reached, is not migrated, or has users of the demo's addresses; the organization concerned is then not there.
-pub async fn demo(url: &str, now: DateTime<Utc>, progress: &Progress) -> anyhow::Result<Summary> {
+pub async fn demo(url: &str, now: DateTime<Utc>, say: &dyn Fn(String)) -> anyhow::Result<Summary> {
     let pool = database::connect(url)?;
     let mut summary = Summary::default();
-    progress.begin("Loading the demo data", BUSINESSES.iter().map(|business| rows(business)).sum());
     for business in BUSINESSES {
-        summary.add(load(&pool, business, now, progress).await.with_context(|| format!("{} could not be loaded", business.name))?);
-    }
-    progress.end();
-    if !summary.loaded.is_empty() {
-        summary.analyzed = database::analyze(url).await?;
+        summary.add(load(&pool, business, now, say).await.with_context(|| format!("the demo data of {} cannot be loaded", business.name))?);
     }
     Ok(summary)
-}
-
-/// Who can sign in to the demo data.
-#[must_use]
-pub fn sign_ins() -> Vec<SignIn> {
-    BUSINESSES
-        .iter()
-        .flat_map(|business| {
-            business.team.iter().map(|(_, local, role, _)| SignIn {
-                organization: business.name,
-                role,
-                email: format!("{local}@{}", business.domain),
-            })
-        })
-        .collect()
-}
-
-/// How many rows the progress counts; deals' stage changes are written unannounced.
-const fn rows(business: &Business) -> usize {
-    let sizes = business.sizes;
-    sizes.companies + sizes.contacts + sizes.deals + sizes.tasks + sizes.activities
 }
 
 /// Everything about one business.
@@ -74,23 +48,11 @@ struct Book {
 
 /// Makes up everything about a business. The same instant gives the same book.
 fn book(business: &Business, now: DateTime<Utc>) -> anyhow::Result<Book> {
-    // To the second: the database does not keep nanoseconds.
-    let now = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
-    let id = Uuid::from_u128(business.id);
     let calendar = Calendar::new(now, &business.months);
-    let founded = calendar.begin() - chrono::Duration::days(30);
+    let organization = organization(business, &calendar);
     let mut dice = Dice::new(business.seed);
-    let organization = Organization {
-        id,
-        name: business.name,
-        gstin: people::gstin_of(business.state_code, business.pan),
-        state_code: business.state_code,
-        plan: "PRO",
-        created_at: founded,
-        updated_at: founded,
-    };
-    let team = people::team(business, id, founded)?;
-    let funnel = trade::funnel(id, founded, &mut dice);
+    let team = people::team(business, organization.id, organization.created_at)?;
+    let funnel = trade::funnel(organization.id, organization.created_at, &mut dice);
     let firms = people::firms(business, &team, &calendar, &mut dice);
     let mut contacts = people::contacts(business, &team, &firms, &calendar, &mut dice);
     let trade = trade::deals(business, &funnel, &contacts, &calendar, &mut dice);
@@ -100,18 +62,32 @@ fn book(business: &Business, now: DateTime<Utc>) -> anyhow::Result<Book> {
     Ok(Book { organization, team, funnel, firms, contacts, trade, tasks, activities })
 }
 
-async fn load(pool: &Pool, business: &Business, now: DateTime<Utc>, progress: &Progress) -> anyhow::Result<Summary> {
-    let book = book(business, now)?;
-    let name = business.name.to_owned();
-    let db = database::begin(pool, book.organization.id);
-    if !database::claim(&db, &book.organization).await? {
-        progress.advance(rows(business));
-        return Ok(Summary { found: vec![name], ..Summary::default() });
+/// The business itself, a month before its year begins.
+fn organization(business: &Business, calendar: &Calendar) -> Organization {
+    let founded = calendar.begin() - chrono::Duration::days(30);
+    Organization {
+        id: Uuid::from_u128(business.id),
+        name: business.name.to_owned(),
+        gstin: people::gstin_of(business.state_code, business.pan),
+        state_code: business.state_code,
+        plan: "PRO",
+        created_at: founded,
+        updated_at: founded,
     }
-    write(&db, &book, progress).await?;
+}
+
+async fn load(pool: &Pool, business: &Business, now: DateTime<Utc>, say: &dyn Fn(String)) -> anyhow::Result<Summary> {
+    let organization = organization(business, &Calendar::new(now, &business.months));
+    let db = database::begin(pool, organization.id);
+    if !database::claim(&db, &organization).await? {
+        return Ok(Summary::already_there(business.name));
+    }
+    say(format!("Loading the demo data of {}.", business.name));
+    let book = book(business, now)?;
+    write(&db, &book).await?;
     db.commit().await.map_err(database::explain)?;
     Ok(Summary {
-        loaded: vec![name],
+        loaded: vec![business.name.to_owned()],
         companies: book.firms.len(),
         contacts: book.contacts.len(),
         deals: book.trade.deals.len(),
@@ -121,20 +97,18 @@ async fn load(pool: &Pool, business: &Business, now: DateTime<Utc>, progress: &P
     })
 }
 
-async fn write(db: &Transaction, book: &Book, progress: &Progress) -> anyhow::Result<()> {
-    let quiet = Progress::silent();
+async fn write(db: &Transaction, book: &Book) -> anyhow::Result<()> {
     database::insert_users(db, &book.team.users).await?;
-    insert!(db, quiet, memberships, book.team.memberships);
-    insert!(db, quiet, pipelines, [book.funnel.pipeline.clone()]);
-    insert!(db, quiet, pipeline_stages, book.funnel.stages);
-    let companies: Vec<_> = book.firms.iter().map(|firm| firm.row.clone()).collect();
-    insert!(db, progress, companies, companies);
-    insert!(db, progress, contacts, book.contacts);
-    insert!(db, progress, deals, book.trade.deals);
-    insert!(db, quiet, deal_stage_changes, book.trade.changes);
-    insert!(db, progress, tasks, book.tasks);
-    insert!(db, progress, activities, book.activities);
-    insert!(db, quiet, audit_entries, [entry(book)]);
+    insert!(db, memberships, book.team.memberships);
+    insert!(db, pipelines, [book.funnel.pipeline.clone()]);
+    insert!(db, pipeline_stages, book.funnel.stages);
+    insert!(db, companies, book.firms.iter().map(|firm| firm.row.clone()).collect::<Vec<_>>());
+    insert!(db, contacts, book.contacts);
+    insert!(db, deals, book.trade.deals);
+    insert!(db, deal_stage_changes, book.trade.changes);
+    insert!(db, tasks, book.tasks);
+    insert!(db, activities, book.activities);
+    insert!(db, audit_entries, [entry(book)]);
     Ok(())
 }
 

@@ -3,6 +3,9 @@
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
+/// What lasting identifiers begin with: 1 January 2025.
+const EARLY: DateTime<Utc> = DateTime::from_timestamp_nanos(1_735_689_600_000_000_000);
+
 /// `SplitMix64` (Steele, Lea and Flood, 2014): small, and good enough to scatter demo data.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
@@ -63,9 +66,8 @@ impl Dice {
     /// a sigma of 0.9, by its quantiles).
     pub fn spread(&mut self, middle: i64) -> i64 {
         /// The quantiles 0, 5, 10 ... 100 % in thousandths of the median; the outermost are cut off.
-        const QUANTILES: [i64; 21] = [
-            120, 228, 316, 393, 469, 545, 624, 707, 796, 893, 1_000, 1_120, 1_256, 1_415, 1_603, 1_835, 2_133, 2_542, 3_169, 4_395, 9_000,
-        ];
+        const QUANTILES: [i64; 21] =
+            [120, 228, 316, 393, 469, 545, 624, 707, 796, 893, 1_000, 1_120, 1_256, 1_415, 1_603, 1_835, 2_133, 2_542, 3_169, 4_395, 9_000];
         let place = self.index(QUANTILES.len() - 1);
         let (low, high) = (QUANTILES.get(place).copied().unwrap_or(1_000), QUANTILES.get(place + 1).copied().unwrap_or(1_000));
         middle.saturating_mul(self.between(low, high)) / 1_000
@@ -80,6 +82,11 @@ impl Dice {
     pub fn id(&mut self, at: DateTime<Utc>) -> Uuid {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
+    }
+
+    /// An identifier that does not depend on when the seed is sown.
+    pub fn lasting_id(&mut self) -> Uuid {
+        self.id(EARLY)
     }
 
     /// An instant between two, both included.

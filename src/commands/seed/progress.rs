@@ -1,10 +1,12 @@
 //! How far a long load has come: a bar where somebody is watching, lines where a log is written.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::commands::output;
 
 /// Where progress is shown.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl Progress {
             }
             Shown::Lines(lines) => {
                 lines.total.store(rows, Ordering::Relaxed);
-                write_line(&format!("{what}: {rows} rows"));
+                output::note(format!("{what}: {rows} rows"));
             }
         }
     }
@@ -85,12 +87,7 @@ impl Lines {
         let total = AtomicU64::load(&self.total, Ordering::Relaxed).max(1);
         let tenths = |done: u64| done.saturating_mul(10) / total;
         if tenths(before + rows) > tenths(before) {
-            write_line(&format!("{} of {total} rows after {} s", before + rows, self.begin.elapsed().as_secs()));
+            output::note(format!("{} of {total} rows after {} s", before + rows, self.begin.elapsed().as_secs()));
         }
     }
-}
-
-/// Progress that cannot be shown is no reason to stop.
-fn write_line(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

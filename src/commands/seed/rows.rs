@@ -5,7 +5,9 @@ use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::schema::{activities, audit_entries, companies, contacts, deal_stage_changes, deals, memberships, organizations, pipeline_stages, pipelines, tasks, users};
+use crate::schema::{
+    activities, audit_entries, companies, contacts, deal_stage_changes, deals, memberships, organizations, pipeline_stages, pipelines, tasks, users,
+};
 
 type Instant = DateTime<Utc>;
 
@@ -13,7 +15,7 @@ type Instant = DateTime<Utc>;
 #[diesel(table_name = organizations)]
 pub struct Organization {
     pub id: Uuid,
-    pub name: &'static str,
+    pub name: String,
     pub gstin: Option<String>,
     pub state_code: &'static str,
     pub plan: &'static str,

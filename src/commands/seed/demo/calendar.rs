@@ -17,7 +17,9 @@ pub struct Calendar {
 impl Calendar {
     /// A year that ends at `now`, in which each calendar month has a weight and business grows by a half.
     pub fn new(now: DateTime<Utc>, months: &[i64; 12]) -> Self {
-        let today = (now + AHEAD).date_naive();
+        // To the second: the database does not keep nanoseconds.
+        let now = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
+        let today = day_of(now);
         let weight = |day: NaiveDate, ago: i64| {
             let month = usize::try_from(day.month0()).ok().and_then(|month| months.get(month)).copied().unwrap_or(100);
             let weekday = match day.weekday() {

@@ -13,9 +13,6 @@ use crate::commands::seed::dice::Dice;
 use crate::commands::seed::password;
 use crate::commands::seed::rows::{Company, Contact, Membership, User};
 
-/// When the identifiers of users and members begin, so that they do not depend on the day of the seed: 1 January 2025.
-const IDS_FROM: DateTime<Utc> = DateTime::from_timestamp_nanos(1_735_689_600_000_000_000);
-
 /// The members of a business.
 pub struct Team {
     pub organization: Uuid,
@@ -33,7 +30,7 @@ pub fn team(business: &Business, organization: Uuid, founded: DateTime<Utc>) -> 
     let mut team = Team { organization, users: Vec::new(), memberships: Vec::new(), sellers: Vec::new(), supporters: Vec::new() };
     for (place, (name, local, role, weight)) in business.team.iter().enumerate() {
         let joined = founded + Duration::days(i64::try_from(place).unwrap_or_default());
-        let user = dice.id(IDS_FROM);
+        let user = dice.lasting_id();
         team.users.push(User {
             id: user,
             email: format!("{local}@{}", business.domain),
@@ -44,7 +41,7 @@ pub fn team(business: &Business, organization: Uuid, founded: DateTime<Utc>) -> 
         });
         team.memberships.push(Membership {
             organization_id: organization,
-            id: dice.id(IDS_FROM),
+            id: dice.lasting_id(),
             user_id: user,
             role,
             created_at: joined,
@@ -88,10 +85,13 @@ pub fn firms(business: &Business, team: &Team, calendar: &Calendar, dice: &mut D
                 phone: mobile(business, dice),
                 website: format!("https://www.{domain}"),
                 addresses: json!([{
+                    "label": "Head office",
                     "line1": format!("{} {}", dice.between(1, 240), dice.pick(&STREETS)),
+                    "line2": null,
                     "city": city,
-                    "stateCode": state_code,
-                    "postalCode": format!("{postal}{:03}", dice.between(1, 99)),
+                    "state_code": state_code,
+                    "pin": format!("{postal}{:03}", dice.between(1, 99)),
+                    "country": "IN",
                 }]),
                 owner_id: dice.weighted(&team.sellers),
                 created_at: at,
@@ -193,7 +193,8 @@ fn tags(business: &Business, dice: &mut Dice) -> Vec<&'static str> {
 }
 
 fn slug(name: &str) -> String {
-    let words: Vec<String> = name.to_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let words: Vec<String> =
+        name.to_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
     words.join("-")
 }
 

@@ -9,21 +9,21 @@ use crate::commands::seed::dice::Dice;
 use crate::commands::seed::rows::{Contact, Deal, Pipeline, Stage, StageChange};
 
 /// The stages of the pipeline: name, kind, probability.
-const STAGES: [(&str, &str, i32); 6] = [
-    ("New", "OPEN", 10),
-    ("Qualified", "OPEN", 25),
-    ("Proposal", "OPEN", 50),
-    ("Negotiation", "OPEN", 75),
-    ("Won", "WON", 100),
-    ("Lost", "LOST", 0),
-];
+const STAGES: [(&str, &str, i32); 6] =
+    [("New", "OPEN", 10), ("Qualified", "OPEN", 25), ("Proposal", "OPEN", 50), ("Negotiation", "OPEN", 75), ("Won", "WON", 100), ("Lost", "LOST", 0)];
 /// The place of the stage of won deals; that of lost ones comes after it.
 const WON: usize = 4;
 
 const WON_REASONS: [&str; 5] =
     ["Best quality of three samples", "Quick delivery", "Long relationship", "Price matched", "Recommended by another customer"];
-const LOST_REASONS: [&str; 6] =
-    ["Price too high", "Bought from a local supplier", "No budget this season", "No answer after the quotation", "Delivery date not possible", "Requirement dropped"];
+const LOST_REASONS: [&str; 6] = [
+    "Price too high",
+    "Bought from a local supplier",
+    "No budget this season",
+    "No answer after the quotation",
+    "Delivery date not possible",
+    "Requirement dropped",
+];
 
 /// A pipeline with its stages in order.
 pub struct Funnel {
@@ -33,14 +33,8 @@ pub struct Funnel {
 
 /// Makes the pipeline.
 pub fn funnel(organization: Uuid, founded: DateTime<Utc>, dice: &mut Dice) -> Funnel {
-    let pipeline = Pipeline {
-        organization_id: organization,
-        id: dice.id(founded),
-        name: "Sales",
-        is_default: true,
-        created_at: founded,
-        updated_at: founded,
-    };
+    let pipeline =
+        Pipeline { organization_id: organization, id: dice.id(founded), name: "Sales", is_default: true, created_at: founded, updated_at: founded };
     let stages = STAGES
         .into_iter()
         .zip(0..)

@@ -8,12 +8,25 @@ use crate::commands::seed::demo::people::Team;
 use crate::commands::seed::dice::Dice;
 use crate::commands::seed::rows::{Activity, Contact, Deal, Task};
 
-const DEAL_TASKS: [&str; 7] =
-    ["Send quotation to", "Follow up with", "Send samples to", "Call about the order of", "Confirm delivery date with", "Send proforma invoice to", "Ask for advance from"];
+const DEAL_TASKS: [&str; 7] = [
+    "Send quotation to",
+    "Follow up with",
+    "Send samples to",
+    "Call about the order of",
+    "Confirm delivery date with",
+    "Send proforma invoice to",
+    "Ask for advance from",
+];
 const CONTACT_TASKS: [&str; 6] =
     ["Call back", "Send price list to", "Update the address of", "Send festival greetings to", "Check GSTIN of", "Share the new catalogue with"];
-const OWN_TASKS: [&str; 6] =
-    ["File GSTR-1", "Count the stock", "Prepare the weekly sales review", "Renew the trade licence", "Check overdue payments", "Plan next month's offers"];
+const OWN_TASKS: [&str; 6] = [
+    "File GSTR-1",
+    "Count the stock",
+    "Prepare the weekly sales review",
+    "Renew the trade licence",
+    "Check overdue payments",
+    "Plan next month's offers",
+];
 
 /// Makes the tasks, in the order of their creation; a tenth of them in the last two weeks, so that today's list is a living one.
 pub fn tasks(business: &Business, team: &Team, contacts: &[Contact], deals: &[Deal], calendar: &Calendar, dice: &mut Dice) -> Vec<Task> {
@@ -82,9 +95,11 @@ fn outcome(at: DateTime<Utc>, due: Option<DateTime<Utc>>, calendar: &Calendar, d
 
 /// Makes the timeline, in the order of what happened.
 pub fn activities(business: &Business, contacts: &[Contact], deals: &[Deal], calendar: &Calendar, dice: &mut Dice) -> Vec<Activity> {
-    let instants = calendar.instants(dice, business.sizes.activities);
-    instants
+    let first = contacts.first().map_or(calendar.now, |contact| contact.created_at);
+    calendar
+        .instants(dice, business.sizes.activities)
         .into_iter()
+        .map(|at| at.max(first))
         .filter_map(|at| {
             let deal = if dice.chance(65) { lately(deals, |deal| deal.created_at, at, 120, dice) } else { None };
             let contact = match deal {
@@ -101,7 +116,9 @@ fn activity(at: DateTime<Utc>, contact: &Contact, deal: Option<&Deal>, dice: &mu
     let (subjects, duration): (&[&str], _) = match kind {
         "CALL" => (&["Called about the order", "Returned a missed call", "Asked about the payment", "Explained the offer"], Some(dice.spread(7))),
         "EMAIL" => (&["Sent the quotation", "Sent the price list", "Answered a question about GST", "Confirmed the delivery date"], None),
-        "MEETING" => (&["Visited the shop", "Showed new samples", "Discussed the yearly contract", "Met at the trade fair"], Some(15 * dice.between(2, 8))),
+        "MEETING" => {
+            (&["Visited the shop", "Showed new samples", "Discussed the yearly contract", "Met at the trade fair"], Some(15 * dice.between(2, 8)))
+        }
         _ => (&["Wants better terms", "Asked for a discount", "Happy with the last delivery", "Complained about the packing"], None),
     };
     Activity {
