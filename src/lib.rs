@@ -3,6 +3,7 @@
 pub mod access;
 pub mod app;
 pub mod base;
+pub mod commands;
 pub mod features;
 pub mod platform;
 #[allow(missing_docs)]
