@@ -179,14 +179,15 @@ mod tests {
         async fn thing(&self, id: Id<Thing>) -> Option<ID> {
             Some(id.to_string().into())
         }
-        async fn missing(&self) -> crate::base::Result<Option<i32>> {
-            Err(Error::not_found("thing"))
+        // This way round, a failure nulls the field alone; a `Result<Option<_>>` takes the parent along.
+        async fn missing(&self) -> Option<crate::base::Result<i32>> {
+            Some(Err(Error::not_found("thing")))
         }
-        async fn wrong(&self) -> crate::base::Result<Option<i32>> {
+        async fn wrong(&self) -> Option<crate::base::Result<i32>> {
             let mut checks = Checks::new();
             checks.note("name", "Too long.");
             checks.note("value.amount", "Negative.");
-            checks.finish().map(|()| None)
+            Some(checks.finish().map(|()| 1))
         }
         async fn away(&self) -> crate::base::Result<i32> {
             Err(Error::database_unavailable("10.0.0.7 refused"))
