@@ -10,6 +10,7 @@ pub mod filter;
 pub mod gstin;
 pub mod id;
 pub mod money;
+pub mod network;
 pub mod page;
 pub mod patch;
 pub mod phone;

@@ -56,10 +56,12 @@ features! {
     audit_log { AuditEntry }
     companies { Company }
     contacts { Contact }
+    pipelines { Pipeline, PipelineStage }
+    deals { Deal }
     tasks { Task }
     activities { Activity }
+    dashboard {}
 }
-pub mod deals;
 
 /// The fields that find objects of any kind.
 #[derive(Default)]
@@ -87,8 +89,16 @@ impl Nodes {
 /// The executable schema.
 pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
 
+/// The most directives on one field.
+const MAX_DIRECTIVES: usize = 8;
+/// The deepest nesting of fields and fragments together; fields alone have a limit of their own in [`crate::access::document`].
+const MAX_NESTING: usize = 40;
+
 /// Builds the schema.
 #[must_use]
 pub fn build() -> ApiSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(MAX_NESTING)
+        .finish()
 }

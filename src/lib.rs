@@ -1,8 +1,13 @@
 //! PayAid's GraphQL server: one binary over PostgreSQL. `ARCHITECTURE.md` is the map.
 
 pub mod access;
+pub mod app;
 pub mod base;
+pub mod commands;
 pub mod features;
 pub mod platform;
 #[allow(missing_docs)]
 pub mod schema;
+pub mod web;
+
+pub use app::App;

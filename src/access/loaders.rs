@@ -1,26 +1,29 @@
 //! Loaders: what many parents ask for one by one is read in one statement.
 //!
-//! One set for each operation and snapshot, never shared between callers. The `dataloader` crate gathers the keys; this module takes care of its
-//! sharp edges: the statement runs in a task of its own, so that a waiting field that is dropped does not take the others' answer with it; every
-//! key gets an answer, so that a missing row is `None` and not a panic; and a failure reaches everyone who waited.
+//! One set for each operation and snapshot, never shared between callers. The `dataloader` crate keeps what was read; this module takes care of
+//! its sharp edges: keys are gathered until no sibling asks any more, however many there are; the statement runs in a task of its own, so that a
+//! waiting field that is dropped does not take the others' answer with it; every key gets an answer, so that a missing row is `None` and not a
+//! panic; and a failure reaches everyone who waited.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dataloader::BatchFn;
 use dataloader::cached::Loader;
-use futures_util::future::try_join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, try_join_all};
 use uuid::Uuid;
 
 use crate::access::operation::Reader;
 use crate::base::page::{OrderField, Page, Window};
 use crate::base::{Error, Result};
 
-/// How often a loader lets others run before it takes the gathered keys to the database: enough for all siblings to have asked.
-const YIELDS: usize = 2;
+/// For how many turns of the runtime nobody may have asked or been answered before the gathered keys are taken to the database.
+const QUIET_TURNS: usize = 2;
 /// More keys than any page of pages can ask for: a batch must not be cut, or the number of statements would grow with the parents.
 const MAX_BATCH: usize = 100_000;
 
@@ -131,10 +134,74 @@ impl<B: Batch> BatchFn<B::Key, Answer<B::Value>> for Runner<B> {
     }
 }
 
+type Answers<B> = Arc<std::result::Result<HashMap<<B as Batch>::Key, Answer<<B as Batch>::Value>>, String>>;
+
+/// The keys that wait for their batch, and the answers that all who asked for them wait for.
+struct Gathering<B: Batch> {
+    keys: HashSet<B::Key>,
+    answers: Shared<BoxFuture<'static, Answers<B>>>,
+}
+
+/// Gathers keys before the crate's loader sees them.
+///
+/// The crate alone keeps its state behind an asynchronous lock, which hundreds of siblings take one after another: some would ask, and some be
+/// answered, long after the first, and their batch would be cut into several. Here nobody waits in line, neither to ask nor to be answered.
+struct Gatherer<B: Batch> {
+    loader: Cached<B>,
+    open: Arc<Mutex<Option<Gathering<B>>>>,
+}
+
+impl<B: Batch> Clone for Gatherer<B> {
+    fn clone(&self) -> Self {
+        Self { loader: self.loader.clone(), open: Arc::clone(&self.open) }
+    }
+}
+
+impl<B: Batch> Gatherer<B> {
+    fn new(reader: Reader) -> Self {
+        let runner = Runner::<B> { reader, batch: std::marker::PhantomData };
+        Self { loader: Loader::new(runner).with_yield_count(0).with_max_batch_size(MAX_BATCH), open: Arc::default() }
+    }
+
+    /// Adds a key to the batch that is being gathered, or begins one.
+    fn ask(&self, key: B::Key, stir: &Arc<AtomicUsize>) -> Shared<BoxFuture<'static, Answers<B>>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gathering) = &mut *open {
+            gathering.keys.insert(key);
+            return gathering.answers.clone();
+        }
+        // Held weakly, or a batch that nobody waits for any more would keep itself and its snapshot alive.
+        let own = Arc::downgrade(&self.open);
+        let answers = answer(self.loader.clone(), own, Arc::clone(stir)).boxed().shared();
+        *open = Some(Gathering { keys: HashSet::from([key]), answers: answers.clone() });
+        answers
+    }
+}
+
+async fn answer<B: Batch>(loader: Cached<B>, open: Weak<Mutex<Option<Gathering<B>>>>, stir: Arc<AtomicUsize>) -> Answers<B> {
+    quiet(&stir).await;
+    let gathered = open.upgrade().and_then(|open| open.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let keys = gathered.map(|gathering| gathering.keys.into_iter().collect()).unwrap_or_default();
+    Arc::new(loader.try_load_many(keys).await.map_err(|error| error.to_string()))
+}
+
+/// Waits until no field of the operation has asked or was answered for a few turns: then all siblings have asked.
+async fn quiet(stir: &AtomicUsize) {
+    let (mut before, mut turns) = (stir.load(Ordering::Relaxed), 0);
+    while turns < QUIET_TURNS {
+        tokio::task::yield_now().await;
+        let now = stir.load(Ordering::Relaxed);
+        turns = if now == before { turns + 1 } else { 0 };
+        before = now;
+    }
+}
+
 /// The loaders of one snapshot, made when they are first asked.
 #[derive(Default)]
 pub struct Loaders {
     by_batch: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    /// Counts who asks and who is answered.
+    stir: Arc<AtomicUsize>,
 }
 
 impl Loaders {
@@ -143,16 +210,18 @@ impl Loaders {
     /// # Errors
     /// What the batch function failed with.
     pub async fn load<B: Batch>(&self, reader: &Reader, key: B::Key) -> Result<Option<B::Value>> {
-        let answer = self.of::<B>(reader)?.try_load(key).await.map_err(Error::internal)?;
-        answer.map_err(|error| Error::clone(&error))
+        let answers = self.of::<B>(reader)?.ask(key.clone(), &self.stir);
+        self.stir.fetch_add(1, Ordering::Relaxed);
+        let answers = answers.await;
+        self.stir.fetch_add(1, Ordering::Relaxed);
+        let found = answers.as_ref().as_ref().map_err(Error::internal)?;
+        let answer = found.get(&key).ok_or_else(|| Error::internal("a loader left a key without an answer"))?;
+        answer.clone().map_err(|error| Error::clone(&error))
     }
 
-    fn of<B: Batch>(&self, reader: &Reader) -> Result<Cached<B>> {
+    fn of<B: Batch>(&self, reader: &Reader) -> Result<Gatherer<B>> {
         let mut by_batch = self.by_batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let loader = by_batch.entry(TypeId::of::<B>()).or_insert_with(|| {
-            let runner = Runner::<B> { reader: reader.clone(), batch: std::marker::PhantomData };
-            Box::new(Loader::new(runner).with_yield_count(YIELDS).with_max_batch_size(MAX_BATCH))
-        });
-        loader.downcast_ref::<Cached<B>>().cloned().ok_or_else(|| Error::internal("a loader of another type under this key"))
+        let gatherer = by_batch.entry(TypeId::of::<B>()).or_insert_with(|| Box::new(Gatherer::<B>::new(reader.clone())));
+        gatherer.downcast_ref::<Gatherer<B>>().cloned().ok_or_else(|| Error::internal("a loader of another type under this key"))
     }
 }

@@ -3,7 +3,9 @@
 use async_graphql::InputObject;
 
 use crate::base::error::{Checks, Result};
-use crate::base::scalars::{Date, DateTime};
+use crate::base::money::{Currency, MoneyInput};
+use crate::base::page::argument;
+use crate::base::scalars::{Date, DateTime, Decimal};
 
 /// The most values that one `in` takes.
 pub const MAX_IN: usize = 100;
@@ -38,6 +40,32 @@ pub struct StringFilter {
     /// One of these, at most 100.
     #[graphql(name = "in")]
     pub any: Option<Vec<String>>,
+}
+
+/// Compares an amount of money. Amounts of other currencies are left out, not converted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, InputObject)]
+pub struct MoneyFilter {
+    /// The currency; rupees when left out.
+    #[graphql(default_with = "Currency::Inr")]
+    pub currency: Currency,
+    /// This amount or more.
+    pub gte: Option<Decimal>,
+    /// This amount or less.
+    pub lte: Option<Decimal>,
+}
+
+impl MoneyFilter {
+    /// The least and the most in minor units; `name` is the argument that the filter came in.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` for an amount that no object of the currency can have.
+    pub fn bounds(&self, name: &str) -> Result<(Option<i64>, Option<i64>)> {
+        let minor = |operator: &str, amount: Option<Decimal>| {
+            let input = amount.map(|amount| MoneyInput { amount, currency: self.currency });
+            input.map(|input| input.minor().map_err(|message| argument(&format!("{name}.{operator}"), &message))).transpose()
+        };
+        Ok((minor("gte", self.gte)?, minor("lte", self.lte)?))
+    }
 }
 
 /// Refuses lists that are longer than [`MAX_IN`] and texts that PostgreSQL cannot hold.

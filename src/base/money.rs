@@ -91,6 +91,16 @@ impl Money {
     pub fn from_minor(minor: i64, currency: Currency) -> Self {
         Self { amount: Decimal(rust_decimal::Decimal::new(minor, currency.digits())), currency }
     }
+
+    /// The money of a sum of whole minor units as the database writes it, which may be more than 64 bits hold.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` when the text is no whole number of up to 28 digits.
+    pub fn from_sum(minor: &str, currency: Currency) -> Result<Self> {
+        let units: i128 = minor.parse().map_err(Error::internal)?;
+        let amount = rust_decimal::Decimal::try_from_i128_with_scale(units, currency.digits()).map_err(Error::internal)?;
+        Ok(Self { amount: Decimal(amount), currency })
+    }
 }
 
 /// An amount of money to store.
@@ -139,6 +149,7 @@ mod tests {
         assert_eq!(input("1.234", Currency::Kwd).minor(), Ok(1234));
         assert_eq!(Money::from_minor(125_050, Currency::Inr).amount.to_string(), "1250.50");
         assert_eq!(Money::from_minor(5, Currency::Kwd).amount.to_string(), "0.005");
+        assert_eq!(Money::from_sum("1000000000000000000050", Currency::Inr).unwrap().amount.to_string(), "10000000000000000000.50");
     }
 
     #[test]

@@ -269,8 +269,11 @@ macro_rules! lists {
             }
 
             fn of_parent<ST>(query: Query<ST>, parent: $parent) -> Query<ST> {
+                // Written out, because a key that may be empty and one that may not are different types to the builder.
                 match parent {
-                    $($parent::$by => query.filter($table::$key.eq($crate::platform::postgres::statement::parent_id().nullable()))),+
+                    $($parent::$by => query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>(
+                        concat!(stringify!($table), ".", stringify!($key), " = parent.id")
+                    ))),+
                 }
             }
 
@@ -291,7 +294,7 @@ macro_rules! lists {
                     let query = $crate::platform::postgres::statement::ForEachParent { parents, query, limit: list.window.limit() };
                     let rows: Vec<Self> = reader.db.load(query).await?;
                     let parent_of = |row: &Self| match of {
-                        $($parent::$by => row.$key.value()),+
+                        $($parent::$by => row.$key.value().map(Option::<uuid::Uuid>::from)),+
                     };
                     rows.into_iter().map(|row| Ok((parent_of(&row)?, row))).collect()
                 }

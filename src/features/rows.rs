@@ -88,12 +88,8 @@ pub async fn create<R: Stored>(act: &Act, new: R::New) -> Result<R> {
 /// # Errors
 /// `NOT_FOUND` when it is not there, `CONFLICT` when somebody else changed it first, what `change` fails with, and what [`Stored::REFUSALS`] says.
 pub async fn update<R: Stored>(act: &Act, id: Id<R>, version: i32, change: impl Fn(&R) -> Result<R::Changes> + Send) -> Result<R> {
-    let before = R::lock(act, &[id.uuid()]).await?;
-    let found = before.first().ok_or_else(|| Error::field_not_found("id", R::PREFIX))?.version()?;
-    if found != version {
-        return Err(Error::version_conflict(R::PREFIX, version, found));
-    }
-    let after = apply(act, &before, change).await?;
+    let before = lock_one(act, id, version).await?;
+    let after = apply(act, "update", &[before], change).await?;
     after.into_iter().next().ok_or_else(|| Error::internal(format!("an updated {} was not returned", R::PREFIX)))
 }
 
@@ -102,8 +98,8 @@ pub async fn update<R: Stored>(act: &Act, id: Id<R>, version: i32, change: impl 
 /// # Errors
 /// As [`update`], but for the version, which is not looked at.
 pub async fn update_all<R: Stored>(act: &Act, ids: &[Id<R>], change: impl Fn(&R) -> Result<R::Changes> + Send) -> Result<Vec<R>> {
-    let before = lock_all(act, &bulk::distinct(ids)?).await?;
-    apply(act, &before, change).await
+    let before = lock_all(act, ids).await?;
+    apply(act, "update", &before, change).await
 }
 
 /// Deletes one row.
@@ -123,7 +119,7 @@ pub async fn delete<R: Stored>(act: &Act, id: Id<R>) -> Result<Vec<Id<R>>> {
 /// # Errors
 /// `NOT_FOUND` when one is not there.
 pub async fn delete_all<R: Stored>(act: &Act, ids: &[Id<R>]) -> Result<Vec<Id<R>>> {
-    let before = lock_all(act, &bulk::distinct(ids)?).await?;
+    let before = lock_all(act, ids).await?;
     remove(act, &before).await
 }
 
@@ -135,14 +131,36 @@ async fn remove<R: Stored>(act: &Act, rows: &[R]) -> Result<Vec<Id<R>>> {
     Ok(ids.into_iter().map(Id::new).collect())
 }
 
-async fn lock_all<R: Stored>(act: &Act, ids: &[Uuid]) -> Result<Vec<R>> {
-    let mut rows: HashMap<Uuid, R> = R::lock(act, ids).await?.into_iter().map(|row| (row.id(), row)).collect();
-    bulk::all_there::<R>(ids, rows.keys().copied())?;
+/// One row, whole, locked against other writers until the transaction ends.
+///
+/// # Errors
+/// `NOT_FOUND` when it is not there, `CONFLICT` when it is not at this version.
+pub async fn lock_one<R: Stored>(act: &Act, id: Id<R>, version: i32) -> Result<R> {
+    let row = R::lock(act, &[id.uuid()]).await?.into_iter().next().ok_or_else(|| Error::field_not_found("id", R::PREFIX))?;
+    let found = row.version()?;
+    if found != version {
+        return Err(Error::version_conflict(R::PREFIX, version, found));
+    }
+    Ok(row)
+}
+
+/// Up to 100 rows, whole, locked against other writers until the transaction ends, in the order of their ids in `ids`.
+///
+/// # Errors
+/// `NOT_FOUND` when one is not there, `VALIDATION_ERROR` for none or too many.
+pub async fn lock_all<R: Stored>(act: &Act, ids: &[Id<R>]) -> Result<Vec<R>> {
+    let ids = bulk::distinct(ids)?;
+    let mut rows: HashMap<Uuid, R> = R::lock(act, &ids).await?.into_iter().map(|row| (row.id(), row)).collect();
+    bulk::all_there::<R>(&ids, rows.keys().copied())?;
     Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
 }
 
-/// One statement for all rows whose changes are the same, which are all of them unless a change depends on what a row was.
-async fn apply<R: Stored>(act: &Act, before: &[R], change: impl Fn(&R) -> Result<R::Changes> + Send) -> Result<Vec<R>> {
+/// Changes rows that are locked; `verb` is what the audit log calls it. One statement for all rows whose changes are the same, which are all of
+/// them unless a change depends on what a row was.
+///
+/// # Errors
+/// What `change` fails with, and what [`Stored::REFUSALS`] says.
+pub async fn apply<R: Stored>(act: &Act, verb: &str, before: &[R], change: impl Fn(&R) -> Result<R::Changes> + Send) -> Result<Vec<R>> {
     let mut groups: Vec<(R::Changes, Vec<Uuid>)> = Vec::new();
     for row in before {
         let changes = change(row)?;
@@ -157,7 +175,7 @@ async fn apply<R: Stored>(act: &Act, before: &[R], change: impl Fn(&R) -> Result
         updated.extend(rows.into_iter().map(|row| (row.id(), row)));
     }
     let changed: Vec<_> = before.iter().map(|row| Changed { id: row.id(), before: Some(row), after: updated.get(&row.id()) }).collect();
-    audit::record(act, &action::<R>("update"), &changed).await?;
+    audit::record(act, &action::<R>(verb), &changed).await?;
     Ok(before.iter().filter_map(|row| updated.remove(&row.id())).collect())
 }
 

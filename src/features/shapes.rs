@@ -58,7 +58,8 @@ macro_rules! object {
     };
 }
 
-/// The inputs of updating and deleting one or several objects, around what changes of them.
+/// The inputs of updating and deleting one or several objects, around what changes of them. A noun whose change of several is a shape of its own
+/// leaves that name out.
 ///
 /// ```text
 /// inputs! {
@@ -69,6 +70,18 @@ macro_rules! object {
 #[macro_export]
 macro_rules! inputs {
     ($one:literal, $many:literal: $id:ty, $changes:ty; $update:ident, $bulk_update:ident, $delete:ident, $bulk_delete:ident) => {
+        $crate::inputs!($one, $many: $id, $changes; $update, $delete, $bulk_delete);
+
+        #[doc = concat!("Changes to several ", $many, ".")]
+        #[derive(Debug, Clone, async_graphql::InputObject)]
+        pub struct $bulk_update {
+            #[doc = concat!("1 to 100 ", $many, ".")]
+            pub ids: Vec<$id>,
+            /// What changes, for all of them alike.
+            pub changes: $changes,
+        }
+    };
+    ($one:literal, $many:literal: $id:ty, $changes:ty; $update:ident, $delete:ident, $bulk_delete:ident) => {
         #[doc = concat!("A change of one ", $one, ".")]
         #[derive(Debug, Clone, async_graphql::InputObject)]
         pub struct $update {
@@ -77,15 +90,6 @@ macro_rules! inputs {
             /// The version that the change is based on, as it was read.
             pub version: i32,
             /// What changes.
-            pub changes: $changes,
-        }
-
-        #[doc = concat!("Changes to several ", $many, ".")]
-        #[derive(Debug, Clone, async_graphql::InputObject)]
-        pub struct $bulk_update {
-            #[doc = concat!("1 to 100 ", $many, ".")]
-            pub ids: Vec<$id>,
-            /// What changes, for all of them alike.
             pub changes: $changes,
         }
 

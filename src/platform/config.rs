@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 
+use crate::base::network::Network;
+
 /// Where the database is and how it is talked to.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
@@ -112,6 +114,12 @@ pub struct HttpConfig {
     /// How long running operations may take to finish when the server is asked to stop.
     #[arg(long, env = "DRAIN_TIMEOUT", default_value = "25s", value_parser = duration)]
     pub drain_timeout: Duration,
+    /// How long the server goes on accepting after it is asked to stop, with `/readyz` failing already, so that a load balancer notices first.
+    #[arg(long, env = "SHUTDOWN_GRACE", default_value = "0s", value_parser = duration)]
+    pub shutdown_grace: Duration,
+    /// Proxies whose `X-Forwarded-For` is believed, as addresses or ranges such as `10.0.0.0/8`, comma separated; none by default.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
     /// Whether `Strict-Transport-Security` is sent: switch it off only where there is no TLS in front.
     #[arg(long, env = "HSTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub hsts: bool,
@@ -130,6 +138,8 @@ impl HttpConfig {
             operation_timeout: Duration::from_secs(10),
             body_limit: 1_048_576,
             drain_timeout: Duration::from_secs(25),
+            shutdown_grace: Duration::ZERO,
+            trusted_proxies: Vec::new(),
             hsts: false,
             explorer: true,
         }

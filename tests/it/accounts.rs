@@ -34,7 +34,10 @@ async fn signing_up_makes_an_organization_with_a_pipeline() {
     let owner = app.sign_up("Sharma Textiles", "Owner@Sharma.example").await;
     let data = owner.query("{ viewer { user { email } organization { name plan stateCode state timeZone } role permissions } pipelines { isDefault stages { name kind } } }").await;
     assert_eq!(data["viewer"]["user"]["email"], "owner@sharma.example");
-    assert_eq!(data["viewer"]["organization"], json!({"name": "Sharma Textiles", "plan": "FREE", "stateCode": "27", "state": "Maharashtra", "timeZone": "Asia/Kolkata"}));
+    assert_eq!(
+        data["viewer"]["organization"],
+        json!({"name": "Sharma Textiles", "plan": "FREE", "stateCode": "27", "state": "Maharashtra", "timeZone": "Asia/Kolkata"})
+    );
     assert_eq!(data["viewer"]["role"], "OWNER");
     assert_eq!(data["pipelines"].as_array().unwrap().len(), 1);
     assert!(data["pipelines"][0]["stages"].as_array().unwrap().len() >= 4);
@@ -72,12 +75,18 @@ async fn tokens_that_are_broken_expired_or_of_another_server() {
     let none = format!("{}.{}.", data_encoding::BASE64URL_NOPAD.encode(b"{\"alg\":\"none\",\"typ\":\"at+jwt\"}"), token.split('.').nth(1).unwrap());
     for bad in ["rubbish", "a.b.c", "", &changed, &none] {
         let client = Client::new(app.url("/graphql"), Some(bad.to_owned()));
-        let response = client.request(reqwest::Method::POST, &client.url).header("accept", "application/graphql-response+json").json(&json!({"query": ASK}));
+        let response =
+            client.request(reqwest::Method::POST, &client.url).header("accept", "application/graphql-response+json").json(&json!({"query": ASK}));
         let response = response.send().await.unwrap();
         assert_eq!(response.status(), 401, "{bad}");
         assert!(response.headers().contains_key("www-authenticate"));
         let answer: Value = response.json().await.unwrap();
-        assert!(answer["errors"][0]["extensions"]["code"].as_str().is_some_and(|code| code == "INVALID_TOKEN" || (bad.is_empty() && code == "UNAUTHENTICATED")), "{bad}: {answer}");
+        assert!(
+            answer["errors"][0]["extensions"]["code"]
+                .as_str()
+                .is_some_and(|code| code == "INVALID_TOKEN" || (bad.is_empty() && code == "UNAUTHENTICATED")),
+            "{bad}: {answer}"
+        );
     }
     let other_key = TestApp::beside(&app, |config| config.auth.jwt_private_key = payaid::access::tokens::generate_key().unwrap().into()).await;
     assert_eq!(Client::new(other_key.url("/graphql"), Some(token)).codes(ASK, json!({})).await, ["INVALID_TOKEN"]);
@@ -145,7 +154,9 @@ async fn roles_take_effect_at_once() {
     assert_eq!(sales.codes(create, json!({})).await, ["INSUFFICIENT_PERMISSIONS"]);
     owner.done("memberRoleSet", json!({"memberId": member, "role": "ADMIN"}), "member { role }").await;
     assert!(sales.query(audit).await["auditLog"]["totalCount"].as_i64().unwrap() > 2);
-    let promote = sales.send("mutation($m: ID!) { memberRoleSet(input: {memberId: $m, role: OWNER}) { member { role } userErrors { code } } }", json!({"m": member})).await;
+    let promote = sales
+        .send("mutation($m: ID!) { memberRoleSet(input: {memberId: $m, role: OWNER}) { member { role } userErrors { code } } }", json!({"m": member}))
+        .await;
     assert!(promote["data"]["memberRoleSet"]["member"].is_null(), "only an owner makes owners: {promote}");
     owner.done("memberRemove", json!({"memberId": member}), "member { removedAt }").await;
     assert_eq!(sales.codes(ASK, json!({})).await, ["INVALID_TOKEN"]);
@@ -213,7 +224,8 @@ async fn failures_are_throttled_with_and_without_redis() {
 
 #[tokio::test]
 async fn redis_that_is_away_does_not_keep_anybody_out() {
-    let app = TestApp::with(|config| config.redis = RedisConfig { url: Some("redis+unix:///nowhere/redis.sock".to_owned()) }, Arc::new(SystemClock)).await;
+    let app =
+        TestApp::with(|config| config.redis = RedisConfig { url: Some("redis+unix:///nowhere/redis.sock".to_owned()) }, Arc::new(SystemClock)).await;
     app.sign_up("Sharma", "owner@sharma.example").await;
     let begun = std::time::Instant::now();
     assert!(sign_in(&app, "owner@sharma.example", PASSWORD).await["accessToken"].is_string());

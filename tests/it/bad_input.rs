@@ -15,7 +15,8 @@ async fn started() -> (TestApp, Client) {
 
 /// Sends a body as it is and returns status and answer.
 async fn post(client: &Client, body: impl Into<reqwest::Body>) -> (StatusCode, Value) {
-    let request = client.request(Method::POST, &client.url).header("content-type", "application/json").header("accept", "application/graphql-response+json");
+    let request =
+        client.request(Method::POST, &client.url).header("content-type", "application/json").header("accept", "application/graphql-response+json");
     let response = request.body(body).send().await.unwrap();
     let status = response.status();
     (status, response.json().await.unwrap())
@@ -82,7 +83,10 @@ async fn documents_that_do_not_fit_the_schema() {
         ("query($first: Int!) { contacts(first: $first) { totalCount } }", json!({"first": "ten"})),
         ("mutation { contactCreate(input: {nonsense: 1}) { contact { id } } }", json!({})),
         ("mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id } } }", json!({"input": {"name": 5}})),
-        ("mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id } } }", json!({"input": {"name": "Asha", "stage": "NONSENSE"}})),
+        (
+            "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id } } }",
+            json!({"input": {"name": "Asha", "stage": "NONSENSE"}}),
+        ),
         ("{ contacts(filter: {stage: {eq: NONSENSE}}) { totalCount } }", json!({})),
         ("{ contacts { nodes } }", json!({})),
         ("query { viewer { role } ", json!({})),
@@ -100,7 +104,16 @@ async fn identifiers_that_are_broken_or_of_another_kind() {
     let (_app, owner) = started().await;
     let world = populate(&owner, "own").await;
     let deal = &world["deal"];
-    for id in ["", "contact", "contact_", "contact_8zzzzzzzzzzzzzzzzzzzzzzzzz", "'; DROP TABLE contacts; --", "contact_01h455vb4pex5vsknk084sn02Q", deal, "\u{0}"] {
+    for id in [
+        "",
+        "contact",
+        "contact_",
+        "contact_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+        "'; DROP TABLE contacts; --",
+        "contact_01h455vb4pex5vsknk084sn02Q",
+        deal,
+        "\u{0}",
+    ] {
         let codes = owner.codes("query($id: ID!) { contact(id: $id) { id } }", json!({"id": id})).await;
         assert_eq!(codes, ["INVALID_ID"], "{id:?}");
         let node = owner.codes("query($id: ID!) { node(id: $id) { id } }", json!({"id": if id == deal { "deal_" } else { id }})).await;
@@ -205,7 +218,9 @@ async fn of_two_changes_at_once_one_wins() {
     let world = populate(&owner, "own").await;
     let changes = (0..8).map(|index| {
         let (owner, id) = (owner.clone(), world["contact"].clone());
-        async move { owner.mutate("contactUpdate", json!({"id": id, "version": 1, "changes": {"name": format!("Name {index}")}}), "contact { name }").await }
+        async move {
+            owner.mutate("contactUpdate", json!({"id": id, "version": 1, "changes": {"name": format!("Name {index}")}}), "contact { name }").await
+        }
     });
     let payloads = futures_util::future::join_all(changes).await;
     assert_eq!(payloads.iter().filter(|payload| payload["userErrors"] == json!([])).count(), 1, "{payloads:#?}");

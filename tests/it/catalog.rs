@@ -20,7 +20,9 @@ async fn texts(app: &TestApp, sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn every_tenant_table_is_held_apart() {
     let app = TestApp::start().await;
-    let tables = texts(&app, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') ORDER BY 1").await;
+    let tables =
+        texts(&app, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') ORDER BY 1")
+            .await;
     assert!(tables.len() >= 14, "{tables:?}");
     let secured = texts(&app, "SELECT relname::text FROM pg_class WHERE relrowsecurity AND relforcerowsecurity").await;
     let with_tenant = texts(

@@ -18,10 +18,18 @@ async fn fill(owner: &Client, count: usize) {
         let contact = json!({"name": format!("Contact {index:03}"), "companyId": company["company"]["id"], "ownerId": user});
         let contact = owner.done("contactCreate", contact, "contact { id }").await["contact"]["id"].clone();
         for deal in 0..2 {
-            owner.done("dealCreate", json!({"title": format!("Deal {deal}"), "value": {"amount": "10.50"}, "contactId": contact}), "deal { id }").await;
+            owner
+                .done("dealCreate", json!({"title": format!("Deal {deal}"), "value": {"amount": "10.50"}, "contactId": contact}), "deal { id }")
+                .await;
         }
         owner.done("taskCreate", json!({"title": "Call", "contactId": contact, "assigneeId": user}), "task { id }").await;
-        owner.done("activityCreate", json!({"kind": "CALL", "subject": "Hello", "occurredAt": "2026-04-01T10:00:00Z", "contactId": contact}), "activity { id }").await;
+        owner
+            .done(
+                "activityCreate",
+                json!({"kind": "CALL", "subject": "Hello", "occurredAt": "2026-04-01T10:00:00Z", "contactId": contact}),
+                "activity { id }",
+            )
+            .await;
     }
 }
 
@@ -67,8 +75,11 @@ async fn every_field_can_be_selected_alone() {
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let world = crate::harness::world::populate(&owner, "own").await;
     let mut fields = 0;
-    for object in ["Contact", "Company", "Deal", "Task", "Activity", "Pipeline", "PipelineStage", "User", "Member", "Organization", "Invitation", "AuditEntry"] {
-        let introspection = format!("{{ __type(name: \"{object}\") {{ fields {{ name type {{ kind ofType {{ kind ofType {{ kind }} }} }} args {{ name }} }} }} }}");
+    for object in
+        ["Contact", "Company", "Deal", "Task", "Activity", "Pipeline", "PipelineStage", "User", "Member", "Organization", "Invitation", "AuditEntry"]
+    {
+        let introspection =
+            format!("{{ __type(name: \"{object}\") {{ fields {{ name type {{ kind ofType {{ kind ofType {{ kind }} }} }} args {{ name }} }} }} }}");
         let described = owner.query(&introspection).await;
         let prefix = match object {
             "PipelineStage" => "stage".to_owned(),
@@ -81,7 +92,8 @@ async fn every_field_can_be_selected_alone() {
             let leaf = !kinds.contains("OBJECT") && !kinds.contains("INTERFACE");
             let selection = if leaf { name.to_owned() } else { format!("{name} {{ __typename }}") };
             let alone = owner.query(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ {selection} }} }} }}")).await;
-            let after_all = owner.query(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ {} {selection} }} }} }}", all_leaves(&described))).await;
+            let after_all =
+                owner.query(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ {} {selection} }} }} }}", all_leaves(&described))).await;
             assert_eq!(alone["node"][name], after_all["node"][name], "{object}.{name}");
             fields += 1;
         }

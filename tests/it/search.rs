@@ -17,7 +17,12 @@ async fn words_find_the_beginnings_of_words() {
         owner.done("contactCreate", json!({"name": name, "email": email, "phone": phone, "city": city}), "contact { id }").await;
     }
     let found = async |words: &str| {
-        let data = owner.data("query($words: String!) { contacts(search: $words, orderBy: {field: NAME}) { totalCount nodes { name } } }", json!({"words": words})).await;
+        let data = owner
+            .data(
+                "query($words: String!) { contacts(search: $words, orderBy: {field: NAME}) { totalCount nodes { name } } }",
+                json!({"words": words}),
+            )
+            .await;
         let names: Vec<String> = data["contacts"]["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect();
         assert_eq!(data["contacts"]["totalCount"], names.len());
         names
@@ -57,7 +62,10 @@ async fn the_index_is_used_under_row_level_security() {
     };
     let inside: String = client.query_one("SELECT prosrc FROM pg_proc WHERE proname = 'contact_search'", &[]).await.unwrap().get(0);
     let statement = inside.split("RETURN QUERY").nth(1).unwrap().split(';').next().unwrap();
-    let statement = statement.replace("= organization AND organization =", &format!("= '{organization}' AND '{organization}' =")).replace("query)", "'''rareword'':*')").replace("LIMIT most", "LIMIT 10000");
+    let statement = statement
+        .replace("= organization AND organization =", &format!("= '{organization}' AND '{organization}' ="))
+        .replace("query)", "'''rareword'':*')")
+        .replace("LIMIT most", "LIMIT 10000");
     let searching = plan("payaid_search", &statement).await;
     assert!(searching.contains("contacts_search") && !searching.contains("Seq Scan"), "{searching}");
     let outside = format!(

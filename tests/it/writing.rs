@@ -16,7 +16,12 @@ async fn every_action_leaves_an_entry_with_what_changed() {
     let contact = owner.done("contactCreate", json!({"name": "Asha", "city": "Pune"}), "contact { id }").await["contact"]["id"].clone();
     owner.done("contactUpdate", json!({"id": contact, "version": 1, "changes": {"city": "Nashik"}}), "contact { id }").await;
     owner.done("contactDelete", json!({"id": contact}), "deletedIds").await;
-    let log = owner.data("query($id: ID!) { auditLog(filter: {objectId: $id}) { nodes { action before after requestId objectId actor { email } } } }", json!({"id": contact})).await;
+    let log = owner
+        .data(
+            "query($id: ID!) { auditLog(filter: {objectId: $id}) { nodes { action before after requestId objectId actor { email } } } }",
+            json!({"id": contact}),
+        )
+        .await;
     let entries = log["auditLog"]["nodes"].as_array().unwrap();
     let actions: Vec<_> = entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["contact.delete", "contact.update", "contact.create"]);
@@ -93,7 +98,11 @@ async fn a_client_that_leaves_does_not_cut_its_mutation() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(name, "Changed");
-    let idle: i64 = blocker.query_one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'", &[]).await.unwrap().get(0);
+    let idle: i64 = blocker
+        .query_one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(idle, 0);
 }
 
@@ -116,7 +125,8 @@ async fn the_fields_of_a_mutation_follow_each_other() {
 /// The database refuses connections for a while: errors say so, nothing hangs, and the server is well by itself afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_and_comes_back() {
-    let app = TestApp::with(|config| config.database.pool_wait = Duration::from_millis(500), std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
+    let app =
+        TestApp::with(|config| config.database.pool_wait = Duration::from_millis(500), std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let admin = shared().await.primary.url("postgres", "postgres");
     execute(&admin, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", app.database)).await;

@@ -9,6 +9,7 @@ use crate::features::accounts::object::User;
 use crate::features::activities::model::{self, ActivityId, ActivityKind};
 use crate::features::activities::queries::ActivityOrderField;
 use crate::features::contacts::object::Contact;
+use crate::features::deals::object::Deal;
 use crate::object;
 
 object! {
@@ -54,6 +55,11 @@ impl Activity {
     /// The contact it was with; null when it is about a deal alone.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
+    }
+
+    /// The deal it belongs to; null when it belongs to none.
+    async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Deal>> {
+        Deal::load_if(ctx, self.0.deal_id.value()?).await
     }
 
     /// The member who wrote it down; null when no person did.

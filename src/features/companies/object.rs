@@ -11,6 +11,8 @@ use crate::features::companies::model::{self, CompanyId};
 use crate::features::companies::queries::CompanyOrderField;
 use crate::features::contacts::object::ContactConnection;
 use crate::features::contacts::queries::{ContactFilter, ContactOrder, ContactParent};
+use crate::features::deals::object::DealConnection;
+use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
 use crate::object;
 
@@ -98,6 +100,22 @@ impl Company {
     ) -> Result<ContactConnection> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (ContactParent::Company, self.0.id), &page, filter, order_by).await
+    }
+
+    /// The deals with the company, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn deals(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<DealFilter>,
+        #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<DealOrder>,
+    ) -> Result<DealConnection> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (DealParent::Company, self.0.id), &page, filter, order_by).await
     }
 
     /// When the company was created.

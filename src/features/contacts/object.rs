@@ -13,6 +13,8 @@ use crate::features::activities::queries::{ActivityFilter, ActivityOrder, Activi
 use crate::features::companies::object::Company;
 use crate::features::contacts::model::{self, ContactId, ContactSource, ContactStage, ContactStatus};
 use crate::features::contacts::queries::ContactOrderField;
+use crate::features::deals::object::DealConnection;
+use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
 use crate::features::tasks::object::TaskConnection;
 use crate::features::tasks::queries::{TaskFilter, TaskOrder, TaskParent};
@@ -96,6 +98,22 @@ impl Contact {
     /// Free text; null when there is none.
     async fn notes(&self) -> Result<Option<&str>> {
         self.0.notes.text()
+    }
+
+    /// The deals with the contact, newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn deals(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<DealFilter>,
+        #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<DealOrder>,
+    ) -> Result<DealConnection> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (DealParent::Contact, self.0.id), &page, filter, order_by).await
     }
 
     /// The tasks about the contact, newest first unless ordered otherwise.

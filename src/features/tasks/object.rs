@@ -7,6 +7,7 @@ use crate::base::Result;
 use crate::base::scalars::DateTime;
 use crate::features::accounts::object::User;
 use crate::features::contacts::object::Contact;
+use crate::features::deals::object::Deal;
 use crate::features::tasks::model::{self, TaskId, TaskPriority, TaskStatus};
 use crate::features::tasks::queries::TaskOrderField;
 use crate::features::tasks::rules;
@@ -55,6 +56,11 @@ impl Task {
     /// The contact it is about; null when it is about none.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
+    }
+
+    /// The deal it is about; null when it is about none.
+    async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Deal>> {
+        Deal::load_if(ctx, self.0.deal_id.value()?).await
     }
 
     /// Until when it is to be done; null when there is no such date.

@@ -31,7 +31,8 @@ pub fn problems(up: &str, down: &str) -> Vec<String> {
     let own = created_tables(&statements);
     let mut found: Vec<String> = statements.iter().filter_map(|statement| problem(statement, &own)).collect();
     let concurrent = statements.iter().any(|statement| statement.contains("concurrently"));
-    let runs_as_owner = statements.iter().any(|statement| statement.starts_with("set local role payaid_owner") || statement.starts_with("set role payaid_owner"));
+    let runs_as_owner =
+        statements.iter().any(|statement| statement.starts_with("set local role payaid_owner") || statement.starts_with("set role payaid_owner"));
     if !runs_as_owner {
         found.push("it must run as the owner of the objects: begin with `SET LOCAL ROLE payaid_owner`".to_owned());
     }
@@ -50,7 +51,10 @@ pub fn problems(up: &str, down: &str) -> Vec<String> {
 fn problem(statement: &str, own: &HashSet<String>) -> Option<String> {
     let shown: String = statement.chars().take(90).collect();
     let on_own = |marker: &str| word_after(statement, marker).is_some_and(|table| own.contains(&table));
-    if (statement.starts_with("create index") || statement.starts_with("create unique index")) && !statement.contains("concurrently") && !on_own(" on ") {
+    if (statement.starts_with("create index") || statement.starts_with("create unique index"))
+        && !statement.contains("concurrently")
+        && !on_own(" on ")
+    {
         return Some(format!("an index on a table with rows blocks writers; make it CONCURRENTLY: {shown}"));
     }
     if !statement.starts_with("alter table") || on_own("alter table ") {
@@ -70,16 +74,22 @@ fn problem(statement: &str, own: &HashSet<String>) -> Option<String> {
         return Some(format!("this column is filled for every row, which rewrites the table: {shown}"));
     }
     if has("drop column") || has("rename ") {
-        return Some(format!("a server of the version before still uses the old name; do this a release later, and say so by a step of its own: {shown}"));
+        return Some(format!(
+            "a server of the version before still uses the old name; do this a release later, and say so by a step of its own: {shown}"
+        ));
     }
     None
 }
 
 fn created_tables(statements: &[String]) -> HashSet<String> {
-    statements.iter().filter(|statement| statement.starts_with("create table")).filter_map(|statement| {
-        let statement = statement.replace("if not exists ", "");
-        word_after(&statement, "create table ")
-    }).collect()
+    statements
+        .iter()
+        .filter(|statement| statement.starts_with("create table"))
+        .filter_map(|statement| {
+            let statement = statement.replace("if not exists ", "");
+            word_after(&statement, "create table ")
+        })
+        .collect()
 }
 
 fn is_tenant_table(table: &str, statements: &[String]) -> bool {

@@ -42,13 +42,11 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Limited<Q> {
 }
 
 /// The parent's id inside a [`ForEachParent`]: compare the child's foreign key with it.
-#[must_use]
 pub fn parent_id() -> SqlLiteral<sql_types::Uuid> {
     diesel::dsl::sql("parent.id")
 }
 
 /// The parent's id and a count, to select inside a [`ForEachParent`].
-#[must_use]
 pub fn count_for_parent() -> SqlLiteral<(sql_types::Uuid, sql_types::BigInt)> {
     diesel::dsl::sql("parent.id, count(*)")
 }

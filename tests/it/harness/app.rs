@@ -113,7 +113,12 @@ pub fn config(url: &str) -> ServerConfig {
     let mut database = DatabaseConfig::at(url);
     database.pool_size = 4;
     database.pool_wait = Duration::from_secs(20);
-    ServerConfig { database, redis: RedisConfig::default(), auth: AuthConfig::with_key(signing_key()), http: HttpConfig::at(([127, 0, 0, 1], 0).into()) }
+    ServerConfig {
+        database,
+        redis: RedisConfig::default(),
+        auth: AuthConfig::with_key(signing_key()),
+        http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
+    }
 }
 
 fn signing_key() -> String {

@@ -12,7 +12,8 @@ pub type World = BTreeMap<&'static str, String>;
 /// Makes one of everything for a signed-in owner. `tag` keeps e-mail addresses apart.
 pub async fn populate(owner: &Client, tag: &str) -> World {
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no identifier in {value}")).to_owned();
-    let viewer = owner.query("{ viewer { user { id } organization { id } } members(first: 1) { nodes { id } } pipelines { id stages { id kind } } }").await;
+    let viewer =
+        owner.query("{ viewer { user { id } organization { id } } members(first: 1) { nodes { id } } pipelines { id stages { id kind } } }").await;
     let mut world = World::new();
     world.insert("user", text(&viewer["viewer"]["user"]["id"]));
     world.insert("organization", text(&viewer["viewer"]["organization"]["id"]));

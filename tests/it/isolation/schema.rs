@@ -70,8 +70,13 @@ impl Schema {
                             returns: base(&field.ty.node).0,
                         }));
                     }
-                    let needs = |field: &async_graphql::parser::types::FieldDefinition| field.arguments.iter().any(|a| Self::argument(&a.node).required);
-                    let fields = fields.iter().map(|field| Field { name: field.name.node.to_string(), of: base(&field.ty.node).0, needs_arguments: needs(field) });
+                    let needs =
+                        |field: &async_graphql::parser::types::FieldDefinition| field.arguments.iter().any(|a| Self::argument(&a.node).required);
+                    let fields = fields.iter().map(|field| Field {
+                        name: field.name.node.to_string(),
+                        of: base(&field.ty.node).0,
+                        needs_arguments: needs(field),
+                    });
                     schema.objects.insert(name, fields.collect());
                 }
                 TypeKind::InputObject(input) => {

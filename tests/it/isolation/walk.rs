@@ -161,7 +161,15 @@ impl<'a> Walk<'a> {
     /// The present version of each own object, by its noun.
     async fn versions(&self, own: &World) -> Value {
         let mut versions = json!({});
-        for (noun, object) in [("contact", "Contact"), ("company", "Company"), ("deal", "Deal"), ("task", "Task"), ("activity", "Activity"), ("pipeline", "Pipeline"), ("organization", "Organization")] {
+        for (noun, object) in [
+            ("contact", "Contact"),
+            ("company", "Company"),
+            ("deal", "Deal"),
+            ("task", "Task"),
+            ("activity", "Activity"),
+            ("pipeline", "Pipeline"),
+            ("organization", "Organization"),
+        ] {
             versions[noun] = json!(1);
             let Some(id) = own.get(noun) else { continue };
             let answer = self.caller.send(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ version }} }} }}"), json!({})).await;
@@ -212,7 +220,9 @@ impl payaid::base::Noun for Anything {
 fn literal(value: &Value) -> String {
     match value {
         Value::Object(object) if object.contains_key("$enum") => object["$enum"].as_str().unwrap().to_owned(),
-        Value::Object(object) => format!("{{{}}}", object.iter().map(|(name, value)| format!("{name}: {}", literal(value))).collect::<Vec<_>>().join(", ")),
+        Value::Object(object) => {
+            format!("{{{}}}", object.iter().map(|(name, value)| format!("{name}: {}", literal(value))).collect::<Vec<_>>().join(", "))
+        }
         Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }
@@ -222,11 +232,13 @@ fn literal(value: &Value) -> String {
 pub async fn rows_of(app: &TestApp, organization: &str) -> Vec<(String, String)> {
     let id = AnyId::parse(organization).unwrap().uuid;
     let client = app.superuser().await;
-    let tables = "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'organization_id' AND table_schema = 'public' ORDER BY 1";
+    let tables =
+        "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'organization_id' AND table_schema = 'public' ORDER BY 1";
     let mut digests = Vec::new();
     for row in client.query(tables, &[]).await.unwrap() {
         let table: String = row.get(0);
-        let digest = format!("SELECT coalesce(md5(string_agg(t::text, ';' ORDER BY t::text)), 'empty') FROM {table} t WHERE organization_id = '{id}'");
+        let digest =
+            format!("SELECT coalesce(md5(string_agg(t::text, ';' ORDER BY t::text)), 'empty') FROM {table} t WHERE organization_id = '{id}'");
         digests.push((table, client.query_one(&digest, &[]).await.unwrap().get(0)));
     }
     assert!(digests.len() > 8, "{digests:?}");

@@ -1,0 +1,126 @@
+//! A server put together: its configuration, its services, the schema, and what it remembers of documents.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use crate::access::Services;
+use crate::access::document::{Document, TypeMap};
+use crate::base::{Result, SharedClock};
+use crate::features::{self, ApiSchema};
+use crate::platform::config::ServerConfig;
+use crate::platform::telemetry;
+
+/// How much text of documents is remembered in parsed form, in bytes.
+const REMEMBERED_TEXT: u64 = 4 * 1024 * 1024;
+
+/// How far a server is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It serves.
+    Serving,
+    /// It serves, and asks load balancers by `/readyz` to send requests elsewhere.
+    Leaving,
+    /// It finishes what it has begun and takes no more.
+    Draining,
+}
+
+/// An account to try the server with, shown by the explorer.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct DemoAccount {
+    /// What the explorer calls it.
+    pub label: String,
+    /// The e-mail address to sign in with.
+    pub email: String,
+    /// The password to sign in with.
+    pub password: String,
+}
+
+/// A server put together, shared by everything that serves.
+pub struct App {
+    /// What the server was started with.
+    pub config: ServerConfig,
+    /// What operations have at hand.
+    pub services: Services,
+    /// The executable schema.
+    pub schema: ApiSchema,
+    /// The types of the schema.
+    pub types: TypeMap,
+    /// Accounts that the explorer offers to sign in with; none outside of a development server.
+    pub demo_accounts: Vec<DemoAccount>,
+    /// Renders what was measured.
+    pub metrics: PrometheusHandle,
+    phase: watch::Sender<Phase>,
+    /// Prepared documents and the lengths of their texts, by the hashes of their texts.
+    documents: Cache<[u8; 32], (u32, Arc<Document>)>,
+}
+
+impl App {
+    /// Puts a server together. Nothing is connected to yet. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// When a part of the configuration cannot be understood.
+    pub fn build(config: ServerConfig, clock: SharedClock) -> anyhow::Result<Arc<Self>> {
+        Self::build_with_demo(config, clock, Vec::new())
+    }
+
+    /// As [`App::build`], with accounts that anybody may see.
+    ///
+    /// # Errors
+    /// When a part of the configuration cannot be understood.
+    pub fn build_with_demo(config: ServerConfig, clock: SharedClock, demo_accounts: Vec<DemoAccount>) -> anyhow::Result<Arc<Self>> {
+        let services = Services::new(&config, clock)?;
+        let schema = features::build();
+        let types = TypeMap::from_sdl(&schema.sdl())?;
+        let documents = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();
+        let metrics = telemetry::metrics_handle()?;
+        let phase = watch::Sender::new(Phase::Serving);
+        Ok(Arc::new(Self { config, services, schema, types, demo_accounts, metrics, phase, documents }))
+    }
+
+    /// A document that was checked, from memory where the same text was sent before.
+    ///
+    /// # Errors
+    /// What [`Document::prepare`] refuses, which is not remembered.
+    pub fn document(&self, text: &str) -> Result<Arc<Document>> {
+        let key: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        if let Some((_, document)) = self.documents.get(&key) {
+            return Ok(document);
+        }
+        let document = Arc::new(Document::prepare(text, &self.types)?);
+        self.documents.insert(key, (u32::try_from(text.len()).unwrap_or(u32::MAX), Arc::clone(&document)));
+        Ok(document)
+    }
+
+    /// How far the server is on its way to its end.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Comes when the server begins to drain. Whoever has this future, or what comes of it, is waited for in [`App::drained`].
+    pub fn draining(&self) -> impl Future<Output = watch::Receiver<Phase>> + Send + use<> {
+        let mut phase = self.phase.subscribe();
+        async move {
+            let _ = phase.wait_for(|phase| *phase == Phase::Draining).await.map(drop);
+            phase
+        }
+    }
+
+    /// Goes on to a phase; never back.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let later = phase > *now;
+            *now = phase.max(*now);
+            later
+        });
+    }
+
+    /// Waits until nobody is left of those who were told by [`App::draining`].
+    pub async fn drained(&self) {
+        self.phase.closed().await;
+    }
+}

@@ -1,0 +1,82 @@
+//! The mutations of pipelines.
+
+use async_graphql::{Context, Object};
+
+use crate::access::{Can, Operation, Permission};
+use crate::base::Result;
+use crate::features::pipelines::actions::{self, PipelineCreateInput, PipelineStageCreateInput, PipelineStageUpdateInput, PipelineUpdateInput};
+use crate::features::pipelines::object::{Pipeline, PipelineStage};
+use crate::payload;
+
+payload!(
+    /// What came of `pipelineCreate`.
+    PipelineCreatePayload {
+        /// The pipeline that was created; null when there are user errors.
+        pipeline: Pipeline
+    }
+);
+payload!(
+    /// What came of `pipelineUpdate`.
+    PipelineUpdatePayload {
+        /// The pipeline as it is now; null when there are user errors.
+        pipeline: Pipeline
+    }
+);
+payload!(
+    /// What came of `pipelineStageCreate`.
+    PipelineStageCreatePayload {
+        /// The stage that was created; null when there are user errors.
+        stage: PipelineStage
+    }
+);
+payload!(
+    /// What came of `pipelineStageUpdate`.
+    PipelineStageUpdatePayload {
+        /// The stage as it is now; null when there are user errors.
+        stage: PipelineStage
+    }
+);
+
+/// The mutations of pipelines.
+#[derive(Default)]
+pub struct Mutations;
+
+/// The mutations of pipelines.
+#[Object(name = "PipelineMutations")]
+impl Mutations {
+    /// Creates a pipeline with its stages.
+    #[graphql(guard = "Can(Permission::PipelinesWrite)")]
+    async fn pipeline_create(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] input: PipelineCreateInput) -> Result<PipelineCreatePayload> {
+        let outcome = Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await;
+        PipelineCreatePayload::of(outcome)
+    }
+
+    /// Renames a pipeline, or makes it the default.
+    #[graphql(guard = "Can(Permission::PipelinesWrite)")]
+    async fn pipeline_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: PipelineUpdateInput) -> Result<PipelineUpdatePayload> {
+        let outcome = Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await;
+        PipelineUpdatePayload::of(outcome)
+    }
+
+    /// Adds an open stage to a pipeline.
+    #[graphql(guard = "Can(Permission::PipelinesWrite)")]
+    async fn pipeline_stage_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The stage.")] input: PipelineStageCreateInput,
+    ) -> Result<PipelineStageCreatePayload> {
+        let outcome = Operation::of(ctx)?.write(|act| async move { actions::create_stage(&act, input).await }).await;
+        PipelineStageCreatePayload::of(outcome)
+    }
+
+    /// Renames a stage, or changes its probability.
+    #[graphql(guard = "Can(Permission::PipelinesWrite)")]
+    async fn pipeline_stage_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: PipelineStageUpdateInput,
+    ) -> Result<PipelineStageUpdatePayload> {
+        let outcome = Operation::of(ctx)?.write(|act| async move { actions::update_stage(&act, input).await }).await;
+        PipelineStageUpdatePayload::of(outcome)
+    }
+}

@@ -1,0 +1,80 @@
+//! The server's HTTP side: `/graphql` over HTTP and WebSocket, the explorer, health and metrics, and the life of a connection.
+//!
+//! The GraphQL endpoint is written out here rather than taken from async-graphql's integration with axum, which answers 200 to everything, executes
+//! mutations sent by GET or as `text/plain`, and reads bodies of any length. What this one does instead is in [`graphql`].
+
+pub mod client_ip;
+pub mod errors;
+pub mod explorer;
+pub mod graphql;
+pub mod headers;
+pub mod health;
+pub mod media;
+pub mod observe;
+pub mod pipeline;
+pub mod request;
+pub mod serve;
+pub mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::App;
+use crate::base::{Code, Error};
+use crate::web::media::Media;
+use crate::web::observe::{RequestId, X_REQUEST_ID};
+use crate::web::pipeline::Reply;
+
+pub use serve::serve;
+
+/// Everything that the server answers. The peer's address is taken from [`axum::extract::ConnectInfo`] where it is there.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::other_method))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(nothing_here);
+    if app.config.http.explorer {
+        router = router
+            .route("/", get(|| async { Redirect::temporary("/graphiql") }))
+            .route("/graphiql", get(explorer::index))
+            .route("/graphiql/", get(explorer::index))
+            .route("/graphiql/config.json", get(explorer::config))
+            .route("/graphiql/{*path}", get(explorer::file));
+    }
+    router
+        .layer(from_fn(observe::catch_panic))
+        .layer(CompressionLayer::new())
+        .layer(cors(&app.config.http.cors_origins))
+        .layer(from_fn_with_state(Arc::clone(&app), headers::secure))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(app)
+}
+
+/// Lets pages of the configured origins call the API. Tokens are sent by hand and never as cookies, so credentials are not allowed.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter(|origin| *origin != "*").filter_map(|origin| origin.parse().ok()).collect();
+    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID, HeaderName::from_static("idempotency-key")];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(headers)
+        .expose_headers([X_REQUEST_ID, header::RETRY_AFTER])
+        .max_age(Duration::from_secs(7200))
+}
+
+async fn nothing_here(Extension(RequestId(request_id)): Extension<RequestId>) -> Response {
+    let error = Error::new(Code::NotFound, "There is nothing at this address; the API is at /graphql.");
+    graphql::write(Reply::refusal_as(StatusCode::NOT_FOUND, &error, &request_id), Media::GraphqlResponse)
+}

@@ -1,0 +1,174 @@
+//! `/graphql` over HTTP, as the GraphQL-over-HTTP specification says (<https://graphql.github.io/graphql-over-http/>, September 2026).
+//!
+//! - POST takes a JSON object, GET takes the query of the address; a mutation by GET is 405. A GET that asks for an upgrade becomes a socket.
+//! - Statuses say what happened: 400 for what cannot be read, 422 for a document that is not valid, 401, 403, 429, 503 and so on for a request that
+//!   is refused as a whole. Once there is data, the status is 200 and single failures stand in `errors`.
+//! - Answers are `application/graphql-response+json`. For clients that do not name that type, an answer with status 200 is `application/json`;
+//!   any other keeps the GraphQL type, which tells such clients that it comes from this server and not from something in between.
+//! - A body is JSON and at most as long as configured, and is not read further once it is longer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql_axum::GraphQLProtocol;
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use secrecy::SecretString;
+
+use crate::App;
+use crate::base::{Code, Error};
+use crate::web::client_ip::client_ip;
+use crate::web::media::{Media, is_json_body};
+use crate::web::observe::{RequestId, note_operation};
+use crate::web::pipeline::{self, Caller, Carries, Reply};
+use crate::web::request::GraphqlRequest;
+use crate::web::socket;
+
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(20);
+
+type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+
+/// An operation whose document stands in the address, or the beginning of a socket.
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    peer: Peer,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    protocol: Result<GraphQLProtocol, StatusCode>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let ip = address(&app, peer, &headers);
+    if headers.contains_key(header::UPGRADE) {
+        return match upgrade {
+            Ok(upgrade) if protocol.is_ok() => socket::accept(app, upgrade, &uri, &headers, &request_id, ip),
+            Ok(_) => socket::unknown_protocol(&request_id),
+            Err(rejection) => rejection.into_response(),
+        };
+    }
+    let Some(media) = Media::accepted(&headers) else { return not_acceptable(&request_id) };
+    let answered = async {
+        let caller = caller(&headers, Arc::clone(&request_id), ip).map_err(|error| Reply::refusal(&error, &request_id))?;
+        let request = GraphqlRequest::from_uri(&uri).map_err(|error| malformed(&error, &request_id))?;
+        note_operation(request.operation_name.as_deref());
+        Ok(pipeline::run(&app, &caller, request, Carries::Queries).await)
+    };
+    write(answered.await.unwrap_or_else(|refusal| refusal), media)
+}
+
+/// An operation in the body.
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(media) = Media::accepted(&headers) else { return not_acceptable(&request_id) };
+    let answered = async {
+        let caller = caller(&headers, Arc::clone(&request_id), address(&app, peer, &headers)).map_err(|error| Reply::refusal(&error, &request_id))?;
+        let body = read(&headers, body, app.config.http.body_limit, &request_id).await?;
+        let request = GraphqlRequest::from_body(&body).map_err(|error| malformed(&error, &request_id))?;
+        note_operation(request.operation_name.as_deref());
+        Ok(pipeline::run(&app, &caller, request, Carries::All).await)
+    };
+    write(answered.await.unwrap_or_else(|refusal| refusal), media)
+}
+
+/// Refuses what is neither GET nor POST.
+pub async fn other_method(Extension(RequestId(request_id)): Extension<RequestId>) -> Response {
+    let error = Error::new(Code::ValidationError, "The API is called by POST, or by GET for queries.");
+    let mut response = write(Reply::refusal_as(StatusCode::METHOD_NOT_ALLOWED, &error, &request_id), Media::GraphqlResponse);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    response
+}
+
+/// A reply as an HTTP response.
+#[must_use]
+pub fn write(reply: Reply, accepted: Media) -> Response {
+    let media = if reply.status == StatusCode::OK { accepted } else { Media::GraphqlResponse };
+    let status = reply.status;
+    let retry_after = reply.body.errors.iter().filter_map(super::errors::ErrorBody::retry_after_seconds).max();
+    let code = reply.code();
+    let mut response = (status, serde_json::to_vec(&reply.body).unwrap_or_default()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media.content_type());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = if code == Some(Code::InvalidToken) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+    }
+    response
+}
+
+fn address(app: &App, peer: Peer, headers: &HeaderMap) -> Option<std::net::IpAddr> {
+    client_ip(peer.map(|Extension(ConnectInfo(peer))| peer.ip()), headers, &app.config.http.trusted_proxies)
+}
+
+/// Who asks, by the `Authorization` header.
+fn caller(headers: &HeaderMap, request_id: Arc<str>, ip: Option<std::net::IpAddr>) -> Result<Caller, Error> {
+    let token = match headers.get(header::AUTHORIZATION) {
+        None => None,
+        Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(no_bearer)?),
+    };
+    Ok(Caller { request_id, token, ip })
+}
+
+/// The token in `Bearer <token>`.
+#[must_use]
+pub fn bearer(value: &str) -> Option<SecretString> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| SecretString::from(token))
+}
+
+/// The error for an authorization that is no bearer token.
+#[must_use]
+pub fn no_bearer() -> Error {
+    Error::new(Code::InvalidToken, "The authorization must be `Bearer <access token>`.")
+}
+
+/// Reads the body, but no more of it than allowed.
+async fn read(headers: &HeaderMap, body: Body, limit: usize, request_id: &Arc<str>) -> Result<Bytes, Reply> {
+    let refuse = |status, message: &str| Err(Reply::refusal_as(status, &Error::new(Code::ValidationError, message), request_id));
+    if !is_json_body(headers) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request as uncompressed JSON, with `Content-Type: application/json`.");
+    }
+    let too_long = format!("The request's body may have at most {limit} bytes.");
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_long);
+    }
+    match tokio::time::timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_long),
+        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "The request's body broke off."),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "The request's body took too long to arrive."),
+    }
+}
+
+fn malformed(error: &Error, request_id: &Arc<str>) -> Reply {
+    match error.code {
+        Code::ValidationError => Reply::refusal_as(StatusCode::BAD_REQUEST, error, request_id),
+        _ => Reply::refusal(error, request_id),
+    }
+}
+
+fn not_acceptable(request_id: &Arc<str>) -> Response {
+    let message = "Answers are `application/graphql-response+json` or `application/json` in UTF-8; `Accept` names neither.";
+    write(Reply::refusal_as(StatusCode::NOT_ACCEPTABLE, &Error::new(Code::ValidationError, message), request_id), Media::GraphqlResponse)
+}

@@ -1,0 +1,277 @@
+//! One socket from its first message to its last.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use chrono::DateTime;
+use data_encoding::BASE64URL_NOPAD;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value as Json;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
+
+use crate::App;
+use crate::base::{Code, Error};
+use crate::web::errors::ErrorBody;
+use crate::web::graphql::bearer;
+use crate::web::observe::{fresh_id, note_operation};
+use crate::web::pipeline::{self, Caller, Carries, Reply};
+use crate::web::request::GraphqlRequest;
+use crate::web::socket::message::{Ending, Incoming, Outgoing};
+
+/// How long a client may take to send `connection_init`.
+const INIT_WITHIN: Duration = Duration::from_secs(3);
+/// How often a client is asked whether it is still there; when nothing was heard for twice that time, it is not.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// How long a message may take to be sent before the client counts as gone.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// How long the client may take to close its side.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// The most operations at once on one socket.
+const MOST_OPERATIONS: usize = 50;
+/// The longest id of an operation.
+const LONGEST_ID: usize = 128;
+
+/// Whether the socket goes on.
+type Flow = ControlFlow<Option<Ending>>;
+
+struct Session {
+    app: Arc<App>,
+    socket: WebSocket,
+    ip: Option<IpAddr>,
+    /// `None` until `connection_init` was accepted; inside, the token, if one was sent.
+    admitted: Option<Option<SecretString>>,
+    operations: JoinSet<(String, Reply)>,
+    running: HashMap<String, AbortHandle>,
+}
+
+/// Serves a socket to its end.
+pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
+    let _counted = Counted::new();
+    let mut draining = pin!(app.draining());
+    let mut session = Session { app, socket, ip, admitted: None, operations: JoinSet::new(), running: HashMap::new() };
+    let mut init_by = Some(Instant::now() + INIT_WITHIN);
+    let mut heard = Instant::now();
+    let mut pings = tokio::time::interval_at(heard + PING_EVERY, PING_EVERY);
+    let mut expires = None;
+    let mut leaving = None;
+    let ending = loop {
+        let flow = tokio::select! {
+            // What runs may end, and what comes of this is kept until then, since the server waits for it.
+            held = &mut draining, if leaving.is_none() => {
+                leaving = Some(held);
+                Continue(())
+            }
+            () = at(init_by) => Break(Some(Ending::no_init())),
+            () = at(expires) => Break(Some(Ending::forbidden("Token expired"))),
+            _ = pings.tick() => if heard.elapsed() > PING_EVERY * 2 { Break(Some(Ending::silent())) } else { session.send(Message::Ping(Vec::new().into())).await },
+            Some(done) = session.operations.join_next() => match done {
+                Ok((id, reply)) => session.finish(id, reply).await,
+                Err(_cancelled) => Continue(()),
+            },
+            message = session.socket.recv() => {
+                heard = Instant::now();
+                session.receive(message).await
+            }
+        };
+        if let Break(ending) = flow {
+            break ending;
+        }
+        if leaving.is_some() && session.operations.is_empty() {
+            break Some(Ending::going_away());
+        }
+        if init_by.is_some()
+            && let Some(token) = &session.admitted
+        {
+            init_by = None;
+            expires = token.as_ref().map(|token| session.expiry(token));
+        }
+    };
+    if let Some(ending) = ending {
+        session.close(&ending).await;
+    }
+}
+
+/// The instant, or never.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Session {
+    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Flow {
+        match message {
+            None | Some(Ok(Message::Close(_))) => Break(None),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Continue(()),
+            Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                Ok(message) => self.handle(message).await,
+                Err(_) => Break(Some(Ending::bad_message("Invalid message received"))),
+            },
+            Some(Ok(Message::Binary(_))) => Break(Some(Ending::bad_message("Only text messages are understood"))),
+            // Tungstenite's error is not among what axum offers, so its words have to do.
+            Some(Err(error)) if error.to_string().contains("too long") => Break(Some(Ending::too_long())),
+            Some(Err(_)) => Break(Some(Ending::broken())),
+        }
+    }
+
+    async fn handle(&mut self, message: Incoming) -> Flow {
+        match message {
+            Incoming::ConnectionInit { .. } if self.admitted.is_some() => Break(Some(Ending::second_init())),
+            Incoming::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).await,
+            Incoming::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            Incoming::Complete { id } => {
+                if let Some(operation) = self.running.remove(&id) {
+                    operation.abort();
+                }
+                Continue(())
+            }
+            Incoming::Ping { payload } => self.tell(&Outgoing::Pong { payload }).await,
+            Incoming::Pong {} => Continue(()),
+        }
+    }
+
+    /// Takes the token, as `authorization: "Bearer <token>"` or as `accessToken`, and lets the client in.
+    async fn init(&mut self, payload: serde_json::Map<String, Json>) -> Flow {
+        let named = |name: &str| payload.get(name).filter(|value| !value.is_null());
+        let authorization = named("authorization").or_else(|| named("Authorization"));
+        let token = match (authorization, named("accessToken")) {
+            (None, None) => None,
+            (Some(Json::String(value)), _) => Some(bearer(value)),
+            (None, Some(Json::String(token))) => Some(Some(SecretString::from(token.as_str()))),
+            _ => Some(None),
+        };
+        let token = match token {
+            None => None,
+            Some(None) => return Break(Some(Ending::forbidden("Forbidden"))),
+            Some(Some(token)) => {
+                let request_id = fresh_id(&*self.app.services.clock);
+                let checked = self.app.services.authenticate(token.expose_secret(), request_id);
+                match timeout(self.app.config.http.operation_timeout, checked).await {
+                    Ok(Ok(_)) => Some(token),
+                    Ok(Err(error)) if error.code == Code::DatabaseUnavailable => return Break(Some(Ending::try_again())),
+                    Ok(Err(_)) => return Break(Some(Ending::forbidden("Forbidden"))),
+                    Err(_) => return Break(Some(Ending::try_again())),
+                }
+            }
+        };
+        self.admitted = Some(token);
+        self.tell(&Outgoing::ConnectionAck).await
+    }
+
+    async fn subscribe(&mut self, id: String, payload: Json) -> Flow {
+        let Some(token) = &self.admitted else { return Break(Some(Ending::unauthorized())) };
+        let Ok(request) = GraphqlRequest::from_json(payload) else { return Break(Some(Ending::bad_message("Invalid payload of subscribe"))) };
+        if id.is_empty() || id.len() > LONGEST_ID {
+            return Break(Some(Ending::bad_message("An id has 1 to 128 bytes")));
+        }
+        if self.running.contains_key(&id) {
+            return Break(Some(Ending::duplicate(&id)));
+        }
+        let request_id = fresh_id(&*self.app.services.clock);
+        if self.running.len() >= MOST_OPERATIONS {
+            let message = format!("At most {MOST_OPERATIONS} operations run at once on one socket; wait for one to end.");
+            let refused = ErrorBody::new(&Error::new(Code::RateLimited, message), &request_id);
+            return self.tell(&Outgoing::Error { id, payload: vec![refused] }).await;
+        }
+        let span = tracing::info_span!("operation", request_id = &*request_id, operation = tracing::field::Empty);
+        let caller = Caller { request_id, token: token.clone(), ip: self.ip };
+        let (app, own_id) = (Arc::clone(&self.app), id.clone());
+        let work = async move {
+            note_operation(request.operation_name.as_deref());
+            let reply = pipeline::run(&app, &caller, request, Carries::All).await;
+            tracing::info!(status = reply.status.as_u16(), "answered over a socket");
+            (own_id, reply)
+        };
+        let handle = self.operations.spawn(work.instrument(span));
+        self.running.insert(id, handle);
+        Continue(())
+    }
+
+    async fn finish(&mut self, id: String, reply: Reply) -> Flow {
+        // The client gave it up while the answer was on its way.
+        if self.running.remove(&id).is_none() {
+            return Continue(());
+        }
+        let ended = reply.code() == Some(Code::InvalidToken);
+        for message in Outgoing::of(id, reply.body) {
+            self.tell(&message).await?;
+        }
+        if ended { Break(Some(Ending::forbidden("Forbidden"))) } else { Continue(()) }
+    }
+
+    async fn tell(&mut self, message: &Outgoing) -> Flow {
+        match serde_json::to_string(message) {
+            Ok(text) => self.send(Message::Text(text.into())).await,
+            Err(_) => Break(None),
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> Flow {
+        match timeout(SEND_WITHIN, self.socket.send(message)).await {
+            Ok(Ok(())) => Continue(()),
+            Ok(Err(_)) | Err(_) => Break(None),
+        }
+    }
+
+    /// Says why, and waits for the client to close too, or the reason might be lost on its way.
+    async fn close(&mut self, ending: &Ending) {
+        let last_words = async {
+            if self.socket.send(Message::Close(Some(ending.frame()))).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+            }
+        };
+        let _ = timeout(CLOSE_WITHIN, last_words).await;
+    }
+
+    /// When a token that was found valid ends, as it says itself; at most as long from now as tokens of this server live.
+    fn expiry(&self, token: &SecretString) -> Instant {
+        let longest = self.app.config.auth.access_token_ttl;
+        let left = expires(token.expose_secret()).map(|end| (end - self.app.services.clock.now()).to_std().unwrap_or_default());
+        Instant::now() + left.map_or(longest, |left| left.min(longest))
+    }
+}
+
+/// The `exp` of a JWT. Its signature is not looked at.
+fn expires(token: &str) -> Option<DateTime<chrono::Utc>> {
+    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
+    let claims: Json = serde_json::from_slice(&claims).ok()?;
+    DateTime::from_timestamp(claims.get("exp")?.as_i64()?, 0)
+}
+
+/// Counts open sockets for the metrics.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("websocket_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("websocket_connections").decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_token_is_read_from_its_claims() {
+        let token = format!("head.{}.signature", BASE64URL_NOPAD.encode(br#"{"sub":"x","exp":1700000000}"#));
+        assert_eq!(expires(&token).unwrap().timestamp(), 1_700_000_000);
+        for other in ["", "opaque", "a.b.c", "a.e30.c"] {
+            assert_eq!(expires(other), None, "{other}");
+        }
+    }
+}
