@@ -37,7 +37,7 @@ pub fn check(password: &str, email: &str) -> Result<String, String> {
     if password.trim().eq_ignore_ascii_case(email.trim()) {
         return Err("The e-mail address is the first password that anybody would try; choose another.".to_owned());
     }
-    if password.chars().all(|c| Some(c) == password.chars().next()) {
+    if password.chars().all(|c| password.starts_with(c)) {
         return Err("One character over and over is quickly guessed; choose another password.".to_owned());
     }
     Ok(password.to_owned())

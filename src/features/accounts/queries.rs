@@ -234,11 +234,8 @@ pub async fn set_role(act: &Act, id: Uuid, role: Role) -> Result<Option<Member>>
 /// As the database fails.
 pub async fn remove_member(act: &Act, id: Uuid) -> Result<Option<Member>> {
     let target = memberships::table.filter(memberships::organization_id.eq(act.organization())).filter(memberships::id.eq(id));
-    let changes = (
-        memberships::removed_at.eq(Some(act.now())),
-        memberships::updated_at.eq(act.now()),
-        memberships::version.eq(memberships::version + 1),
-    );
+    let changes =
+        (memberships::removed_at.eq(Some(act.now())), memberships::updated_at.eq(act.now()), memberships::version.eq(memberships::version + 1));
     act.db.first(diesel::update(target).set(changes).returning(Member::as_returning())).await
 }
 
@@ -267,10 +264,7 @@ pub async fn insert_invitation(act: &Act, new: NewInvitation) -> Result<Option<I
 pub async fn accept_invitation(act: &Act, id: Uuid) -> Result<Option<Invitation>> {
     let target = invitations::table.filter(invitations::organization_id.eq(act.organization())).filter(invitations::id.eq(id));
     let target = target.filter(invitations::accepted_at.is_null()).filter(invitations::expires_at.gt(act.now()));
-    let changes = (
-        invitations::accepted_at.eq(Some(act.now())),
-        invitations::updated_at.eq(act.now()),
-        invitations::version.eq(invitations::version + 1),
-    );
+    let changes =
+        (invitations::accepted_at.eq(Some(act.now())), invitations::updated_at.eq(act.now()), invitations::version.eq(invitations::version + 1));
     act.db.first(diesel::update(target).set(changes).returning(Invitation::as_returning())).await
 }

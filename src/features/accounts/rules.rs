@@ -9,8 +9,7 @@ use crate::base::{Checks, Code, Error, Result, gstin};
 const RETRY_WITHIN: TimeDelta = TimeDelta::seconds(10);
 
 /// The languages and countries that an organization can work in.
-const LOCALES: [&str; 13] =
-    ["as-IN", "bn-IN", "en-IN", "gu-IN", "hi-IN", "kn-IN", "ml-IN", "mr-IN", "or-IN", "pa-IN", "ta-IN", "te-IN", "ur-IN"];
+const LOCALES: [&str; 13] = ["as-IN", "bn-IN", "en-IN", "gu-IN", "hi-IN", "kn-IN", "ml-IN", "mr-IN", "or-IN", "pa-IN", "ta-IN", "te-IN", "ur-IN"];
 
 /// Refuses to make or unmake an owner unless the actor is one, and to leave the organization without an owner.
 ///

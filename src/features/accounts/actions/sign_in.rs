@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::access::audit::{self, Changed};
 use crate::access::operation::write_as;
-use crate::access::refresh::{self, RefreshToken};
+use crate::access::refresh::RefreshToken;
 use crate::access::tokens::AccessToken;
 use crate::access::{Act, ClientInfo, Role, Scope, Services, passwords};
 use crate::base::{Checks, Code, Error, Result, SharedClock, email, gstin, id, state, text};
@@ -87,11 +87,12 @@ pub async fn sign_up(services: &Services, client: &ClientInfo, input: SignUpInpu
     checks.finish()?;
     let password_hash = services.passwords.hash(input.password).await?;
     let scope = scope_of(services, client, (id::fresh(&*services.clock), Role::Owner, chrono_tz::Asia::Kolkata), id::fresh(&*services.clock));
-    enter(services, scope, move |act| async move {
+    enter(services, scope, "session.create", move |act| async move {
         let now = act.now();
         let state_code = state_code.unwrap_or_default();
         let new = NewOrganization { id: act.organization(), name: organization_name, gstin, state_code, created_at: now, updated_at: now };
-        let organization = queries::insert_organization(&act, new).await?.ok_or_else(|| Error::internal("an inserted organization was not returned"))?;
+        let organization =
+            queries::insert_organization(&act, new).await?.ok_or_else(|| Error::internal("an inserted organization was not returned"))?;
         audit::record(&act, "organization.create", &[Changed { id: organization.id, before: None, after: Some(&organization) }]).await?;
         insert_user(&act, name, email, password_hash).await?;
         insert_member(&act, Role::Owner).await?;
@@ -109,13 +110,15 @@ pub async fn sign_in(services: &Services, client: &ClientInfo, input: SignInInpu
     let user = prove(services, client, &input.email, input.password).await?;
     let places = sql::places(services, user).await?;
     let place = match input.organization_id {
-        Some(wanted) => places.into_iter().find(|place| place.0 == wanted.uuid()).ok_or_else(|| Error::field_not_found("organizationId", "organization"))?,
+        Some(wanted) => {
+            places.into_iter().find(|place| place.0 == wanted.uuid()).ok_or_else(|| Error::field_not_found("organizationId", "organization"))?
+        }
         None => places.into_iter().next().ok_or_else(|| {
             Error::new(Code::Forbidden, "You are not a member of any organization any more; ask to be invited again, or sign up a new one.")
         })?,
     };
     let scope = scope_of(services, client, parsed(place)?, user);
-    enter(services, scope, |_| async { Ok(()) }).await
+    enter(services, scope, "session.create", |_| async { Ok(()) }).await
 }
 
 /// Goes to another organization of the signed-in user: a new session there, in place of the one here.
@@ -127,7 +130,7 @@ pub async fn switch(services: &Services, client: &ClientInfo, scope: &Scope, org
     let place = places.into_iter().find(|place| place.0 == organization.uuid());
     let place = place.ok_or_else(|| Error::field_not_found("organizationId", "organization"))?;
     let (old, there) = (scope.session, scope_of(services, client, parsed(place)?, scope.user));
-    let entered = enter(services, there, move |act| async move { sql::revoke(&act, old).await.map(|_| ()) }).await?;
+    let entered = enter(services, there, "session.switch", move |act| async move { sql::revoke(&act, old).await.map(|_| ()) }).await?;
     services.forget_session(old);
     Ok(entered)
 }
@@ -223,8 +226,9 @@ async fn prove(services: &Services, client: &ClientInfo, email: &str, password: 
     services.throttle.attempt(&email, client.ip, proof).await
 }
 
-/// Does what comes before, opens a session in the scope's organization, and hands out its tokens; all in one transaction.
-async fn enter<F, Fut>(services: &Services, scope: Scope, before: F) -> Result<Entered>
+/// Does what comes before, opens a session in the scope's organization, and hands out its tokens; all in one transaction. `action` is how the audit
+/// log calls it.
+async fn enter<F, Fut>(services: &Services, scope: Scope, action: &'static str, before: F) -> Result<Entered>
 where
     F: FnOnce(Act) -> Fut + Send + 'static,
     Fut: Future<Output = Result<()>> + Send + 'static,
@@ -248,7 +252,7 @@ where
             updated_at: now,
         };
         let session = sql::insert_session(&act, new).await?.ok_or_else(|| Error::internal("an inserted session was not returned"))?;
-        audit::record(&act, "session.create", &[Changed { id: session.id, before: None, after: Some(&session) }]).await
+        audit::record(&act, action, &[Changed { id: session.id, before: None, after: Some(&session) }]).await
     })
     .await?;
     let access = services.tokens.issue(scope.user, scope.organization, scope.session)?;
@@ -278,23 +282,18 @@ async fn insert_user(act: &Act, name: String, email: String, password_hash: Stri
 
 async fn insert_member(act: &Act, role: Role) -> Result<()> {
     let now = act.now();
-    let new =
-        NewMember { organization_id: act.organization(), id: act.fresh_id(), user_id: act.scope.user, role, created_at: now, updated_at: now };
+    let new = NewMember { organization_id: act.organization(), id: act.fresh_id(), user_id: act.scope.user, role, created_at: now, updated_at: now };
     let member = queries::insert_member(act, new).await?.ok_or_else(|| Error::internal("an inserted member was not returned"))?;
     audit::record(act, "member.create", &[Changed { id: member.id, before: None, after: Some(&member) }]).await
 }
 
 async fn record_end(act: &Act, action: &'static str, ended: &[Session]) -> Result<()> {
     let before: Vec<_> = ended.iter().map(|session| Session { revoked_at: None, ..session.clone() }).collect();
-    let changes: Vec<_> = ended.iter().zip(&before).map(|(after, before)| Changed { id: after.id, before: Some(before), after: Some(after) }).collect();
+    let changes: Vec<_> =
+        ended.iter().zip(&before).map(|(after, before)| Changed { id: after.id, before: Some(before), after: Some(after) }).collect();
     audit::record(act, action, &changes).await
 }
 
 fn not_refreshable() -> Error {
     Error::on_field(Code::InvalidToken, "refreshToken", "This refresh token is not valid any more: sign in again.")
-}
-
-/// The hash by which an invitation's token is found.
-fn token_hash(token: &str) -> String {
-    refresh::hash(token)
 }

@@ -59,7 +59,8 @@ pub async fn invitation_by_token(services: &Services, token_hash: &str) -> Resul
     let found: Option<(Uuid, Invitation)> = db.first(query.filter(invitations::token_hash.eq(token_hash.to_owned()))).await?;
     let Some((organization, invitation)) = found else { return Ok(None) };
     let db = snapshot(services, &Settings { organization: Some(organization), ..Settings::default() });
-    let time_zone: Option<String> = db.first(organizations::table.select(organizations::time_zone).filter(organizations::id.eq(organization))).await?;
+    let time_zone: Option<String> =
+        db.first(organizations::table.select(organizations::time_zone).filter(organizations::id.eq(organization))).await?;
     Ok(time_zone.map(|time_zone| (organization, invitation, time_zone)))
 }
 

@@ -2,9 +2,9 @@
 
 use async_graphql::InputObject;
 
-use super::{Entered, enter, insert_member, insert_user, prove, scope_of, token_hash};
+use super::{Entered, enter, insert_member, insert_user, prove, scope_of};
 use crate::access::audit::{self, Changed};
-use crate::access::{Act, ClientInfo, Services, passwords};
+use crate::access::{Act, ClientInfo, Services, passwords, refresh};
 use crate::base::{Checks, Code, Error, Result, id, text};
 use crate::features::accounts::model::Invitation;
 use crate::features::accounts::queries::{self, sign_in as sql};
@@ -32,7 +32,7 @@ enum Guest {
 /// `INVALID_TOKEN` for an invitation that is not there, was accepted or has run out; `UNAUTHENTICATED` when the password is not the one of the
 /// account; `CONFLICT` when she is a member already.
 pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationAcceptInput) -> Result<Entered> {
-    let found = sql::invitation_by_token(services, &token_hash(&input.token)).await?;
+    let found = sql::invitation_by_token(services, &refresh::hash(&input.token)).await?;
     let (organization, invitation, time_zone) = found.ok_or_else(not_acceptable)?;
     if invitation.accepted_at.value()?.is_some() || invitation.expires_at.value()? <= services.clock.now() {
         return Err(not_acceptable());
@@ -49,7 +49,7 @@ pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationA
     };
     let time_zone = time_zone.parse().map_err(Error::internal)?;
     let scope = scope_of(services, client, (organization, invitation.role.value()?, time_zone), user);
-    let entered = enter(services, scope, move |act| async move { join(&act, &invitation, email, guest).await }).await?;
+    let entered = enter(services, scope, "session.create", move |act| async move { join(&act, &invitation, email, guest).await }).await?;
     // A past membership of hers may still be remembered.
     services.forget_user(user);
     Ok(entered)
