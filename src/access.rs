@@ -6,6 +6,7 @@ pub mod document;
 pub mod guard;
 pub mod loaders;
 pub mod node;
+pub mod nullable;
 pub mod operation;
 pub mod passwords;
 pub mod payload;

@@ -7,6 +7,7 @@ pub mod shapes;
 
 use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
 
+use crate::access::nullable::NullableFields;
 use crate::access::{NodeObject, Operation, SignedIn};
 use crate::base::id::AnyId;
 use crate::base::page::{MAX_SIZE, argument};
@@ -98,6 +99,7 @@ const MAX_NESTING: usize = 40;
 #[must_use]
 pub fn build() -> ApiSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .extension(NullableFields)
         .limit_directives(MAX_DIRECTIVES)
         .limit_recursive_depth(MAX_NESTING)
         .finish()

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use async_graphql::Context;
+use async_graphql::{Context, ServerError};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -70,19 +70,27 @@ pub struct Act {
     pub db: Transaction,
     /// On whose behalf.
     pub scope: Scope,
+    now: DateTime<Utc>,
 }
 
 impl Act {
+    /// What an action has at hand; all that it writes bears the present instant.
+    #[must_use]
+    pub fn new(db: Transaction, scope: Scope) -> Self {
+        let now = chrono::SubsecRound::trunc_subsecs(scope.clock.now(), 6);
+        Self { db, scope, now }
+    }
+
     /// The tenant.
     #[must_use]
     pub const fn organization(&self) -> Uuid {
         self.scope.organization
     }
 
-    /// The present instant, to the microsecond that the database keeps.
+    /// The instant at which the action began, to the microsecond that the database keeps.
     #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        chrono::SubsecRound::trunc_subsecs(self.scope.clock.now(), 6)
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
     }
 
     /// A fresh identifier.
@@ -114,6 +122,8 @@ struct Inner {
     client: ClientInfo,
     reads: Mutex<Option<Arc<Reads>>>,
     reading_primary: bool,
+    /// Errors of fields that are null by themselves.
+    errors: Mutex<Vec<ServerError>>,
 }
 
 impl Operation {
@@ -121,7 +131,7 @@ impl Operation {
     #[must_use]
     pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo) -> Self {
         let reading_primary = selection.is_mutation();
-        Self { inner: Arc::new(Inner { services, scope: RwLock::new(scope), selection, client, reads: Mutex::new(None), reading_primary }) }
+        Self { inner: Arc::new(Inner { services, scope: RwLock::new(scope), selection, client, reads: Mutex::new(None), errors: Mutex::default(), reading_primary }) }
     }
 
     /// The operation that a resolver belongs to.
@@ -130,6 +140,17 @@ impl Operation {
     /// `INTERNAL_ERROR` when the schema is executed without one.
     pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self> {
         ctx.data_opt::<Self>().ok_or_else(|| Error::internal("the schema was executed without an operation"))
+    }
+
+    /// Notes the error of a field that is null by itself.
+    pub fn note_error(&self, error: ServerError) {
+        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+    }
+
+    /// The errors that were noted, which belong into the answer.
+    #[must_use]
+    pub fn take_errors(&self) -> Vec<ServerError> {
+        std::mem::take(&mut *self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the server has at hand for all operations.
@@ -200,7 +221,7 @@ impl Operation {
     {
         let scope = self.scope()?;
         let settings = scope.settings();
-        let outcome = write_as(self.inner.services.databases.primary(), &settings, move |db| action(Act { db, scope })).await;
+        let outcome = write_as(self.inner.services.databases.primary(), &settings, move |db| action(Act::new(db, scope))).await;
         self.forget_reads();
         outcome
     }

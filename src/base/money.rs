@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result};
 use crate::base::scalars::Decimal;
 
-/// The most that one amount may be, in minor units: ten trillion rupees, so that a sum over a million rows still fits 64 bits.
+/// The most that one amount may be, in minor units: ten trillion rupees. Sums are made as exact decimals, since a few thousand such amounts fill 64
+/// bits.
 pub const MAX_MINOR: i64 = 1_000_000_000_000_000;
 
 /// A currency by its ISO 4217 code.

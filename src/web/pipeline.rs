@@ -146,10 +146,12 @@ async fn answer(app: &App, caller: &Caller, request: GraphqlRequest, carries: Ca
     let client = ClientInfo { ip: caller.ip, request_id: Arc::clone(&caller.request_id) };
     let operation = Operation::new(app.services.clone(), scope, selection, client);
     operation.admit()?;
-    let mut prepared = Request::new(String::new()).variables(request.variables).data(operation);
+    let mut prepared = Request::new(String::new()).variables(request.variables).data(operation.clone());
     prepared.operation_name = request.operation_name;
     prepared.set_parsed_query(document.parsed.clone());
-    Ok(Reply::executed(Body::of(app.schema.execute(prepared).await, &caller.request_id)))
+    let mut response = app.schema.execute(prepared).await;
+    response.errors.extend(operation.take_errors());
+    Ok(Reply::executed(Body::of(response, &caller.request_id)))
 }
 
 /// A text that is no document is a bad request; a document that is not valid could not be processed.

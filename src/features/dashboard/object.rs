@@ -9,10 +9,13 @@ use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::base::money::{Currency, Money};
 use crate::base::scalars::Date;
+use crate::features::activities::model::Activity as ActivityRow;
+use crate::features::activities::object::Activity;
 use crate::features::contacts::model::ContactStage;
 use crate::features::dashboard::model::{OpenDeals, WonDeals};
 use crate::features::dashboard::period::Span;
 use crate::features::dashboard::queries;
+use crate::features::lists;
 use crate::features::pipelines::object::PipelineStage;
 
 /// What the organization's business comes to.
@@ -113,6 +116,18 @@ impl Dashboard {
         let (day, week) = (Span { first: today, last: today }.instants(zone), Span::week_of(today).instants(zone));
         let (open, overdue, due_today, due_this_week) = queries::open_tasks(&reads.reader, self.now, day, week).await?;
         Ok(TaskFigures { open, overdue, due_today, due_this_week })
+    }
+
+    /// What took place last, the latest first.
+    #[graphql(guard = "Can(Permission::ActivitiesRead)")]
+    async fn recent_activity(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many: 0 to 100.", default = 10)] first: i32,
+    ) -> Result<Vec<Activity>> {
+        let reads = Operation::of(ctx)?.reads()?;
+        let rows = lists::first::<ActivityRow>(&reads.reader, first).await?;
+        Ok(rows.into_iter().map(Activity::from).collect::<Vec<_>>())
     }
 }
 

@@ -150,7 +150,7 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
     let (scope, hashes) = (provisional.clone(), (presented.hash(), next.hash()));
     let settings = provisional.settings();
     let decided = write_as(services.databases.primary(), &settings, move |db| async move {
-        let (act, (presented, next)) = (Act { db, scope }, hashes);
+        let (act, (presented, next)) = (Act::new(db, scope), hashes);
         let (Some(row), Some(place)) = (sql::lock_session(&act).await?, sql::own_role(&act).await?) else { return Ok(None) };
         let ended = row.revoked_at.is_some() || row.expires_at <= act.now();
         let previous = row.previous_hash.as_deref();
@@ -203,7 +203,7 @@ pub async fn change_password(services: &Services, client: &ClientInfo, scope: &S
     services.throttle.attempt(&own.email, client.ip, proof).await?;
     let (password_hash, act_scope) = (services.passwords.hash(input.new_password).await?, scope.clone());
     write_as(services.databases.primary(), &scope.settings(), move |db| async move {
-        let act = Act { db, scope: act_scope };
+        let act = Act::new(db, act_scope);
         sql::set_password(&act, password_hash).await?;
         sql::revoke_others(&act).await?;
         audit::record::<User>(&act, "user.password_change", &[Changed { id: act.scope.user, before: None, after: None }]).await
@@ -237,7 +237,7 @@ where
     let (act_scope, family_hash, refresh_hash) = (scope.clone(), token.family_hash(), token.hash());
     let lifetime = services.session_lifetime;
     write_as(services.databases.primary(), &scope.settings(), move |db| async move {
-        let act = Act { db, scope: act_scope };
+        let act = Act::new(db, act_scope);
         before(act.clone()).await?;
         let now = act.now();
         let new = NewSession {

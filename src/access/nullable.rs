@@ -1,0 +1,53 @@
+//! A nullable field that fails is null by itself, as the GraphQL specification has it (section 6.4.4, "Handling Execution Errors").
+//!
+//! The executor alone hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take
+//! its siblings along. This extension stops it at the field and notes it with the operation, which adds it to the answer's errors.
+
+use std::sync::Arc;
+
+use async_graphql::async_trait::async_trait;
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
+
+use crate::access::operation::Operation;
+
+/// Keeps the error of a nullable field to that field.
+#[derive(Debug, Clone, Copy)]
+pub struct NullableFields;
+
+impl ExtensionFactory for NullableFields {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait]
+impl Extension for NullableFields {
+    async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
+        let nullable = !info.return_type.ends_with('!');
+        let node = info.path_node;
+        let outcome = next.run(ctx, info).await;
+        match (outcome, ctx.data_opt::<Operation>()) {
+            (Err(error), Some(operation)) if nullable => {
+                operation.note_error(at(node, error));
+                Ok(None)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// The error with the path of its field, unless it came from further below and has one.
+fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
+    if !error.path.is_empty() {
+        return error;
+    }
+    let mut path = Vec::new();
+    node.for_each(|segment| {
+        path.push(match segment {
+            QueryPathSegment::Name(name) => PathSegment::Field((*name).to_owned()),
+            QueryPathSegment::Index(index) => PathSegment::Index(*index),
+        });
+    });
+    error.with_path(path)
+}
