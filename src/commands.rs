@@ -1,8 +1,12 @@
 //! The subcommands of `payaid`. Each is a function that returns when its work is done; `main` only parses the command line.
 
 pub mod dev;
+pub mod doctor;
+pub mod healthcheck;
+mod http_get;
 pub mod migrate;
 pub mod output;
 pub mod schema;
+pub mod seed;
 pub mod serve;
 pub mod worker;

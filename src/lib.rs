@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod base;
+pub mod commands;
 pub mod features;
 pub mod platform;
 #[allow(missing_docs)]

@@ -36,6 +36,8 @@ GRANT USAGE, CREATE ON SCHEMA public TO payaid_search;
 GRANT USAGE, CREATE ON SCHEMA public TO payaid_janitor;
 GRANT USAGE ON SCHEMA public TO payaid_server;
 GRANT SELECT ON __diesel_schema_migrations TO payaid_server;
+-- A migration that has become the owner is recorded as the owner.
+GRANT SELECT, INSERT, DELETE ON __diesel_schema_migrations TO payaid_owner;
 
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 
