@@ -6,6 +6,7 @@
 mod architecture;
 mod bad_input;
 mod catalog;
+mod containers;
 mod harness;
 mod isolation;
 mod reading;
