@@ -251,3 +251,29 @@ impl Checks {
         Err(Error { problems: self.problems, ..Error::new(Code::ValidationError, message) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENTATION: &str = include_str!("../../docs/errors.md");
+
+    #[test]
+    fn every_code_has_its_heading_and_no_other() {
+        let headings: Vec<&str> = DOCUMENTATION.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(headings, Code::ALL.map(Code::as_str));
+    }
+
+    #[test]
+    fn every_code_has_an_example_and_advice() {
+        for (code, section) in Code::ALL.into_iter().zip(DOCUMENTATION.split("\n## ").skip(1)) {
+            let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+            let example: serde_json::Value = serde_json::from_str(example).unwrap();
+            assert!(example.to_string().contains(&format!("\"code\":\"{code}\"")), "{code}: {example}");
+            assert!(section.contains("**What to do:** "), "{code}");
+            if example["data"].is_object() {
+                assert!(code.is_user_error(), "{code} does not come in a payload");
+            }
+        }
+    }
+}

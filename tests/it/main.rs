@@ -7,6 +7,7 @@ mod accounts;
 mod architecture;
 mod bad_input;
 mod catalog;
+mod containers;
 mod harness;
 mod isolation;
 mod reading;

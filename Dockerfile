@@ -1,0 +1,40 @@
+# The image of the server, of its migrations and of every other subcommand: `docker build -t payaid .`
+
+# The explorer: a static folder, which the binary carries inside.
+FROM node:20.20.2-bookworm-slim AS explorer
+WORKDIR /explorer
+COPY explorer/package.json explorer/package-lock.json explorer/.npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY explorer/ ./
+RUN npm run build
+
+# The dependencies alone, on stand-ins for our own sources: this layer is built again only when Cargo.toml or Cargo.lock change.
+FROM rust:1.95.0-slim-bookworm AS dependencies
+WORKDIR /build
+COPY Cargo.toml Cargo.lock build.rs ./
+RUN mkdir -p src tests/it \
+  && touch src/lib.rs \
+  && echo 'fn main() {}' | tee src/main.rs > tests/it/main.rs \
+  && cargo build --release --locked --bin payaid
+
+FROM dependencies AS builder
+COPY src/ src/
+COPY migrations/ migrations/
+COPY --from=explorer /explorer/dist explorer/dist
+# Newer than the stand-ins, whatever the times of the files that were copied.
+RUN touch src/lib.rs src/main.rs && cargo build --release --locked --bin payaid
+
+FROM debian:bookworm-20260824-slim
+# The certificates of public authorities, for databases that are reached over TLS; openssl, which makes signing keys, comes with them.
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends ca-certificates openssl \
+  && rm -rf /var/lib/apt/lists/* \
+  && useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin payaid \
+  && install --directory --owner payaid --group payaid --mode 0700 /var/lib/payaid
+COPY --from=builder /build/target/release/payaid /usr/local/bin/payaid
+USER 10001:10001
+ENV LISTEN=0.0.0.0:8080 LOG_FORMAT=json
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["payaid", "healthcheck"]
+ENTRYPOINT ["payaid"]
+CMD ["serve"]
