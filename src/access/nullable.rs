@@ -42,12 +42,13 @@ fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
     if !error.path.is_empty() {
         return error;
     }
-    let mut path = Vec::new();
-    node.for_each(|segment| {
-        path.push(match segment {
-            QueryPathSegment::Name(name) => PathSegment::Field((*name).to_owned()),
-            QueryPathSegment::Index(index) => PathSegment::Index(*index),
-        });
-    });
+    let nodes = std::iter::successors(Some(node), |node| node.parent);
+    let mut path: Vec<PathSegment> = nodes
+        .map(|node| match node.segment {
+            QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            QueryPathSegment::Index(index) => PathSegment::Index(index),
+        })
+        .collect();
+    path.reverse();
     error.with_path(path)
 }

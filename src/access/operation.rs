@@ -131,7 +131,17 @@ impl Operation {
     #[must_use]
     pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo) -> Self {
         let reading_primary = selection.is_mutation();
-        Self { inner: Arc::new(Inner { services, scope: RwLock::new(scope), selection, client, reads: Mutex::new(None), errors: Mutex::default(), reading_primary }) }
+        Self {
+            inner: Arc::new(Inner {
+                services,
+                scope: RwLock::new(scope),
+                selection,
+                client,
+                reads: Mutex::new(None),
+                errors: Mutex::default(),
+                reading_primary,
+            }),
+        }
     }
 
     /// The operation that a resolver belongs to.

@@ -14,13 +14,14 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::App;
 use crate::access::tokens;
+use crate::app::DemoAccount;
 use crate::base::Clock;
 use crate::base::clock::SystemClock;
 use crate::commands::{output, seed, serve};
 use crate::platform::cluster::postgres::{self, Options, SUPERUSER, Server};
 use crate::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
 use crate::platform::postgres::migrate;
-use crate::web::{self, DemoAccount};
+use crate::web;
 
 /// The name of the private database.
 const DATABASE: &str = "payaid";
@@ -85,7 +86,10 @@ async fn prepare_and_serve(args: &DevArgs, database: &Database, listener: tokio:
     for name in migrate::run(&database.owner_url).await? {
         output::line(format!("  {name}"));
     }
-    seed::demo(&database.server_url, SystemClock.now(), &output::line).await?;
+    let seeded = seed::demo(&database.server_url, SystemClock.now(), &output::line).await?;
+    if !seeded.loaded.is_empty() {
+        seed::analyze(&database.owner_url).await?;
+    }
     let config = config(args, &database.server_url, listener.local_addr()?)?;
     let app = App::build_with_demo(config, Arc::new(SystemClock), demo_accounts())?;
     serve::refuse_powerful_login(&app).await?;

@@ -26,7 +26,8 @@ pub fn run(args: &SchemaArgs) -> anyhow::Result<()> {
         return Ok(std::io::stdout().lock().write_all(sdl.as_bytes())?);
     }
     let path = Path::new("schema.graphql");
-    let committed = std::fs::read_to_string(path).context("schema.graphql cannot be read: run this in the project's folder, or write it by `make schema`")?;
+    let committed =
+        std::fs::read_to_string(path).context("schema.graphql cannot be read: run this in the project's folder, or write it by `make schema`")?;
     if committed != sdl {
         bail!("schema.graphql is not the schema that this binary serves: write it anew by `make schema` and look at the difference");
     }

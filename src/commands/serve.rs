@@ -50,7 +50,9 @@ pub async fn refuse_powerful_login(app: &App) -> anyhow::Result<()> {
     let question = Sql::<diesel::sql_types::Bool>::new("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user", Vec::new());
     match db.load::<_, bool, _>(question).await {
         Ok(answers) if answers.contains(&true) => {
-            bail!("the role payaid_server is a superuser or bypasses row level security: take that from it by ALTER ROLE payaid_server NOSUPERUSER NOBYPASSRLS")
+            bail!(
+                "the role payaid_server is a superuser or bypasses row level security: take that from it by ALTER ROLE payaid_server NOSUPERUSER NOBYPASSRLS"
+            )
         }
         Ok(_) => Ok(()),
         Err(error) => {

@@ -63,7 +63,7 @@ pub async fn delete_expired(pool: &Pool) -> Result<i64> {
     let mut total = 0;
     loop {
         let statement = Sql::<diesel::sql_types::BigInt>::new("SELECT delete_expired(?)", vec![Bind::Int(BATCH)]);
-        let deleted = write_as(pool, &Settings::default(), |db| async move { db.first(statement).await }).await?;
+        let deleted: Option<i64> = write_as(pool, &Settings::default(), |db| async move { db.first(statement).await }).await?;
         match deleted {
             Some(deleted) if deleted > 0 => total += deleted,
             _ => return Ok(total),

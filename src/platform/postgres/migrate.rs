@@ -3,8 +3,10 @@
 use anyhow::{Context, bail};
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
-use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::platform::postgres::pool;
 
 /// Every migration, in order.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -65,7 +67,7 @@ async fn with_lock<T>(url: &str, work: impl FnOnce(&mut AsyncMigrationHarness<As
     if config.get_dbname().is_none() {
         bail!("the database's address names no database: add it at the end, as in postgres://user@host/payaid");
     }
-    let mut connection = AsyncPgConnection::establish(url).await.context("the database cannot be reached for migrating")?;
+    let mut connection = pool::connect(config).await.context("the database cannot be reached for migrating")?;
     connection
         .batch_execute(&format!("SET lock_timeout = '30s'; SELECT pg_advisory_lock({LOCK})"))
         .await

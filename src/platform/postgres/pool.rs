@@ -140,7 +140,10 @@ fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio
 }
 
 /// Connects, with TLS where the address asks for it.
-fn connect(config: tokio_postgres::Config) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
+///
+/// # Errors
+/// When the database cannot be reached or refuses the login.
+pub fn connect(config: tokio_postgres::Config) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
     async move {
         let failed = |error: tokio_postgres::Error| ConnectionError::BadConnection(describe(&error));
         if config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable || is_local(&config) {
