@@ -21,7 +21,7 @@ async fn a_foreign_identifier_answers_like_a_random_one() {
     let foreign = populate(&b, "b").await;
     let before = walk::rows_of(&app, &foreign["organization"]).await;
     let schema = Schema::read(&payaid::features::build().sdl());
-    let mut walk = Walk::new(&app, &a, &schema, &foreign);
+    let mut walk = Walk::new(&a, &schema, &foreign);
     for root in schema.roots() {
         walk.root(root).await;
     }

@@ -1,3 +1,5 @@
+//! Tokens are issued and verified; whatever is wrong with one is refused.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

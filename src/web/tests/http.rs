@@ -1,3 +1,5 @@
+//! HTTP without a database: what is refused, how it is said, and the headers of every answer.
+
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use bytes::Bytes;

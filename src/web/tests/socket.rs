@@ -1,3 +1,5 @@
+//! WebSocket without a database: the close codes of the protocol.
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
