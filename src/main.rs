@@ -30,7 +30,7 @@ enum Command {
     /// Starts everything on this machine, without any configuration.
     Dev(dev::DevArgs),
     /// Serves, configured by the environment.
-    Serve(ServerConfig),
+    Serve(Box<ServerConfig>),
     /// Does what is due in the background.
     Worker(worker::WorkerArgs),
     /// Brings the database to the newest schema.
@@ -66,7 +66,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(args) => dev::run(args).await?,
-        Command::Serve(config) => commands::serve::run(config).await?,
+        Command::Serve(config) => commands::serve::run(*config).await?,
         Command::Worker(args) => worker::run(args).await?,
         Command::Migrate(args) => migrate::run(&args).await?,
         Command::Seed(args) => seed::run(args).await?,
