@@ -67,10 +67,20 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     let stop = serve::stop_asked()?;
     // Before anything is started: a port that is taken is the most common thing to go wrong.
     let listener = serve::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
+    let address = listener.local_addr()?;
     let database = open_database(&args).await?;
-    let served = tokio::select! {
-        served = prepare_and_serve(&args, &database, listener) => served,
-        () = stop => Ok(()),
+    let mut stop = std::pin::pin!(stop);
+    let prepared = tokio::select! {
+        prepared = prepare(&args, &database, address) => prepared.map(Some),
+        () = &mut stop => Ok(None),
+    };
+    let served = match prepared {
+        Ok(Some(app)) => {
+            announce(address, &database);
+            web::serve(app, listener, serve::stop_asked()?).await
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
     };
     output::line("Stopping.");
     forget_url(&args.data_dir);
@@ -81,7 +91,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     served
 }
 
-async fn prepare_and_serve(args: &DevArgs, database: &Database, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+async fn prepare(args: &DevArgs, database: &Database, address: SocketAddr) -> anyhow::Result<Arc<App>> {
     output::line("Bringing the database to the newest schema.");
     for name in migrate::run(&database.owner_url).await? {
         output::line(format!("  {name}"));
@@ -90,11 +100,10 @@ async fn prepare_and_serve(args: &DevArgs, database: &Database, listener: tokio:
     if !seeded.loaded.is_empty() {
         seed::analyze(&database.owner_url).await?;
     }
-    let config = config(args, &database.server_url, listener.local_addr()?)?;
+    let config = config(args, &database.server_url, address)?;
     let app = App::build_with_demo(config, Arc::new(SystemClock), demo_accounts())?;
     serve::refuse_powerful_login(&app).await?;
-    announce(listener.local_addr()?, database);
-    web::serve(app, listener, serve::stop_asked()?).await
+    Ok(app)
 }
 
 async fn open_database(args: &DevArgs) -> anyhow::Result<Database> {
