@@ -11,7 +11,7 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection as Node, SelectionSet, TypeKind,
     TypeSystemDefinition,
 };
-use async_graphql::{Name, parser};
+use async_graphql::{Name, Value, Variables, parser};
 
 use crate::base::{Code, Error, Result};
 
@@ -68,9 +68,22 @@ pub struct Selection {
     mutation: bool,
     root_fields: Vec<String>,
     by_type: HashMap<String, Vec<String>>,
+    required_variables: Vec<Name>,
 }
 
 impl Selection {
+    /// Refuses when a variable that must have a value has none: that is an error of the request, before any field is executed.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR`, which names the variable.
+    pub fn check_variables(&self, variables: &Variables) -> Result<()> {
+        let missing = self.required_variables.iter().find(|name| variables.get(*name).is_none_or(|value| *value == Value::Null));
+        match missing {
+            None => Ok(()),
+            Some(name) => Err(Error::new(Code::ValidationError, format!("The variable `${name}` must have a value; send it in `variables`."))),
+        }
+    }
+
     /// Whether the operation is a mutation.
     #[must_use]
     pub const fn is_mutation(&self) -> bool {
@@ -166,6 +179,8 @@ impl<'a> Walk<'a> {
             _ => &self.types.query,
         };
         self.selection.mutation = operation.ty == OperationType::Mutation;
+        let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
+        self.selection.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
         let extent = self.set(&operation.selection_set.node, Some(root), true)?;
         if extent.depth > MAX_DEPTH {
             return Err(too_complex(&format!("The document nests {} fields deep; at most {MAX_DEPTH} are allowed.", extent.depth)));
@@ -282,6 +297,15 @@ mod tests {
         assert_eq!(prepare(&" ".repeat(MAX_BYTES + 1)).unwrap_err().code, Code::DocumentTooComplex);
         assert_eq!(prepare("{ ...A } fragment A on Query { ...A }").unwrap_err().code, Code::ValidationError);
         assert_eq!(prepare("{").unwrap_err().code, Code::ValidationError);
+    }
+
+    #[test]
+    fn variables_that_must_have_a_value_need_one() {
+        let document = prepare("query($a: ID!, $b: ID! = 1, $c: ID) { node { id } }").unwrap();
+        let selection = document.selection(None).unwrap();
+        let check = |json| selection.check_variables(&Variables::from_json(json)).is_ok();
+        assert!(check(serde_json::json!({"a": "x"})));
+        assert!(!check(serde_json::json!({"b": "x"})) && !check(serde_json::json!({"a": null})));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct SeedArgs {
 /// Loads data and says what was done.
 ///
 /// # Errors
-/// When no database is named, or as [`demo`] and [`bench`] say.
+/// When no database is named, or as [`demo`] and [`bench()`] say.
 pub async fn run(args: SeedArgs) -> anyhow::Result<()> {
     let url = args.database_url.or_else(|| dev::running_url(Path::new(".payaid")));
     let url = url.context("no database is named: set DATABASE_URL to postgres://payaid_server@host/payaid, or run `payaid dev` in this folder")?;

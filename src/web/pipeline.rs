@@ -144,8 +144,9 @@ async fn answer(app: &App, caller: &Caller, request: GraphqlRequest, carries: Ca
         return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, error });
     }
     let client = ClientInfo { ip: caller.ip, request_id: Arc::clone(&caller.request_id) };
-    let operation = Operation::new(app.services.clone(), scope, selection, client);
+    let operation = Operation::new(app.services.clone(), scope, Arc::clone(&selection), client);
     operation.admit()?;
+    selection.check_variables(&request.variables)?;
     let mut prepared = Request::new(String::new()).variables(request.variables).data(operation.clone());
     prepared.operation_name = request.operation_name;
     prepared.set_parsed_query(document.parsed.clone());
