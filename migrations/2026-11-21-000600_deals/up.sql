@@ -45,7 +45,7 @@ CREATE TABLE deals (
   company_id uuid,
   owner_id uuid,
   value_minor bigint NOT NULL CHECK (value_minor >= 0),
-  currency text NOT NULL,
+  currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   probability integer NOT NULL CHECK (probability BETWEEN 0 AND 100),
   expected_close date,
   closed_at timestamptz,

@@ -55,9 +55,9 @@ macro_rules! payload {
             ///
             /// # Errors
             /// What the caller cannot put right in the input.
-            pub fn of<T: Into<$of>>(outcome: $crate::base::Result<T>) -> $crate::base::Result<Self> {
+            pub fn of<T: Into<$of>>(outcome: $crate::base::Result<T>) -> $crate::base::Result<Option<Self>> {
                 let (value, user_errors) = $crate::access::payload::divide(outcome)?;
-                Ok(Self { $field: value.map(Into::into), user_errors })
+                Ok(Some(Self { $field: value.map(Into::into), user_errors }))
             }
         }
     };

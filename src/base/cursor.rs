@@ -31,7 +31,10 @@ impl Key {
     /// `VALIDATION_ERROR` when the cursor holds another kind of key.
     pub fn as_instant(&self) -> Result<DateTime<Utc>> {
         match self {
-            Self::Micros(micros) => DateTime::from_timestamp_micros(*micros).ok_or_else(broken),
+            // What no DateTime of the schema can be, PostgreSQL need not be asked for.
+            Self::Micros(micros) => {
+                DateTime::from_timestamp_micros(*micros).filter(|at| (1900..=10_000).contains(&chrono::Datelike::year(at))).ok_or_else(broken)
+            }
             _ => Err(broken()),
         }
     }

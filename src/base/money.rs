@@ -68,7 +68,7 @@ impl Currency {
     /// Reads a code from the database.
     ///
     /// # Errors
-    /// `INTERNAL_ERROR` when the database holds a code that its own check forbids.
+    /// `INTERNAL_ERROR` when the database holds a code that this version does not know.
     pub fn from_code(code: &str) -> Result<Self> {
         Self::ALL
             .into_iter()

@@ -18,7 +18,11 @@ impl ScalarType for Date {
         if text.len() != 10 {
             return Err(InputValueError::custom("a date is written as 2026-04-01"));
         }
-        NaiveDate::from_str(text).map(Self).map_err(|_| InputValueError::custom("a date is written as 2026-04-01"))
+        let date = NaiveDate::from_str(text).map_err(|_| InputValueError::custom("a date is written as 2026-04-01"))?;
+        if !(1900..=9999).contains(&chrono::Datelike::year(&date)) {
+            return Err(InputValueError::custom("a date lies between the years 1900 and 9999"));
+        }
+        Ok(Self(date))
     }
 
     fn to_value(&self) -> Value {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use futures_util::FutureExt;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::App;
@@ -64,20 +65,23 @@ struct Database {
 /// # Errors
 /// One sentence that says what is in the way and what to do.
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
-    let stop = serve::stop_asked()?;
+    // Asked for once and heard everywhere: a Ctrl-C between two steps is not lost.
+    let stop = serve::stop_asked()?.boxed().shared();
     // Before anything is started: a port that is taken is the most common thing to go wrong.
     let listener = serve::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
     let address = listener.local_addr()?;
-    let database = open_database(&args).await?;
-    let mut stop = std::pin::pin!(stop);
+    let database = tokio::select! {
+        database = open_database(&args) => database?,
+        () = stop.clone() => return Ok(()),
+    };
     let prepared = tokio::select! {
         prepared = prepare(&args, &database, address) => prepared.map(Some),
-        () = &mut stop => Ok(None),
+        () = stop.clone() => Ok(None),
     };
     let served = match prepared {
         Ok(Some(app)) => {
             announce(address, &database);
-            web::serve(app, listener, serve::stop_asked()?).await
+            web::serve(app, listener, stop).await
         }
         Ok(None) => Ok(()),
         Err(error) => Err(error),
@@ -102,7 +106,6 @@ async fn prepare(args: &DevArgs, database: &Database, address: SocketAddr) -> an
     }
     let config = config(args, &database.server_url, address)?;
     let app = App::build_with_demo(config, Arc::new(SystemClock), demo_accounts())?;
-    serve::refuse_powerful_login(&app).await?;
     Ok(app)
 }
 

@@ -6,6 +6,7 @@
 //! No table of its own. The statements are written for the partial indexes `deals_won`, `deals_open` and `tasks_open`, which is why they name a
 //! status as a literal.
 
+pub mod loaders;
 pub mod model;
 pub mod object;
 pub mod period;

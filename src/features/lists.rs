@@ -74,7 +74,7 @@ pub trait UnderParents: InLists {
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for arguments that cannot be, and as the database fails.
-pub async fn all<T, O>(ctx: &Context<'_>, page: &PageArgs, filter: Option<<T::Row as InLists>::Filter>, order: Option<O>) -> Result<Connection<T>>
+pub async fn all<T, O>(ctx: &Context<'_>, page: &PageArgs, filter: Option<<T::Row as InLists>::Filter>, order: Option<O>) -> Result<Option<Connection<T>>>
 where
     T: Listed + From<T::Row>,
     T::Row: InLists<Order = T::Order>,
@@ -84,7 +84,7 @@ where
     let reads = Operation::of(ctx)?.reads()?;
     let counted = async { if is_counted(ctx) { T::Row::count(&reads.reader, &list).await.map(Some) } else { Ok(None) } };
     let (rows, total) = futures_util::try_join!(T::Row::page(&reads.reader, &list), counted)?;
-    Ok(Connection::new(&list.window, list.window.page(rows), total))
+    Ok(Some(Connection::new(&list.window, list.window.page(rows), total)))
 }
 
 /// A parent's rows, read together with those of the parent's siblings: what a field of the parent answers with.
@@ -97,7 +97,7 @@ pub async fn under<T, O>(
     page: &PageArgs,
     filter: Option<<T::Row as InLists>::Filter>,
     order: Option<O>,
-) -> Result<Connection<T>>
+) -> Result<Option<Connection<T>>>
 where
     T: Listed + From<Arc<T::Row>>,
     T::Row: UnderParents<Order = T::Order>,
@@ -108,7 +108,7 @@ where
     let counted = async { if is_counted(ctx) { reads.load::<Counts<T::Row>>(key.clone()).await } else { Ok(None) } };
     let (page, total) = futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), counted)?;
     let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
-    Ok(Connection::new(&key.args.1.window, page, total))
+    Ok(Some(Connection::new(&key.args.1.window, page, total)))
 }
 
 /// The first rows in the usual ordering, for a field that is no connection.

@@ -152,9 +152,9 @@ macro_rules! payloads {
             ///
             /// # Errors
             /// What the caller cannot put right in the input.
-            pub fn of<T: Into<$object>>(outcome: $crate::base::Result<Vec<T>>) -> $crate::base::Result<Self> {
+            pub fn of<T: Into<$object>>(outcome: $crate::base::Result<Vec<T>>) -> $crate::base::Result<Option<Self>> {
                 let (rows, user_errors) = $crate::access::payload::divide(outcome)?;
-                Ok(Self { $all: rows.unwrap_or_default().into_iter().map(Into::into).collect(), user_errors })
+                Ok(Some(Self { $all: rows.unwrap_or_default().into_iter().map(Into::into).collect(), user_errors }))
             }
         }
 
@@ -172,9 +172,9 @@ macro_rules! payloads {
             ///
             /// # Errors
             /// What the caller cannot put right in the input.
-            pub fn of(outcome: $crate::base::Result<Vec<$id>>) -> $crate::base::Result<Self> {
+            pub fn of(outcome: $crate::base::Result<Vec<$id>>) -> $crate::base::Result<Option<Self>> {
                 let (deleted, user_errors) = $crate::access::payload::divide(outcome)?;
-                Ok(Self { deleted_ids: deleted.unwrap_or_default(), user_errors })
+                Ok(Some(Self { deleted_ids: deleted.unwrap_or_default(), user_errors }))
             }
         }
     };

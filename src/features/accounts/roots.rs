@@ -40,7 +40,7 @@ impl Roots {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<MemberFilter>,
         #[graphql(desc = "The ordering; who joined first comes first when left out.")] order_by: Option<MemberOrder>,
-    ) -> Result<MemberConnection> {
+    ) -> Result<Option<MemberConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

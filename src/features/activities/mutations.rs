@@ -23,41 +23,41 @@ pub struct Mutations;
 
 #[Object(name = "ActivityMutations")]
 impl Mutations {
-    /// Creates an activity.
+    /// Creates an activity. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
-    async fn activity_create(&self, ctx: &Context<'_>, #[graphql(desc = "The activity.")] input: ActivityCreateInput) -> Result<ActivityCreatePayload> {
+    async fn activity_create(&self, ctx: &Context<'_>, #[graphql(desc = "The activity.")] input: ActivityCreateInput) -> Result<Option<ActivityCreatePayload>> {
         ActivityCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
-    /// Changes an activity.
+    /// Changes an activity. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
-    async fn activity_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ActivityUpdateInput) -> Result<ActivityUpdatePayload> {
+    async fn activity_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ActivityUpdateInput) -> Result<Option<ActivityUpdatePayload>> {
         ActivityUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
-    /// Changes up to 100 activities alike: all of them, or none when one is not there.
+    /// Changes up to 100 activities alike: all of them, or none when one is not there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
     async fn activity_bulk_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which activities, and what changes.")] input: ActivityBulkUpdateInput,
-    ) -> Result<ActivityBulkUpdatePayload> {
+    ) -> Result<Option<ActivityBulkUpdatePayload>> {
         ActivityBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
-    /// Deletes an activity.
+    /// Deletes an activity. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
-    async fn activity_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which activity.")] input: ActivityDeleteInput) -> Result<ActivityDeletePayload> {
+    async fn activity_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which activity.")] input: ActivityDeleteInput) -> Result<Option<ActivityDeletePayload>> {
         ActivityDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
-    /// Deletes up to 100 activities: all of them, or none when one is not there.
+    /// Deletes up to 100 activities: all of them, or none when one is not there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
     async fn activity_bulk_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which activities.")] input: ActivityBulkDeleteInput,
-    ) -> Result<ActivityDeletePayload> {
+    ) -> Result<Option<ActivityDeletePayload>> {
         ActivityDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

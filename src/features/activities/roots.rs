@@ -34,7 +34,7 @@ impl Roots {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<ActivityFilter>,
         #[graphql(desc = "The ordering; what took place last comes first when left out.")] order_by: Option<ActivityOrder>,
-    ) -> Result<ActivityConnection> {
+    ) -> Result<Option<ActivityConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -32,7 +32,7 @@ impl Roots {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<AuditLogFilter>,
         #[graphql(desc = "The ordering; the latest first when left out.")] order_by: Option<AuditOrder>,
-    ) -> Result<AuditEntryConnection> {
+    ) -> Result<Option<AuditEntryConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -97,7 +97,7 @@ impl Company {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<ContactFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<ContactOrder>,
-    ) -> Result<ContactConnection> {
+    ) -> Result<Option<ContactConnection>> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (ContactParent::Company, self.0.id), &page, filter, order_by).await
     }
@@ -113,7 +113,7 @@ impl Company {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<DealFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<DealOrder>,
-    ) -> Result<DealConnection> {
+    ) -> Result<Option<DealConnection>> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (DealParent::Company, self.0.id), &page, filter, order_by).await
     }

@@ -34,7 +34,7 @@ impl Roots {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<CompanyFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<CompanyOrder>,
-    ) -> Result<CompanyConnection> {
+    ) -> Result<Option<CompanyConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -23,41 +23,41 @@ pub struct Mutations;
 
 #[Object(name = "ContactMutations")]
 impl Mutations {
-    /// Creates a contact.
+    /// Creates a contact. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
-    async fn contact_create(&self, ctx: &Context<'_>, #[graphql(desc = "The contact.")] input: ContactCreateInput) -> Result<ContactCreatePayload> {
+    async fn contact_create(&self, ctx: &Context<'_>, #[graphql(desc = "The contact.")] input: ContactCreateInput) -> Result<Option<ContactCreatePayload>> {
         ContactCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
-    /// Changes a contact.
+    /// Changes a contact. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
-    async fn contact_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ContactUpdateInput) -> Result<ContactUpdatePayload> {
+    async fn contact_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ContactUpdateInput) -> Result<Option<ContactUpdatePayload>> {
         ContactUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
-    /// Changes up to 100 contacts alike: all of them, or none when one is not there.
+    /// Changes up to 100 contacts alike: all of them, or none when one is not there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
     async fn contact_bulk_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts, and what changes.")] input: ContactBulkUpdateInput,
-    ) -> Result<ContactBulkUpdatePayload> {
+    ) -> Result<Option<ContactBulkUpdatePayload>> {
         ContactBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
-    /// Deletes a contact with its timeline. Its deals and tasks stay.
+    /// Deletes a contact with its timeline. Its deals and tasks stay. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
-    async fn contact_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which contact.")] input: ContactDeleteInput) -> Result<ContactDeletePayload> {
+    async fn contact_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which contact.")] input: ContactDeleteInput) -> Result<Option<ContactDeletePayload>> {
         ContactDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
-    /// Deletes up to 100 contacts with their timelines: all of them, or none when one is not there.
+    /// Deletes up to 100 contacts with their timelines: all of them, or none when one is not there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
     async fn contact_bulk_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts.")] input: ContactBulkDeleteInput,
-    ) -> Result<ContactDeletePayload> {
+    ) -> Result<Option<ContactDeletePayload>> {
         ContactDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

@@ -111,7 +111,7 @@ impl Contact {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<DealFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<DealOrder>,
-    ) -> Result<DealConnection> {
+    ) -> Result<Option<DealConnection>> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (DealParent::Contact, self.0.id), &page, filter, order_by).await
     }
@@ -127,7 +127,7 @@ impl Contact {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<TaskFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<TaskOrder>,
-    ) -> Result<TaskConnection> {
+    ) -> Result<Option<TaskConnection>> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (TaskParent::Contact, self.0.id), &page, filter, order_by).await
     }
@@ -143,7 +143,7 @@ impl Contact {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<ActivityFilter>,
         #[graphql(desc = "The ordering; what took place last comes first when left out.")] order_by: Option<ActivityOrder>,
-    ) -> Result<ActivityConnection> {
+    ) -> Result<Option<ActivityConnection>> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (ActivityParent::Contact, self.0.id), &page, filter, order_by).await
     }

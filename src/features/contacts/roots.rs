@@ -37,7 +37,7 @@ impl Roots {
         #[graphql(desc = "Words that must all begin a word of the name, e-mail address, telephone number, city or notes. The newest 10,000 matches are looked at.")]
         search: Option<String>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<ContactOrder>,
-    ) -> Result<ContactConnection> {
+    ) -> Result<Option<ContactConnection>> {
         let search = search.as_deref().map(search_words).transpose()?.flatten();
         let filter = ContactFilter { search, ..filter.unwrap_or_default() };
         lists::all(ctx, &PageArgs { first, after, last, before }, Some(filter), order_by).await

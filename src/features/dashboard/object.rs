@@ -1,21 +1,18 @@
 //! What the schema shows of the dashboard.
 
-use std::collections::HashMap;
-
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::base::money::{Currency, Money};
+use crate::base::page::argument;
 use crate::base::scalars::Date;
-use crate::features::activities::model::Activity as ActivityRow;
 use crate::features::activities::object::Activity;
 use crate::features::contacts::model::ContactStage;
+use crate::features::dashboard::loaders::{ContactsByStage, OpenDealsByStage, OpenTasksAsOf, RecentActivities, WonDealsIn};
 use crate::features::dashboard::model::{OpenDeals, WonDeals};
 use crate::features::dashboard::period::Span;
-use crate::features::dashboard::queries;
-use crate::features::lists;
 use crate::features::pipelines::object::PipelineStage;
 
 /// What the organization's business comes to.
@@ -89,23 +86,21 @@ impl Dashboard {
 
     /// The contacts as they stand now: an entry for every stage.
     async fn contacts_by_stage(&self, ctx: &Context<'_>) -> Result<Vec<ContactStageFigures>> {
-        let reads = Operation::of(ctx)?.reads()?;
-        let counts: HashMap<_, _> = queries::contacts_by_stage(&reads.reader).await?.into_iter().collect();
+        let counts = Operation::of(ctx)?.reads()?.load::<ContactsByStage>(()).await?.unwrap_or_default();
         let of = |stage: &ContactStage| ContactStageFigures { stage: *stage, count: counts.get(stage).copied().unwrap_or_default() };
         Ok(ContactStage::ALL.iter().map(of).collect())
     }
 
     /// The open deals as they stand now: an entry for every open stage, pipeline by pipeline in the order of their stages.
     async fn pipeline_by_stage(&self, ctx: &Context<'_>) -> Result<Vec<PipelineStageFigures>> {
-        let reads = Operation::of(ctx)?.reads()?;
-        by_stage(queries::open_deals(&reads.reader).await?)
+        by_stage(&Operation::of(ctx)?.reads()?.load::<OpenDealsByStage>(()).await?.unwrap_or_default())
     }
 
     /// The deals won in the period: an entry for every month that has a day in it, of which only the days in the period count.
     async fn won_by_month(&self, ctx: &Context<'_>) -> Result<Vec<WonMonthFigures>> {
         let reads = Operation::of(ctx)?.reads()?;
-        let won = queries::won_deals(&reads.reader, self.span.instants(reads.reader.scope.time_zone)).await?;
-        by_month(&self.span.month_starts(), won)
+        let won = reads.load::<WonDealsIn>(self.span.instants(reads.reader.scope.time_zone)).await?.unwrap_or_default();
+        by_month(&self.span.month_starts(), &won)
     }
 
     /// The tasks that are neither done nor cancelled, as they stand now.
@@ -114,48 +109,52 @@ impl Dashboard {
         let zone = reads.reader.scope.time_zone;
         let today = self.now.with_timezone(&zone).date_naive();
         let (day, week) = (Span { first: today, last: today }.instants(zone), Span::week_of(today).instants(zone));
-        let (open, overdue, due_today, due_this_week) = queries::open_tasks(&reads.reader, self.now, day, week).await?;
+        let figures = reads.load::<OpenTasksAsOf>((self.now, day, week)).await?;
+        let (open, overdue, due_today, due_this_week) = figures.unwrap_or_default();
         Ok(TaskFigures { open, overdue, due_today, due_this_week })
     }
 
-    /// What took place last, the latest first.
+    /// What took place last, the latest first; null without the permission to see the timeline.
     #[graphql(guard = "Can(Permission::ActivitiesRead)")]
     async fn recent_activity(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most so many: 0 to 100.", default = 10)] first: i32,
-    ) -> Result<Vec<Activity>> {
+    ) -> Result<Option<Vec<Activity>>> {
         let reads = Operation::of(ctx)?.reads()?;
-        let rows = lists::first::<ActivityRow>(&reads.reader, first).await?;
-        Ok(rows.into_iter().map(Activity::from).collect::<Vec<_>>())
+        if !(0..=100).contains(&first) {
+            return Err(argument("first", "`first` is 0 to 100."));
+        }
+        let rows = reads.load::<RecentActivities>(first).await?.unwrap_or_default();
+        Ok(Some(rows.into_iter().map(Activity::from).collect::<Vec<_>>()))
     }
 }
 
 /// The rows of a stage, which stand one after another, as one entry.
-fn by_stage(rows: Vec<OpenDeals>) -> Result<Vec<PipelineStageFigures>> {
+fn by_stage(rows: &[OpenDeals]) -> Result<Vec<PipelineStageFigures>> {
     let mut stages: Vec<PipelineStageFigures> = Vec::new();
     for (stage, currency, count, value, weighted) in rows {
         if stages.last().is_none_or(|last| last.stage.0.id != stage.id) {
-            stages.push(PipelineStageFigures { stage: stage.into(), count: 0, value: Vec::new(), weighted_value: Vec::new() });
+            stages.push(PipelineStageFigures { stage: stage.clone().into(), count: 0, value: Vec::new(), weighted_value: Vec::new() });
         }
         let Some(figures) = stages.last_mut() else { continue };
         figures.count += count;
         if let (Some(currency), Some(value), Some(weighted)) = (currency, value, weighted) {
-            let currency = Currency::from_code(&currency)?;
-            figures.value.push(Money::from_sum(&value, currency)?);
-            figures.weighted_value.push(Money::from_sum(&weighted, currency)?);
+            let currency = Currency::from_code(currency)?;
+            figures.value.push(Money::from_sum(value, currency)?);
+            figures.weighted_value.push(Money::from_sum(weighted, currency)?);
         }
     }
     Ok(stages)
 }
 
 /// An entry for each of these months.
-fn by_month(months: &[NaiveDate], rows: Vec<WonDeals>) -> Result<Vec<WonMonthFigures>> {
+fn by_month(months: &[NaiveDate], rows: &[WonDeals]) -> Result<Vec<WonMonthFigures>> {
     let mut figures: Vec<_> = months.iter().map(|month| WonMonthFigures { month: Date(*month), count: 0, value: Vec::new() }).collect();
     for (month, currency, count, value) in rows {
-        let Some(entry) = figures.iter_mut().find(|entry| entry.month.0 == month) else { continue };
+        let Some(entry) = figures.iter_mut().find(|entry| entry.month.0 == *month) else { continue };
         entry.count += count;
-        entry.value.push(Money::from_sum(&value, Currency::from_code(&currency)?)?);
+        entry.value.push(Money::from_sum(value, Currency::from_code(currency)?)?);
     }
     Ok(figures)
 }

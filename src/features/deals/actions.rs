@@ -220,6 +220,7 @@ async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, ent
     }
     checks.require(changes.probability.is_none() || entry.kind == StageKind::Open, "changes.probability", FIXED_PROBABILITY);
     checks.finish()?;
+    let order: Vec<Uuid> = before.iter().map(|deal| deal.id).collect();
     let mut staying = Vec::new();
     let mut moving = Vec::new();
     for deal in before {
@@ -244,6 +245,7 @@ async fn change_and_move(act: &Act, before: Vec<Deal>, changes: DealChanges, ent
     } else {
         after.extend(rows::apply(act, "update", &staying, |_| Ok(stayed.clone())).await?);
     }
+    after.sort_by_key(|deal| order.iter().position(|id| *id == deal.id));
     Ok(after)
 }
 

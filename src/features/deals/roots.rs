@@ -35,7 +35,7 @@ impl Roots {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<DealFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<DealOrder>,
-    ) -> Result<DealConnection> {
+    ) -> Result<Option<DealConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -44,38 +44,38 @@ pub struct Mutations;
 /// The mutations of pipelines.
 #[Object(name = "PipelineMutations")]
 impl Mutations {
-    /// Creates a pipeline with its stages.
+    /// Creates a pipeline with its stages. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
-    async fn pipeline_create(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] input: PipelineCreateInput) -> Result<PipelineCreatePayload> {
+    async fn pipeline_create(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] input: PipelineCreateInput) -> Result<Option<PipelineCreatePayload>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await;
         PipelineCreatePayload::of(outcome)
     }
 
-    /// Renames a pipeline, or makes it the default.
+    /// Renames a pipeline, or makes it the default. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
-    async fn pipeline_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: PipelineUpdateInput) -> Result<PipelineUpdatePayload> {
+    async fn pipeline_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: PipelineUpdateInput) -> Result<Option<PipelineUpdatePayload>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await;
         PipelineUpdatePayload::of(outcome)
     }
 
-    /// Adds an open stage to a pipeline.
+    /// Adds an open stage to a pipeline. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
     async fn pipeline_stage_create(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The stage.")] input: PipelineStageCreateInput,
-    ) -> Result<PipelineStageCreatePayload> {
+    ) -> Result<Option<PipelineStageCreatePayload>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::create_stage(&act, input).await }).await;
         PipelineStageCreatePayload::of(outcome)
     }
 
-    /// Renames a stage, or changes its probability.
+    /// Renames a stage, or changes its probability. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
     async fn pipeline_stage_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: PipelineStageUpdateInput,
-    ) -> Result<PipelineStageUpdatePayload> {
+    ) -> Result<Option<PipelineStageUpdatePayload>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::update_stage(&act, input).await }).await;
         PipelineStageUpdatePayload::of(outcome)
     }

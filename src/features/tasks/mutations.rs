@@ -31,47 +31,47 @@ pub struct Mutations;
 
 #[Object(name = "TaskMutations")]
 impl Mutations {
-    /// Creates a task.
+    /// Creates a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_create(&self, ctx: &Context<'_>, #[graphql(desc = "The task.")] input: TaskCreateInput) -> Result<TaskCreatePayload> {
+    async fn task_create(&self, ctx: &Context<'_>, #[graphql(desc = "The task.")] input: TaskCreateInput) -> Result<Option<TaskCreatePayload>> {
         TaskCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
-    /// Changes a task.
+    /// Changes a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: TaskUpdateInput) -> Result<TaskUpdatePayload> {
+    async fn task_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: TaskUpdateInput) -> Result<Option<TaskUpdatePayload>> {
         TaskUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
-    /// Completes a task.
+    /// Completes a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_complete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskCompleteInput) -> Result<TaskCompletePayload> {
+    async fn task_complete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskCompleteInput) -> Result<Option<TaskCompletePayload>> {
         TaskCompletePayload::of(Operation::of(ctx)?.write(|act| async move { actions::complete(&act, input).await }).await)
     }
 
-    /// Changes up to 100 tasks alike: all of them, or none when one is not there.
+    /// Changes up to 100 tasks alike: all of them, or none when one is not there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
     async fn task_bulk_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which tasks, and what changes.")] input: TaskBulkUpdateInput,
-    ) -> Result<TaskBulkUpdatePayload> {
+    ) -> Result<Option<TaskBulkUpdatePayload>> {
         TaskBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
-    /// Deletes a task.
+    /// Deletes a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskDeleteInput) -> Result<TaskDeletePayload> {
+    async fn task_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskDeleteInput) -> Result<Option<TaskDeletePayload>> {
         TaskDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
-    /// Deletes up to 100 tasks: all of them, or none when one is not there.
+    /// Deletes up to 100 tasks: all of them, or none when one is not there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
     async fn task_bulk_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which tasks.")] input: TaskBulkDeleteInput,
-    ) -> Result<TaskDeletePayload> {
+    ) -> Result<Option<TaskDeletePayload>> {
         TaskDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

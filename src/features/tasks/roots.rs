@@ -34,7 +34,7 @@ impl Roots {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<TaskFilter>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<TaskOrder>,
-    ) -> Result<TaskConnection> {
+    ) -> Result<Option<TaskConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 }

@@ -39,7 +39,8 @@ fn database_error(kind: &DatabaseErrorKind, information: &dyn DatabaseErrorInfor
     }
 }
 
-/// Diesel keeps no SQLSTATE for the rest, so these go by PostgreSQL's English messages, which the connection asks for.
+/// Diesel keeps no SQLSTATE for the rest, so these go by PostgreSQL's English messages. A server that speaks another language (`lc_messages`, which
+/// only its superuser may set) has them reported as `INTERNAL_ERROR`; nothing else depends on it.
 fn by_message(message: &str, text: String) -> Error {
     let has = |part: &str| message.contains(part);
     if has("statement timeout") {

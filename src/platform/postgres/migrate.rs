@@ -69,7 +69,7 @@ async fn with_lock<T>(url: &str, work: impl FnOnce(&mut AsyncMigrationHarness<As
     }
     let mut connection = pool::connect(config).await.context("the database cannot be reached for migrating")?;
     connection
-        .batch_execute(&format!("SET lock_timeout = '30s'; SELECT pg_advisory_lock({LOCK})"))
+        .batch_execute(&format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK}); SET lock_timeout = '3s'"))
         .await
         .context("another migration is still running")?;
     let mut harness = AsyncMigrationHarness::new(connection);

@@ -37,7 +37,7 @@ impl Pool {
         let prepared = connection_config(url, config)?;
         let mut manager_config = ManagerConfig::default();
         manager_config.recycling_method = RecyclingMethod::Fast;
-        manager_config.custom_setup = Box::new(move |_| connect(prepared.clone()).boxed());
+        manager_config.custom_setup = Box::new(move |_| connect_bound(prepared.clone()).boxed());
         let manager = AsyncDieselConnectionManager::new_with_config(url, manager_config);
         let lifetime = config.max_lifetime;
         // The cache of prepared statements grows with every shape of a filter, so connections do not live for ever.
@@ -138,6 +138,23 @@ fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio
     }
     Ok(parsed)
 }
+
+/// Connects as the server does: bound by row level security, or not at all.
+async fn connect_bound(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
+    let connection = connect(config).await?;
+    let question = diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(POWERFUL));
+    let powerful = diesel_async::RunQueryDsl::get_result::<bool>(question, &mut &connection).await;
+    match powerful {
+        Ok(false) => Ok(connection),
+        Ok(true) => Err(ConnectionError::BadConnection(format!(
+            "the role {SERVER_ROLE} is a superuser or bypasses row level security: take that from it by ALTER ROLE {SERVER_ROLE} NOSUPERUSER NOBYPASSRLS"
+        ))),
+        Err(error) => Err(ConnectionError::CouldntSetupConfiguration(error)),
+    }
+}
+
+/// Whether row level security does not bind the connection's role.
+const POWERFUL: &str = "(SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)";
 
 /// Connects, with TLS where the address asks for it.
 ///

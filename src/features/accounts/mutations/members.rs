@@ -56,13 +56,13 @@ pub struct MemberMutations;
 
 #[Object]
 impl MemberMutations {
-    /// Changes the organization.
+    /// Changes the organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::OrganizationWrite)")]
     async fn organization_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: OrganizationUpdateInput,
-    ) -> Result<OrganizationUpdatePayload> {
+    ) -> Result<Option<OrganizationUpdatePayload>> {
         let operation = Operation::of(ctx)?;
         let outcome = operation.write(|act| async move { actions::organization_update(&act, input).await }).await;
         if let Ok(organization) = &outcome {
@@ -71,22 +71,22 @@ impl MemberMutations {
         OrganizationUpdatePayload::of(outcome)
     }
 
-    /// Invites somebody to become a member, in place of an earlier invitation of the same address. It can be accepted for seven days.
+    /// Invites somebody to become a member, in place of an earlier invitation of the same address. It can be accepted for seven days. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
-    async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<MemberInvitePayload> {
+    async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<Option<MemberInvitePayload>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::invite(&act, input).await }).await;
         let (invited, user_errors) = divide(outcome)?;
         let (invitation, invite_token) = invited.unzip();
-        Ok(MemberInvitePayload { invitation: invitation.map(Invitation::from), invite_token, user_errors })
+        Ok(Some(MemberInvitePayload { invitation: invitation.map(Invitation::from), invite_token, user_errors }))
     }
 
-    /// Gives a member another role. Only an owner makes or unmakes owners, and one always remains.
+    /// Gives a member another role. Only an owner makes or unmakes owners, and one always remains. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_role_set(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The member and the role.")] input: MemberRoleSetInput,
-    ) -> Result<MemberRoleSetPayload> {
+    ) -> Result<Option<MemberRoleSetPayload>> {
         let operation = Operation::of(ctx)?;
         let outcome = operation.write(|act| async move { actions::set_role(&act, input).await }).await;
         if let Ok(member) = &outcome {
@@ -95,9 +95,9 @@ impl MemberMutations {
         MemberRoleSetPayload::of(outcome)
     }
 
-    /// Removes a member and signs her out of this organization. What she did keeps her name, and she can be invited again.
+    /// Removes a member and signs her out of this organization. What she did keeps her name, and she can be invited again. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
-    async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<MemberRemovePayload> {
+    async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<Option<MemberRemovePayload>> {
         let operation = Operation::of(ctx)?;
         let outcome = operation.write(move |act| async move { actions::remove(&act, input.member_id).await }).await;
         if let Ok(member) = &outcome {

@@ -31,14 +31,14 @@ macro_rules! entering {
 
         impl $name {
             /// The payload of an outcome. The rest of the operation, beginning with the payload's fields, runs on behalf of whoever came in.
-            fn of(operation: &Operation, outcome: Result<Entered>) -> Result<Self> {
+            fn of(operation: &Operation, outcome: Result<Entered>) -> Result<Option<Self>> {
                 let (entered, user_errors) = divide_proof(outcome)?;
                 let Some(Entered { scope, access, refresh }) = entered else {
-                    return Ok(Self { access_token: None, refresh_token: None, expires_at: None, viewer: None, user_errors });
+                    return Ok(Some(Self { access_token: None, refresh_token: None, expires_at: None, viewer: None, user_errors }));
                 };
                 operation.continue_as(scope);
                 let expires_at = Some(DateTime(access.expires_at));
-                Ok(Self { access_token: Some(access.token), refresh_token: Some(refresh), expires_at, viewer: Some(Viewer), user_errors })
+                Ok(Some(Self { access_token: Some(access.token), refresh_token: Some(refresh), expires_at, viewer: Some(Viewer), user_errors }))
             }
         }
     };
@@ -113,70 +113,70 @@ pub struct SignInMutations;
 
 #[Object]
 impl SignInMutations {
-    /// Makes a new organization on the free plan, with its owner and its first pipeline, and signs the owner in.
+    /// Makes a new organization on the free plan, with its owner and its first pipeline, and signs the owner in. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
-    async fn sign_up(&self, ctx: &Context<'_>, #[graphql(desc = "The organization and its owner.")] input: SignUpInput) -> Result<SignUpPayload> {
+    async fn sign_up(&self, ctx: &Context<'_>, #[graphql(desc = "The organization and its owner.")] input: SignUpInput) -> Result<Option<SignUpPayload>> {
         let operation = Operation::of(ctx)?;
         SignUpPayload::of(operation, sign_in::sign_up(operation.services(), operation.client(), input).await)
     }
 
-    /// Signs in by e-mail address and password. Too many failures are answered with `RATE_LIMITED` and the time to wait.
+    /// Signs in by e-mail address and password. Too many failures are answered with `RATE_LIMITED` and the time to wait. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
-    async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<SignInPayload> {
+    async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<Option<SignInPayload>> {
         let operation = Operation::of(ctx)?;
         SignInPayload::of(operation, sign_in::sign_in(operation.services(), operation.client(), input).await)
     }
 
-    /// Exchanges a refresh token for new tokens. A token can be exchanged once; who tries it again more than ten seconds later ends the session.
+    /// Exchanges a refresh token for new tokens. A token can be exchanged once; who tries it again more than ten seconds later ends the session. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
     async fn session_refresh(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token.")] input: SessionRefreshInput,
-    ) -> Result<SessionRefreshPayload> {
+    ) -> Result<Option<SessionRefreshPayload>> {
         let operation = Operation::of(ctx)?;
         SessionRefreshPayload::of(operation, sign_in::refresh(operation.services(), operation.client(), &input.refresh_token).await)
     }
 
-    /// Accepts an invitation and signs in. Whoever has an account at the invited address proves it by its password.
+    /// Accepts an invitation and signs in. Whoever has an account at the invited address proves it by its password. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
     async fn invitation_accept(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation and who accepts it.")] input: InvitationAcceptInput,
-    ) -> Result<InvitationAcceptPayload> {
+    ) -> Result<Option<InvitationAcceptPayload>> {
         let operation = Operation::of(ctx)?;
         InvitationAcceptPayload::of(operation, invitation::accept(operation.services(), operation.client(), input).await)
     }
 
-    /// Goes to another organization of the signed-in user: the session here ends, and one begins there.
+    /// Goes to another organization of the signed-in user: the session here ends, and one begins there. Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
     async fn organization_switch(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Where to go.")] input: OrganizationSwitchInput,
-    ) -> Result<OrganizationSwitchPayload> {
+    ) -> Result<Option<OrganizationSwitchPayload>> {
         let operation = Operation::of(ctx)?;
         let outcome = sign_in::switch(operation.services(), operation.client(), &operation.scope()?, input.organization_id).await;
         OrganizationSwitchPayload::of(operation, outcome)
     }
 
-    /// Changes the signed-in user's password and ends all her other sessions, in all organizations.
+    /// Changes the signed-in user's password and ends all her other sessions, in all organizations. Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
     async fn password_change(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The current and the new password.")] input: PasswordChangeInput,
-    ) -> Result<PasswordChangePayload> {
+    ) -> Result<Option<PasswordChangePayload>> {
         let operation = Operation::of(ctx)?;
         let outcome = sign_in::change_password(operation.services(), operation.client(), &operation.scope()?, input).await;
         let (done, user_errors) = divide_proof(outcome)?;
-        Ok(PasswordChangePayload { success: done.is_some(), user_errors })
+        Ok(Some(PasswordChangePayload { success: done.is_some(), user_errors }))
     }
 
-    /// Ends the session: its tokens are refused from now on.
+    /// Ends the session: its tokens are refused from now on. Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
-    async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
+    async fn sign_out(&self, ctx: &Context<'_>) -> Result<Option<SignOutPayload>> {
         let operation = Operation::of(ctx)?;
         let session = operation.scope()?.session;
         let outcome = operation.write(|act| async move { sign_in::sign_out(&act).await }).await;
@@ -184,6 +184,6 @@ impl SignInMutations {
             operation.services().forget_session(session);
         }
         let (done, user_errors) = divide(outcome)?;
-        Ok(SignOutPayload { success: done.is_some(), user_errors })
+        Ok(Some(SignOutPayload { success: done.is_some(), user_errors }))
     }
 }
