@@ -1,5 +1,6 @@
-//! The subcommands of `payaid`. Each is a function that returns when its work is done; `main` only parses the command line.
+//! The subcommands of `payaid`. Each is a function that returns when its work is done; `cli` is the command line.
 
+pub mod cli;
 pub mod dev;
 pub mod doctor;
 pub mod healthcheck;

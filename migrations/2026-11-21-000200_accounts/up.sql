@@ -113,3 +113,17 @@ CREATE POLICY own ON sessions FOR SELECT TO payaid_server USING (user_id = (SELE
 CREATE POLICY update_own ON sessions FOR UPDATE TO payaid_server
   USING (user_id = (SELECT app_user_id())) WITH CHECK (user_id = (SELECT app_user_id()));
 CREATE POLICY token ON sessions FOR SELECT TO payaid_server USING (family_hash = (SELECT nullif(current_setting('app.token_hash', true), '')));
+
+-- A foreign key cannot tell present members from those who left. This trigger refuses the latter as owner or assignee, in the words of the foreign
+-- key that it stands beside: its arguments are the column and that key's name.
+CREATE FUNCTION refuse_removed_member() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  chosen uuid;
+BEGIN
+  EXECUTE format('SELECT ($1).%I', TG_ARGV[0]) INTO chosen USING NEW;
+  IF EXISTS (SELECT FROM memberships WHERE organization_id = NEW.organization_id AND user_id = chosen AND removed_at IS NOT NULL) THEN
+    RAISE EXCEPTION 'this member was removed' USING ERRCODE = 'foreign_key_violation', CONSTRAINT = TG_ARGV[1];
+  END IF;
+  RETURN NEW;
+END
+$$;

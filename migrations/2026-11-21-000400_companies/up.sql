@@ -25,3 +25,5 @@ CREATE INDEX companies_by_updated ON companies (organization_id, updated_at, id)
 CREATE INDEX companies_by_name ON companies (organization_id, name, id);
 CREATE INDEX companies_by_owner ON companies (organization_id, owner_id, created_at, id);
 SELECT make_tenant_table('companies');
+CREATE TRIGGER present_member BEFORE INSERT OR UPDATE OF owner_id ON companies FOR EACH ROW WHEN (NEW.owner_id IS NOT NULL)
+  EXECUTE FUNCTION refuse_removed_member('owner_id', 'companies_organization_id_owner_id_fkey');

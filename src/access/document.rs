@@ -67,6 +67,7 @@ fn named(base: &parser::types::BaseType) -> String {
 pub struct Selection {
     mutation: bool,
     root_fields: Vec<String>,
+    root_count: usize,
     by_type: HashMap<String, Vec<String>>,
     required_variables: Vec<Name>,
 }
@@ -94,6 +95,12 @@ impl Selection {
     #[must_use]
     pub fn root_fields(&self) -> &[String] {
         &self.root_fields
+    }
+
+    /// How many root fields there are, each alias counted.
+    #[must_use]
+    pub const fn root_count(&self) -> usize {
+        self.root_count
     }
 
     /// The fields selected on a type anywhere in the operation, in snake case; `None` when the type does not occur.
@@ -156,6 +163,8 @@ fn operations(all: &DocumentOperations) -> Vec<(Option<&Name>, &Positioned<Opera
 /// What a selection set amounts to once its fragments are expanded.
 #[derive(Debug, Clone, Copy, Default)]
 struct Extent {
+    /// Those of the set itself, not of what they select.
+    own: usize,
     fields: usize,
     depth: usize,
 }
@@ -188,6 +197,7 @@ impl<'a> Walk<'a> {
         if extent.fields > MAX_FIELDS {
             return Err(too_complex(&format!("The document selects {} fields; at most {MAX_FIELDS} are allowed.", extent.fields)));
         }
+        self.selection.root_count = extent.own;
         Ok(self.selection)
     }
 
@@ -200,7 +210,7 @@ impl<'a> Walk<'a> {
                     self.note(of, name, at_root);
                     let target = of.and_then(|of| self.types.target(of, name));
                     let below = self.set(&field.node.selection_set.node, target, false)?;
-                    (Extent { fields: below.fields.saturating_add(1), depth: below.depth }, 1)
+                    (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth }, 1)
                 }
                 Node::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
@@ -208,6 +218,7 @@ impl<'a> Walk<'a> {
                 }
                 Node::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node, at_root)?, 0),
             };
+            extent.own = extent.own.saturating_add(inner.own);
             extent.fields = extent.fields.saturating_add(inner.fields);
             extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
         }

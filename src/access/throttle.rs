@@ -24,12 +24,15 @@ use crate::platform::redis::Redis;
 const PERIOD: Duration = Duration::from_secs(15 * 60);
 const FAILURES_PER_ACCOUNT: u32 = 5;
 const FAILURES_PER_ADDRESS: u32 = 30;
+/// New organizations from one address; counted on this server alone, and not taken back.
+const SIGN_UPS_PER_ADDRESS: u32 = 20;
 
 /// Counts the failures of signing in.
 #[derive(Clone)]
 pub struct Throttle {
     account: Arc<Limit>,
     address: Arc<Limit>,
+    sign_ups: Arc<Limit>,
     redis: Option<Redis>,
 }
 
@@ -43,7 +46,8 @@ impl Throttle {
     /// Counts in Redis where there is one, and on this server.
     #[must_use]
     pub fn new(redis: Option<Redis>, clock: &SharedClock) -> Self {
-        Self { account: Arc::new(Limit::new(FAILURES_PER_ACCOUNT, clock)), address: Arc::new(Limit::new(FAILURES_PER_ADDRESS, clock)), redis }
+        let limit = |most| Arc::new(Limit::new(most, clock));
+        Self { account: limit(FAILURES_PER_ACCOUNT), address: limit(FAILURES_PER_ADDRESS), sign_ups: limit(SIGN_UPS_PER_ADDRESS), redis }
     }
 
     /// Runs an attempt to prove who one is. It counts when it fails with `UNAUTHENTICATED`; `account` is what is being guessed at.
@@ -60,6 +64,17 @@ impl Throttle {
             Err(_) => self.take_back(&attempt, false).await,
         }
         outcome
+    }
+
+    /// Counts a new organization from an address; those whose address is not known count together.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when there were too many.
+    pub fn sign_up(&self, from: Option<IpAddr>) -> Result<()> {
+        let address = from.map(neighbourhood).unwrap_or_default();
+        self.sign_ups
+            .count(&address)
+            .map_err(|error| Error { message: "Too many organizations were made from here; try again later.".to_owned(), ..error })
     }
 
     async fn count(&self, attempt: &Attempt) -> Result<()> {

@@ -57,8 +57,8 @@ pub async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
 
 fn check() -> anyhow::Result<()> {
     let mut found = Vec::new();
-    for (name, up, down) in safety::texts()? {
-        found.extend(safety::problems(&up, &down).into_iter().map(|problem| format!("{name}: {problem}")));
+    for step in safety::steps()? {
+        found.extend(safety::problems(&step).into_iter().map(|problem| format!("{}: {problem}", step.name)));
     }
     found.iter().for_each(output::note);
     if !found.is_empty() {

@@ -74,7 +74,12 @@ pub trait UnderParents: InLists {
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for arguments that cannot be, and as the database fails.
-pub async fn all<T, O>(ctx: &Context<'_>, page: &PageArgs, filter: Option<<T::Row as InLists>::Filter>, order: Option<O>) -> Result<Option<Connection<T>>>
+pub async fn all<T, O>(
+    ctx: &Context<'_>,
+    page: &PageArgs,
+    filter: Option<<T::Row as InLists>::Filter>,
+    order: Option<O>,
+) -> Result<Option<Connection<T>>>
 where
     T: Listed + From<T::Row>,
     T::Row: InLists<Order = T::Order>,

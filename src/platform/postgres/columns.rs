@@ -2,7 +2,8 @@
 //!
 //! A row struct derives Diesel's `Selectable` as usual, and its fields are [`Col`]s where the column may be left out. [`Columns`] stands in the
 //! `SELECT` in place of the full list and writes `NULL` for what is not wanted, so that the row keeps its shape. A `Col` that was not read answers
-//! with an internal error, never with a wrong value.
+//! with an internal error; only in a column that may be empty the two cannot be told apart, which is why a test selects every field alone and looks
+//! for its value.
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::platform::postgres::safety;
+use crate::platform::postgres::safety::{self, Step};
 
 /// The versions of all migrations, as the database records them.
 pub fn versions() -> anyhow::Result<BTreeSet<String>> {
-    Ok(safety::texts()?.iter().map(|(name, _, _)| version(name)).collect())
+    Ok(safety::steps()?.iter().map(|step| version(&step.name)).collect())
 }
 
 /// The indexes that these versions made with a name of their own, and did not drop again.
 pub fn indexes(done: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
     let mut indexes = BTreeSet::new();
-    for (_, up, _) in safety::texts()?.iter().filter(|(name, _, _)| done.contains(&version(name))) {
+    for Step { up, .. } in safety::steps()?.iter().filter(|step| done.contains(&version(&step.name))) {
         apply(up, &mut indexes);
     }
     Ok(indexes)

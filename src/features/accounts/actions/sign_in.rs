@@ -85,6 +85,7 @@ pub async fn sign_up(services: &Services, client: &ClientInfo, input: SignUpInpu
     let email = checks.take("email", email::parse(&input.email)).unwrap_or_default();
     checks.take("password", passwords::check(&input.password, &input.email));
     checks.finish()?;
+    services.throttle.sign_up(client.ip)?;
     let password_hash = services.passwords.hash(input.password).await?;
     let scope = scope_of(services, client, (id::fresh(&*services.clock), Role::Owner, chrono_tz::Asia::Kolkata), id::fresh(&*services.clock));
     enter(services, scope, "session.create", move |act| async move {
