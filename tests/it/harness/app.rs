@@ -47,6 +47,12 @@ impl TestApp {
         Self::serve(config, Arc::new(SystemClock), other.database.clone()).await
     }
 
+    /// A server on a database that is there already.
+    pub async fn on(database: String) -> Self {
+        let config = config(&shared().await.primary.url(&database, "payaid_server"));
+        Self::serve(config, Arc::new(SystemClock), database).await
+    }
+
     async fn serve(config: ServerConfig, clock: SharedClock, database: String) -> Self {
         let listener = tokio::net::TcpListener::bind(config.http.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -81,6 +87,13 @@ impl TestApp {
         let query = "mutation($input: SignUpInput!) { signUp(input: $input) { accessToken userErrors { code field message } } }";
         let data = self.anonymous().data(query, json!({"input": input})).await;
         let token = data["signUp"]["accessToken"].as_str().unwrap_or_else(|| panic!("{data}"));
+        Client::new(self.url("/graphql"), Some(token.to_owned()))
+    }
+
+    /// Somebody who has an account, signed in.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Client {
+        let payload = self.anonymous().done("signIn", json!({"email": email, "password": password}), "accessToken").await;
+        let token = payload["accessToken"].as_str().unwrap_or_else(|| panic!("{payload}"));
         Client::new(self.url("/graphql"), Some(token.to_owned()))
     }
 

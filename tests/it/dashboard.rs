@@ -1,0 +1,157 @@
+//! The dashboard's figures against data made by hand, and what they cost.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::app::PASSWORD;
+use crate::harness::clock::HeldClock;
+use crate::harness::statements::Recorder;
+use crate::harness::{Client, TestApp};
+
+const OWNER: &str = "owner@sharma.example";
+
+const ALL: &str = "from to contactsByStage { stage count } \
+    pipelineByStage { stage { id name position kind probability version } count value { amount currency } weightedValue { amount currency } } \
+    wonByMonth { month count value { amount currency } } tasks { open overdue dueToday dueThisWeek } \
+    recentActivity { id kind subject body occurredAt durationMinutes createdAt version }";
+
+/// Half past eleven in the evening of 31 October in India.
+const BEGINNING: &str = "2026-10-31T18:00:00Z";
+
+async fn stage(owner: &Client, name: &str) -> Value {
+    let data = owner.query("{ pipelines { stages { id name } } }").await;
+    data["pipelines"][0]["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == name).unwrap()["id"].clone()
+}
+
+async fn deal(owner: &Client, amount: &str, currency: &str, stage_name: &str) {
+    let input = json!({"title": "Looms", "value": {"amount": amount, "currency": currency}});
+    let id = owner.done("dealCreate", input, "deal { id }").await["deal"]["id"].clone();
+    if stage_name != "New" {
+        let input =
+            json!({"id": id, "version": 1, "stageId": stage(owner, stage_name).await, "reason": (stage_name == "Lost").then_some("Too dear")});
+        owner.done("dealStageSet", input, "deal { id }").await;
+    }
+}
+
+/// An organization that won deals on both sides of a month's end and now, on Saturday 21 November at half past three in India, has some of each.
+async fn business() -> (TestApp, Client) {
+    let clock = Arc::new(HeldClock::at(BEGINNING));
+    let app = TestApp::with(|_| (), clock.clone()).await;
+    let owner = app.sign_up("Sharma", OWNER).await;
+    deal(&owner, "100.00", "INR", "Won").await;
+    // Half past one in the night of 1 November in India, and still October in Greenwich.
+    clock.advance(Duration::hours(2));
+    let owner = app.sign_in(OWNER, PASSWORD).await;
+    deal(&owner, "250.50", "INR", "Won").await;
+    deal(&owner, "10.00", "USD", "Won").await;
+    deal(&owner, "0.50", "INR", "Won").await;
+    deal(&owner, "900.00", "INR", "Lost").await;
+    clock.advance(Duration::days(20) + Duration::hours(14));
+    let owner = app.sign_in(OWNER, PASSWORD).await;
+    deal(&owner, "1000.00", "INR", "New").await;
+    deal(&owner, "0.05", "INR", "New").await;
+    deal(&owner, "20.00", "USD", "New").await;
+    deal(&owner, "20.00", "USD", "Negotiation").await;
+    let mut contact = Value::Null;
+    for stage in ["LEAD", "CUSTOMER", "LEAD"] {
+        contact = owner.done("contactCreate", json!({"name": "Asha", "stage": stage}), "contact { id }").await["contact"]["id"].clone();
+    }
+    for (due, status) in [
+        (Some("2026-11-15T18:00:00Z"), "OPEN"),        // Sunday of the week before
+        (Some("2026-11-21T09:00:00Z"), "IN_PROGRESS"), // an hour ago
+        (Some("2026-11-21T18:00:00Z"), "OPEN"),        // today until half past eleven in the evening
+        (Some("2026-11-21T19:00:00Z"), "OPEN"),        // Sunday in India
+        (Some("2026-11-22T18:30:00Z"), "OPEN"),        // Monday in India
+        (None, "OPEN"),
+        (Some("2026-11-21T08:00:00Z"), "DONE"),
+        (Some("2026-11-21T08:00:00Z"), "CANCELLED"),
+    ] {
+        owner.done("taskCreate", json!({"title": "Call", "dueAt": due, "status": status}), "task { id }").await;
+    }
+    for (subject, at) in [("second", "2026-11-20T10:00:00Z"), ("third", "2026-11-19T10:00:00Z"), ("first", "2026-11-21T09:59:00Z")] {
+        let input = json!({"kind": "CALL", "subject": subject, "occurredAt": at, "contactId": contact});
+        owner.done("activityCreate", input, "activity { id }").await;
+    }
+    (app, owner)
+}
+
+#[tokio::test]
+async fn the_figures_are_those_of_the_data() {
+    let (app, owner) = business().await;
+    let other = app.sign_up("Nilgiri", "owner@nilgiri.example").await;
+    deal(&other, "77.00", "INR", "Won").await;
+    other.done("contactCreate", json!({"name": "Bina"}), "contact { id }").await;
+    other.done("taskCreate", json!({"title": "Call", "dueAt": "2026-11-21T09:00:00Z"}), "task { id }").await;
+    let data = owner.query(&format!("{{ dashboard {{ {ALL} }} }}")).await;
+    let dashboard = &data["dashboard"];
+    let money = |amount: &str, currency: &str| json!({"amount": amount, "currency": currency});
+    assert_eq!((&dashboard["from"], &dashboard["to"]), (&json!("2026-04-01"), &json!("2027-03-31")));
+    let contacts: Vec<_> = dashboard["contactsByStage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["stage"].as_str().unwrap(), entry["count"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(contacts, [("LEAD", 2), ("PROSPECT", 0), ("CUSTOMER", 1), ("FORMER", 0)]);
+    let stages: Vec<_> = dashboard["pipelineByStage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| json!([entry["stage"]["name"], entry["count"], entry["value"], entry["weightedValue"]]))
+        .collect();
+    let expected = json!([
+        ["New", 3, [money("1000.05", "INR"), money("20.00", "USD")], [money("100.01", "INR"), money("2.00", "USD")]],
+        ["Qualified", 0, [], []],
+        ["Proposal", 0, [], []],
+        ["Negotiation", 1, [money("20.00", "USD")], [money("14.00", "USD")]],
+    ]);
+    assert_eq!(json!(stages), expected);
+    let months = dashboard["wonByMonth"].as_array().unwrap();
+    assert_eq!(months.len(), 12);
+    for entry in months {
+        let (count, value) = match entry["month"].as_str().unwrap() {
+            "2026-10-01" => (1, json!([money("100.00", "INR")])),
+            "2026-11-01" => (3, json!([money("251.00", "INR"), money("10.00", "USD")])),
+            _ => (0, json!([])),
+        };
+        assert_eq!((&entry["count"], &entry["value"]), (&json!(count), &value), "{entry}");
+    }
+    assert_eq!(dashboard["tasks"], json!({"open": 6, "overdue": 2, "dueToday": 2, "dueThisWeek": 3}));
+    let recent: Vec<_> = dashboard["recentActivity"].as_array().unwrap().iter().map(|entry| entry["subject"].as_str().unwrap()).collect();
+    assert_eq!(recent, ["first", "second", "third"]);
+    let month = owner.query("{ dashboard(period: THIS_MONTH) { from to wonByMonth { month count } recentActivity(first: 1) { subject } } }").await;
+    let expected = json!({
+        "from": "2026-11-01", "to": "2026-11-30", "wonByMonth": [{"month": "2026-11-01", "count": 3}], "recentActivity": [{"subject": "first"}],
+    });
+    assert_eq!(month["dashboard"], expected);
+}
+
+#[tokio::test]
+async fn a_statement_for_each_list_however_often_it_is_selected() {
+    let (app, owner) = business().await;
+    let once = format!("{{ dashboard {{ {ALL} }} }}");
+    let doubled = format!("{{ dashboard {{ {ALL} {} }} }}", aliased());
+    for query in [once, doubled] {
+        // The first request may have to look up who is asking.
+        owner.query("{ viewer { role } }").await;
+        let recorder = Recorder::start(&app).await;
+        let data = owner.query(&query).await;
+        let statements = recorder.finish();
+        for field in ["contactsByStage", "pipelineByStage", "wonByMonth", "tasks", "recentActivity"] {
+            let again = &data["dashboard"][format!("{field}Again")];
+            assert!(again.is_null() || *again == data["dashboard"][field], "{field}");
+        }
+        assert!(statements.len() <= 5, "{} statements: {statements:#?}", statements.len());
+    }
+}
+
+/// Every list once more, under another name.
+fn aliased() -> String {
+    let mut again = ALL.to_owned();
+    for field in ["contactsByStage", "pipelineByStage", "wonByMonth", "tasks", "recentActivity"] {
+        again = again.replace(&format!("{field} {{"), &format!("{field}Again: {field} {{"));
+    }
+    again
+}
