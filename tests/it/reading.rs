@@ -74,6 +74,7 @@ async fn every_field_can_be_selected_alone() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let world = crate::harness::world::populate(&owner, "own").await;
+    fill_in(&owner, &world).await;
     let mut fields = 0;
     for object in
         ["Contact", "Company", "Deal", "Task", "Activity", "Pipeline", "PipelineStage", "User", "Member", "Organization", "Invitation", "AuditEntry"]
@@ -96,10 +97,34 @@ async fn every_field_can_be_selected_alone() {
             let after_all =
                 owner.query(&format!("{{ node(id: \"{id}\") {{ ... on {object} {{ {} {selection} }} }} }}", all_leaves(&described))).await;
             assert_eq!(alone["node"][name], after_all["node"][name], "{object}.{name}");
+            let empty = EMPTY.contains(&format!("{object}.{name}").as_str());
+            assert_eq!(alone["node"][name].is_null(), empty, "{object}.{name}: a column that was not read would be null");
             fields += 1;
         }
     }
     assert!(fields > 100, "{fields}");
+}
+
+/// Fields that are empty in what [`fill_in`] leaves behind.
+const EMPTY: &[&str] =
+    &["Task.completedAt", "Organization.gstin", "Member.removedAt", "Invitation.acceptedAt", "AuditEntry.before", "AuditEntry.after"];
+
+/// Gives every field that may be empty a value, so that one whose column was forgotten shows.
+async fn fill_in(owner: &Client, world: &crate::harness::world::World) {
+    let user = &world["user"];
+    let company = json!({"gstin": "27AAPFU0939F1ZV", "industry": "Textiles", "email": "a@b.example", "phone": "9876543210", "website": "https://b.example", "notes": "n", "ownerId": user});
+    owner.done("companyUpdate", json!({"id": world["company"], "version": 1, "changes": company}), "company { id }").await;
+    let contact = json!({"phone": "9876543210", "city": "Pune", "stateCode": "27", "notes": "n", "ownerId": user});
+    owner.done("contactUpdate", json!({"id": world["contact"], "version": 1, "changes": contact}), "contact { id }").await;
+    let deal = json!({"ownerId": user, "expectedClose": "2026-12-01", "notes": "n"});
+    owner.done("dealUpdate", json!({"id": world["deal"], "version": 1, "changes": deal}), "deal { id }").await;
+    let won = owner.query("{ pipelines { stages { id kind } } }").await["pipelines"][0]["stages"].clone();
+    let won = won.as_array().unwrap().iter().find(|stage| stage["kind"] == "WON").unwrap()["id"].clone();
+    owner.done("dealStageSet", json!({"id": world["deal"], "version": 2, "stageId": won, "reason": "Price"}), "deal { id }").await;
+    let task = json!({"description": "d", "dueAt": "2026-12-01T10:00:00Z", "assigneeId": user});
+    owner.done("taskUpdate", json!({"id": world["task"], "version": 1, "changes": task}), "task { id }").await;
+    let activity = json!({"body": "b", "durationMinutes": 5});
+    owner.done("activityUpdate", json!({"id": world["activity"], "version": 1, "changes": activity}), "activity { id }").await;
 }
 
 fn all_leaves(described: &Value) -> String {
