@@ -90,7 +90,7 @@ impl Databases {
     /// When an address cannot be understood.
     pub fn new(config: &DatabaseConfig) -> anyhow::Result<Self> {
         let primary = Pool::new(&config.url, config)?;
-        let replica = config.read_url.as_deref().map(|url| Pool::new(url, config).map(Replica::watch)).transpose()?;
+        let replica = config.read_url.as_deref().filter(|url| !url.is_empty()).map(|url| Pool::new(url, config).map(Replica::watch)).transpose()?;
         Ok(Self { primary, replica })
     }
 

@@ -5,8 +5,8 @@
 //! caller's path, and only then does its connection return to the pool.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::deserialize::FromSqlRow;
@@ -81,6 +81,7 @@ struct Inner {
     begin: String,
     opened: OnceCell<Opened>,
     committed: AtomicBool,
+    after_commit: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
 struct Opened {
@@ -92,7 +93,15 @@ impl Transaction {
     /// A transaction that takes a connection when its first statement is run.
     #[must_use]
     pub fn new(pool: Pool, access: Access, settings: &Settings) -> Self {
-        Self { inner: Arc::new(Inner { pool, begin: settings.begin(access), opened: OnceCell::new(), committed: AtomicBool::new(false) }) }
+        Self {
+            inner: Arc::new(Inner {
+                pool,
+                begin: settings.begin(access),
+                opened: OnceCell::new(),
+                committed: AtomicBool::new(false),
+                after_commit: Mutex::default(),
+            }),
+        }
     }
 
     /// Runs a statement and reads its rows.
@@ -165,7 +174,16 @@ impl Transaction {
             error
         })?;
         self.inner.committed.store(true, Ordering::Release);
+        for step in std::mem::take(&mut *self.inner.after_commit.lock().unwrap_or_else(PoisonError::into_inner)) {
+            step();
+        }
         Ok(())
+    }
+
+    /// Has something done in this process right after the commit, such as forgetting what was remembered of the rows before; not at all when there
+    /// is no commit. It is done even when nobody waits for the outcome any more.
+    pub fn after_commit(&self, step: impl FnOnce() + Send + 'static) {
+        self.inner.after_commit.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(step));
     }
 
     async fn open(&self) -> Result<&Opened> {

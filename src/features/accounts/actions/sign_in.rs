@@ -131,9 +131,12 @@ pub async fn switch(services: &Services, client: &ClientInfo, scope: &Scope, org
     let place = places.into_iter().find(|place| place.0 == organization.uuid());
     let place = place.ok_or_else(|| Error::field_not_found("organizationId", "organization"))?;
     let (old, there) = (scope.session, scope_of(services, client, parsed(place)?, scope.user));
-    let entered = enter(services, there, "session.switch", move |act| async move { sql::revoke(&act, old).await.map(|_| ()) }).await?;
-    services.forget_session(old);
-    Ok(entered)
+    let own = services.clone();
+    let leave = move |act: Act| async move {
+        act.db.after_commit(move || own.forget_session(old));
+        sql::revoke(&act, old).await.map(|_| ())
+    };
+    enter(services, there, "session.switch", leave).await
 }
 
 /// Exchanges a refresh token for new tokens. A device that did not get the answer may ask once more within ten seconds, and gets the same one; any
@@ -149,7 +152,7 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
     let expires_at = services.clock.now() + services.session_lifetime;
     let provisional = Scope { session, ..scope_of(services, client, (organization, Role::Viewer, Tz::UTC), user) };
     let (scope, hashes) = (provisional.clone(), (presented.hash(), next.hash()));
-    let settings = provisional.settings();
+    let (settings, own) = (provisional.settings(), services.clone());
     let decided = write_as(services.databases.primary(), &settings, move |db| async move {
         let (act, (presented, next)) = (Act::new(db, scope), hashes);
         let (Some(row), Some(place)) = (sql::lock_session(&act).await?, sql::own_role(&act).await?) else { return Ok(None) };
@@ -163,13 +166,13 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
             Refresh::Reused => {
                 let revoked = sql::revoke(&act, row.id).await?;
                 record_end(&act, "session.reuse_detected", &revoked).await?;
+                act.db.after_commit(move || own.forget_session(session));
                 Ok(None)
             }
         }
     })
     .await?;
     let Some((role, time_zone)) = decided else {
-        services.forget_session(session);
         return Err(not_refreshable());
     };
     let scope = Scope { role, time_zone: time_zone.parse().map_err(Error::internal)?, ..provisional };
@@ -202,16 +205,16 @@ pub async fn change_password(services: &Services, client: &ClientInfo, scope: &S
         }
     };
     services.throttle.attempt(&own.email, client.ip, proof).await?;
-    let (password_hash, act_scope) = (services.passwords.hash(input.new_password).await?, scope.clone());
+    let (password_hash, act_scope, own) = (services.passwords.hash(input.new_password).await?, scope.clone(), services.clone());
     write_as(services.databases.primary(), &scope.settings(), move |db| async move {
         let act = Act::new(db, act_scope);
+        let act_user = act.scope.user;
         sql::set_password(&act, password_hash).await?;
         sql::revoke_others(&act).await?;
+        act.db.after_commit(move || own.forget_user(act_user));
         audit::record::<User>(&act, "user.password_change", &[Changed { id: act.scope.user, before: None, after: None }]).await
     })
-    .await?;
-    services.forget_user(scope.user);
-    Ok(())
+    .await
 }
 
 /// The user of an address and password. Failures are counted, and slowed down when there are too many.

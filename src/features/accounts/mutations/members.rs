@@ -3,10 +3,10 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::access::payload::{UserError, divide};
-use crate::access::{Can, Operation, Permission};
+use crate::access::{Act, Can, Operation, Permission, Services};
 use crate::base::Result;
 use crate::features::accounts::actions::{self, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
-use crate::features::accounts::model::MemberId;
+use crate::features::accounts::model::{self, MemberId};
 use crate::features::accounts::object::{Invitation, Member, Organization};
 use crate::payload;
 
@@ -64,10 +64,13 @@ impl MemberMutations {
         #[graphql(desc = "The change.")] input: OrganizationUpdateInput,
     ) -> Result<Option<OrganizationUpdatePayload>> {
         let operation = Operation::of(ctx)?;
-        let outcome = operation.write(|act| async move { actions::organization_update(&act, input).await }).await;
-        if let Ok(organization) = &outcome {
-            operation.services().forget_organization(organization.id);
-        }
+        let services = operation.services().clone();
+        let change = |act: Act| async move {
+            let organization = act.organization();
+            act.db.after_commit(move || services.forget_organization(organization));
+            actions::organization_update(&act, input).await
+        };
+        let outcome = operation.write(change).await;
         OrganizationUpdatePayload::of(outcome)
     }
 
@@ -88,10 +91,9 @@ impl MemberMutations {
         #[graphql(desc = "The member and the role.")] input: MemberRoleSetInput,
     ) -> Result<Option<MemberRoleSetPayload>> {
         let operation = Operation::of(ctx)?;
-        let outcome = operation.write(|act| async move { actions::set_role(&act, input).await }).await;
-        if let Ok(member) = &outcome {
-            operation.services().forget_user(member.user_id.value()?);
-        }
+        let services = operation.services().clone();
+        let change = |act: Act| async move { forgetting(&act, services, actions::set_role(&act, input).await?) };
+        let outcome = operation.write(change).await;
         MemberRoleSetPayload::of(outcome)
     }
 
@@ -99,10 +101,16 @@ impl MemberMutations {
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<Option<MemberRemovePayload>> {
         let operation = Operation::of(ctx)?;
-        let outcome = operation.write(move |act| async move { actions::remove(&act, input.member_id).await }).await;
-        if let Ok(member) = &outcome {
-            operation.services().forget_user(member.user_id.value()?);
-        }
+        let services = operation.services().clone();
+        let change = move |act: Act| async move { forgetting(&act, services, actions::remove(&act, input.member_id).await?) };
+        let outcome = operation.write(change).await;
         MemberRemovePayload::of(outcome)
     }
+}
+
+/// What this server remembers of the member's standing is forgotten with the commit, whoever waits for it.
+fn forgetting(act: &Act, services: Services, member: model::Member) -> Result<model::Member> {
+    let user = member.user_id.value()?;
+    act.db.after_commit(move || services.forget_user(user));
+    Ok(member)
 }

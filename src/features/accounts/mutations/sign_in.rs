@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::access::payload::{UserError, divide};
-use crate::access::{Operation, Public, SignedIn};
+use crate::access::{Act, Operation, Public, SignedIn};
 use crate::base::scalars::DateTime;
 use crate::base::{Code, Result};
 use crate::features::accounts::actions::sign_in::invitation::{self, InvitationAcceptInput};
@@ -179,10 +179,12 @@ impl SignInMutations {
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<Option<SignOutPayload>> {
         let operation = Operation::of(ctx)?;
         let session = operation.scope()?.session;
-        let outcome = operation.write(|act| async move { sign_in::sign_out(&act).await }).await;
-        if outcome.is_ok() {
-            operation.services().forget_session(session);
-        }
+        let services = operation.services().clone();
+        let leave = move |act: Act| async move {
+            act.db.after_commit(move || services.forget_session(session));
+            sign_in::sign_out(&act).await
+        };
+        let outcome = operation.write(leave).await;
         let (done, user_errors) = divide(outcome)?;
         Ok(Some(SignOutPayload { success: done.is_some(), user_errors }))
     }

@@ -49,10 +49,13 @@ pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationA
     };
     let time_zone = time_zone.parse().map_err(Error::internal)?;
     let scope = scope_of(services, client, (organization, invitation.role.value()?, time_zone), user);
-    let entered = enter(services, scope, "session.create", move |act| async move { join(&act, &invitation, email, guest).await }).await?;
-    // A past membership of hers may still be remembered.
-    services.forget_user(user);
-    Ok(entered)
+    let own = services.clone();
+    let joining = move |act: Act| async move {
+        // A past membership of hers may still be remembered.
+        act.db.after_commit(move || own.forget_user(user));
+        join(&act, &invitation, email, guest).await
+    };
+    enter(services, scope, "session.create", joining).await
 }
 
 async fn join(act: &Act, invitation: &Invitation, email: String, guest: Guest) -> Result<()> {
