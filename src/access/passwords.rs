@@ -43,11 +43,8 @@ pub fn check(password: &str, email: &str) -> Result<String, String> {
     Ok(password.to_owned())
 }
 
-/// Hashes a password on the calling thread, for programs that do nothing else meanwhile, such as loading demo data.
-///
-/// # Errors
-/// `INTERNAL_ERROR`, which would be a fault of the build.
-pub fn hash_blocking(password: &str) -> Result<String> {
+/// Hashes a password on the calling thread.
+fn hash_blocking(password: &str) -> Result<String> {
     let hash = hasher()?.hash_password(password.as_bytes()).map_err(Error::internal)?;
     Ok(hash.to_string())
 }
@@ -100,7 +97,11 @@ impl Passwords {
     }
 }
 
-fn hasher() -> Result<Argon2<'static>> {
+/// Argon2id as every password of this server is hashed.
+///
+/// # Errors
+/// `INTERNAL_ERROR`, which would be a fault of the build.
+pub fn hasher() -> Result<Argon2<'static>> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(Error::internal)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
