@@ -18,3 +18,56 @@ CREATE INDEX audit_entries_by_at ON audit_entries (organization_id, at, id);
 CREATE INDEX audit_entries_by_row ON audit_entries (organization_id, row_id, at, id);
 CREATE INDEX audit_entries_by_actor ON audit_entries (organization_id, actor_id, at, id);
 SELECT make_tenant_table('audit_entries', 'SELECT, INSERT');
+
+-- The instant and the request of the running transaction, as the server told it.
+CREATE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
+CREATE FUNCTION app_request_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN coalesce(current_setting('app.request_id', true), '');
+
+-- A UUIDv7 of an instant (RFC 9562, 5.7): 48 bits of milliseconds, then random bits around version and variant.
+CREATE FUNCTION fresh_id(at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
+  RETURN encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid()) PLACING substring(int8send((extract(epoch FROM at) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+      52, 1), 53, 1), 'hex')::uuid;
+
+-- What the database changes by itself, because a row that this one refers to was deleted, is a change as any other: it is counted ...
+CREATE FUNCTION count_side_effect() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  NEW.version := OLD.version + 1;
+  NEW.updated_at := app_now();
+  RETURN NEW;
+END
+$$;
+
+-- ... and has its entry in the audit log, with what differs, or with the whole of a row that went.
+CREATE FUNCTION note_side_effect() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+  noun CONSTANT text := TG_ARGV[0];
+  was jsonb := to_jsonb(OLD) - 'organization_id';
+  became jsonb;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    became := to_jsonb(NEW) - 'organization_id';
+    SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value) INTO was, became
+    FROM jsonb_each(was) o JOIN jsonb_each(became) n USING (key) WHERE o.value IS DISTINCT FROM n.value;
+  END IF;
+  INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, before, after, request_id)
+  VALUES (OLD.organization_id, fresh_id(app_now()), app_now(), app_user_id(),
+    noun || CASE TG_OP WHEN 'DELETE' THEN '.delete' ELSE '.update' END, noun, OLD.id, was, became, app_request_id());
+  RETURN NULL;
+END
+$$;
+
+-- Has both done for a table whose foreign keys say ON DELETE. The server's own statements stand at depth 0 and are noted by the server.
+CREATE FUNCTION note_side_effects(target regclass, noun text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format(
+    'CREATE TRIGGER count_side_effect BEFORE UPDATE ON %s FOR EACH ROW WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION count_side_effect()', target);
+  EXECUTE format(
+    'CREATE TRIGGER note_side_effect AFTER UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION note_side_effect(%L)',
+    target, noun);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION note_side_effects(regclass, text), count_side_effect(), note_side_effect() FROM PUBLIC;

@@ -37,6 +37,7 @@ CREATE INDEX contacts_by_stage ON contacts (organization_id, stage, created_at, 
 -- Fresh rows wait in a pending list that every search reads whole: kept short, searches stay fast between vacuums, and the planner sees it.
 CREATE INDEX contacts_search ON contacts USING gin (organization_id, search) WITH (gin_pending_list_limit = 64);
 SELECT make_tenant_table('contacts');
+SELECT note_side_effects('contacts', 'contact');
 CREATE TRIGGER present_member BEFORE INSERT OR UPDATE OF owner_id ON contacts FOR EACH ROW WHEN (NEW.owner_id IS NOT NULL)
   EXECUTE FUNCTION refuse_removed_member('owner_id', 'contacts_organization_id_owner_id_fkey');
 

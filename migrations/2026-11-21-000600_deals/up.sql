@@ -75,6 +75,7 @@ CREATE INDEX deals_won ON deals (organization_id, closed_at) INCLUDE (value_mino
 -- Open deals by stage, likewise.
 CREATE INDEX deals_open ON deals (organization_id, stage_id) INCLUDE (value_minor, currency, probability) WHERE status = 'OPEN';
 SELECT make_tenant_table('deals');
+SELECT note_side_effects('deals', 'deal');
 CREATE TRIGGER present_member BEFORE INSERT OR UPDATE OF owner_id ON deals FOR EACH ROW WHEN (NEW.owner_id IS NOT NULL)
   EXECUTE FUNCTION refuse_removed_member('owner_id', 'deals_organization_id_owner_id_fkey');
 

@@ -31,5 +31,6 @@ CREATE INDEX tasks_by_deal ON tasks (organization_id, deal_id, created_at, id);
 CREATE INDEX tasks_by_assignee ON tasks (organization_id, assignee_id, due_key, id);
 CREATE INDEX tasks_open ON tasks (organization_id, due_key, id) WHERE status IN ('OPEN', 'IN_PROGRESS');
 SELECT make_tenant_table('tasks');
+SELECT note_side_effects('tasks', 'task');
 CREATE TRIGGER present_member BEFORE INSERT OR UPDATE OF assignee_id ON tasks FOR EACH ROW WHEN (NEW.assignee_id IS NOT NULL)
   EXECUTE FUNCTION refuse_removed_member('assignee_id', 'tasks_organization_id_assignee_id_fkey');

@@ -26,3 +26,4 @@ CREATE INDEX activities_by_contact ON activities (organization_id, contact_id, o
 CREATE INDEX activities_by_deal ON activities (organization_id, deal_id, occurred_at, id);
 CREATE INDEX activities_by_author ON activities (organization_id, author_id, occurred_at, id);
 SELECT make_tenant_table('activities');
+SELECT note_side_effects('activities', 'activity');

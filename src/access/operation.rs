@@ -93,6 +93,12 @@ impl Act {
         self.now
     }
 
+    /// The same action within another organization of the acting user. The database has to be told as well.
+    #[must_use]
+    pub fn within(&self, organization: Uuid) -> Self {
+        Self { db: self.db.clone(), scope: Scope { organization, ..self.scope.clone() }, now: self.now }
+    }
+
     /// A fresh identifier.
     #[must_use]
     pub fn fresh_id(&self) -> Uuid {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::access::permissions::{Permission, Role};
 use crate::base::{Code, Error, Result, SharedClock};
-use crate::platform::postgres::Settings;
+use crate::platform::postgres::{Settings, Stamp};
 
 /// A signed-in member of an organization, for the length of one operation.
 #[derive(Clone)]
@@ -45,6 +45,7 @@ impl Scope {
     /// What row level security is told.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        Settings { organization: Some(self.organization), user: Some(self.user), ..Settings::default() }
+        let stamp = Stamp { at: self.clock.now(), request_id: Arc::clone(&self.request_id) };
+        Settings { organization: Some(self.organization), user: Some(self.user), stamp: Some(stamp), ..Settings::default() }
     }
 }

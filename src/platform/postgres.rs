@@ -14,4 +14,4 @@ pub mod transaction;
 
 pub use columns::{Col, ColumnNames, Columns, ReadShape};
 pub use pool::{Databases, Pool};
-pub use transaction::{Access, Settings, Transaction};
+pub use transaction::{Access, Settings, Stamp, Transaction};

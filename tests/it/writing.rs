@@ -1,13 +1,17 @@
 //! Writing: one transaction for each mutation field, with its audit entry; a client that leaves cannot cut it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::TestApp;
+use crate::harness::app::PASSWORD;
+use crate::harness::clock::HeldClock;
 use crate::harness::servers::{execute, shared};
 use crate::harness::statements::Recorder;
 use crate::harness::world::populate;
+use crate::harness::{Client, TestApp};
 
 #[tokio::test]
 async fn every_action_leaves_an_entry_with_what_changed() {
@@ -61,6 +65,72 @@ async fn every_mutation_that_changes_a_noun_is_in_the_log() {
         assert_eq!(after, before + 1, "{mutation}");
         before = after;
     }
+}
+
+/// What the database removes and empties because a contact went: each row has its entry, on the same request, and its version counts on.
+#[tokio::test]
+async fn what_a_deletion_takes_along_is_in_the_log_as_well() {
+    let clock = Arc::new(HeldClock::at("2026-11-21T10:00:00Z"));
+    let app = TestApp::with(|_| (), clock.clone()).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let world = populate(&owner, "own").await;
+    clock.advance(chrono::Duration::minutes(1));
+    owner.done("contactDelete", json!({"id": world["contact"]}), "deletedIds").await;
+    let log = owner.query("{ auditLog(first: 4) { nodes { action objectId before after requestId at actor { email } } } }").await;
+    let entries = log["auditLog"]["nodes"].as_array().unwrap();
+    let found: BTreeMap<_, _> = entries.iter().map(|entry| (entry["action"].as_str().unwrap(), entry)).collect();
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), ["activity.delete", "contact.delete", "deal.update", "task.update"]);
+    for (action, entry) in &found {
+        let noun = action.split('.').next().unwrap();
+        assert_eq!(entry["objectId"], world[noun], "{entry}");
+        assert_eq!(entry["requestId"], found["contact.delete"]["requestId"], "{entry}");
+        assert_eq!(entry["at"], "2026-11-21T10:01:00.000000Z", "{entry}");
+        assert_eq!(entry["actor"]["email"], "owner@sharma.example", "{entry}");
+    }
+    let contact = payaid::base::id::AnyId::parse(&world["contact"]).unwrap().uuid.to_string();
+    for action in ["deal.update", "task.update"] {
+        assert_eq!(found[action]["before"]["contact_id"], contact.as_str());
+        assert!(found[action]["after"]["contact_id"].is_null());
+        assert_eq!(found[action]["before"].as_object().unwrap().len(), 3, "contact_id, version and updated_at: {}", found[action]);
+    }
+    assert_eq!(found["activity.delete"]["before"]["subject"], "Note own");
+    assert!(found["activity.delete"]["before"].get("organization_id").is_none());
+    let query = "query($deal: ID!, $task: ID!) { deal: node(id: $deal) { ... on Deal { version updatedAt } } task: node(id: $task) { ... on Task { version updatedAt } } }";
+    let now = owner.data(query, json!({"deal": world["deal"], "task": world["task"]})).await;
+    let changed = json!({"version": 2, "updatedAt": "2026-11-21T10:01:00.000000Z"});
+    assert_eq!((&now["deal"], &now["task"]), (&changed, &changed));
+}
+
+#[tokio::test]
+async fn sessions_that_end_are_in_the_log_of_their_own_organization() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let other = app.sign_up("Nilgiri", "owner@nilgiri.example").await;
+    let invite = other.done("memberInvite", json!({"email": "owner@sharma.example", "role": "VIEWER"}), "inviteToken").await;
+    let accept = json!({"token": invite["inviteToken"], "name": "Owner", "password": PASSWORD});
+    let there = app.anonymous().done("invitationAccept", accept, "accessToken viewer { organization { id } }").await;
+    let here = owner.query("{ viewer { organization { id } } }").await["viewer"]["organization"]["id"].clone();
+    let count = async |who: &Client, action: &str| {
+        let query = "query($action: String!) { auditLog(filter: {action: $action}) { totalCount } }";
+        who.data(query, json!({"action": action})).await["auditLog"]["totalCount"].as_i64().unwrap()
+    };
+    // A password change ends the session there: an entry there, and none here.
+    owner.done("passwordChange", json!({"currentPassword": PASSWORD, "newPassword": "another good password"}), "success").await;
+    assert_eq!((count(&owner, "session.end").await, count(&other, "session.end").await), (0, 1));
+    // From there to here: the session there is left, and the log here knows nothing of it.
+    let input =
+        json!({"email": "owner@sharma.example", "password": "another good password", "organizationId": there["viewer"]["organization"]["id"]});
+    let again = app.anonymous().done("signIn", input, "accessToken refreshToken").await;
+    app.anonymous().done("sessionRefresh", json!({"refreshToken": again["refreshToken"]}), "accessToken").await;
+    assert_eq!((count(&owner, "session.refresh").await, count(&other, "session.refresh").await), (0, 1));
+    let moving = Client::new(owner.url.clone(), Some(again["accessToken"].as_str().unwrap().to_owned()));
+    moving.done("organizationSwitch", json!({"organizationId": here}), "accessToken").await;
+    assert_eq!((count(&owner, "session.switch").await, count(&other, "session.switch").await), (0, 1));
+    let members = other.query("{ members { nodes { id user { email } } } }").await;
+    let member = members["members"]["nodes"].as_array().unwrap().iter().find(|member| member["user"]["email"] == "owner@sharma.example").unwrap();
+    app.sign_in("owner@sharma.example", "another good password").await;
+    other.done("memberRemove", json!({"memberId": member["id"]}), "member { id }").await;
+    assert_eq!(count(&other, "session.end").await, 2);
 }
 
 #[tokio::test]

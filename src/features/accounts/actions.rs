@@ -148,7 +148,8 @@ pub async fn remove(act: &Act, id: MemberId) -> Result<Member> {
     let (before, owners) = lock(act, id).await?;
     rules::check_change_of_member(act.scope.role, before.role.value()?, None, owners, "memberId")?;
     let after = queries::remove_member(act, before.id).await?.ok_or_else(|| Error::internal("a removed member was not returned"))?;
-    sessions::revoke_of_member(act, after.user_id.value()?).await?;
+    let ended = sessions::revoke_of_member(act, after.user_id.value()?).await?;
+    sign_in::record_end(act, "session.end", &ended).await?;
     audit::record(act, "member.remove", &[Changed { id: after.id, before: Some(&before), after: Some(&after) }]).await?;
     Ok(after)
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
@@ -46,6 +47,17 @@ pub struct Settings {
     pub email: Option<String>,
     /// The hash of the refresh or invitation token that was presented.
     pub token_hash: Option<String>,
+    /// What the audit entries of a write's side effects bear; a snapshot does without.
+    pub stamp: Option<Stamp>,
+}
+
+/// When and on which request something is written.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// The instant.
+    pub at: DateTime<Utc>,
+    /// The id of the request.
+    pub request_id: Arc<str>,
 }
 
 impl Settings {
@@ -65,6 +77,10 @@ impl Settings {
             if let Some(text) = text {
                 let _ = write!(sql, "; SET LOCAL app.{name} = '{}'", text.replace('\'', "''"));
             }
+        }
+        if let (Access::Write, Some(Stamp { at, request_id })) = (access, &self.stamp) {
+            let (at, request_id) = (at.to_rfc3339_opts(SecondsFormat::Micros, true), request_id.replace('\'', "''"));
+            let _ = write!(sql, "; SET LOCAL app.now = '{at}'; SET LOCAL app.request_id = '{request_id}'");
         }
         sql
     }

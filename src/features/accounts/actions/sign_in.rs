@@ -2,6 +2,7 @@
 //!
 //! Nothing holds a database connection while a password is hashed. A wrong password and an unknown address are answered alike, in the same time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::InputObject;
@@ -15,6 +16,7 @@ use crate::access::tokens::AccessToken;
 use crate::access::{Act, ClientInfo, Role, Scope, Services, passwords};
 use crate::base::{Checks, Code, Error, Result, SharedClock, email, gstin, id, state, text};
 use crate::features::accounts::model::{NewMember, NewOrganization, NewSession, NewUser, OrganizationId, Session, User};
+use crate::features::accounts::queries::sign_in::Ended;
 use crate::features::accounts::queries::{self, sign_in as sql};
 use crate::features::accounts::rules::{self, Presented, Refresh};
 use crate::platform::postgres::failure::violated;
@@ -134,9 +136,9 @@ pub async fn switch(services: &Services, client: &ClientInfo, scope: &Scope, org
     let own = services.clone();
     let leave = move |act: Act| async move {
         act.db.after_commit(move || own.forget_session(old));
-        sql::revoke(&act, old).await.map(|_| ())
+        record_end(&act, "session.switch", &sql::revoke(&act, old).await?).await
     };
-    enter(services, there, "session.switch", leave).await
+    enter(services, there, "session.create", leave).await
 }
 
 /// Exchanges a refresh token for new tokens. A device that did not get the answer may ask once more within ten seconds, and gets the same one; any
@@ -159,7 +161,12 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
         let ended = row.revoked_at.is_some() || row.expires_at <= act.now();
         let previous = row.previous_hash.as_deref();
         match (Presented { hash: &presented, newest: &row.refresh_hash, previous, rotated_at: row.rotated_at, ended }).decide(act.now()) {
-            Refresh::Rotate => sql::rotate(&act, presented, next, expires_at).await.map(|()| Some(place)),
+            Refresh::Rotate => {
+                let before = Session { id: row.id, user_id: row.user_id, expires_at: row.expires_at, revoked_at: None };
+                let after = sql::rotate(&act, presented, next, expires_at).await?;
+                audit::record(&act, "session.refresh", &[Changed { id: row.id, before: Some(&before), after: after.as_ref() }]).await?;
+                Ok(Some(place))
+            }
             Refresh::Repeat if next == row.refresh_hash => Ok(Some(place)),
             // The server's key was changed within these seconds: what was answered before cannot be said again.
             Refresh::Repeat | Refresh::Ended => Ok(None),
@@ -210,7 +217,8 @@ pub async fn change_password(services: &Services, client: &ClientInfo, scope: &S
         let act = Act::new(db, act_scope);
         let act_user = act.scope.user;
         sql::set_password(&act, password_hash).await?;
-        sql::revoke_others(&act).await?;
+        let ended = sql::revoke_others(&act).await?;
+        record_end(&act, "session.end", &ended).await?;
         act.db.after_commit(move || own.forget_user(act_user));
         audit::record::<User>(&act, "user.password_change", &[Changed { id: act.scope.user, before: None, after: None }]).await
     })
@@ -291,10 +299,22 @@ async fn insert_member(act: &Act, role: Role) -> Result<()> {
     audit::record(act, "member.create", &[Changed { id: member.id, before: None, after: Some(&member) }]).await
 }
 
-async fn record_end(act: &Act, action: &'static str, ended: &[Session]) -> Result<()> {
-    let before: Vec<_> = ended.iter().map(|session| Session { revoked_at: None, ..session.clone() }).collect();
+/// Notes that sessions were ended, each in the audit log of its own organization.
+pub(super) async fn record_end(act: &Act, action: &'static str, ended: &[Ended]) -> Result<()> {
+    let elsewhere: BTreeSet<Uuid> = ended.iter().map(|(organization, _)| *organization).filter(|place| *place != act.organization()).collect();
+    record_end_here(act, action, ended).await?;
+    for organization in &elsewhere {
+        sql::enter(act, *organization).await?;
+        record_end_here(&act.within(*organization), action, ended).await?;
+    }
+    if elsewhere.is_empty() { Ok(()) } else { sql::enter(act, act.organization()).await }
+}
+
+async fn record_end_here(act: &Act, action: &'static str, ended: &[Ended]) -> Result<()> {
+    let after: Vec<&Session> = ended.iter().filter(|(organization, _)| *organization == act.organization()).map(|(_, session)| session).collect();
+    let before: Vec<_> = after.iter().map(|session| Session { revoked_at: None, ..(*session).clone() }).collect();
     let changes: Vec<_> =
-        ended.iter().zip(&before).map(|(after, before)| Changed { id: after.id, before: Some(before), after: Some(after) }).collect();
+        after.iter().zip(&before).map(|(after, before)| Changed { id: after.id, before: Some(before), after: Some(*after) }).collect();
     audit::record(act, action, &changes).await
 }
 

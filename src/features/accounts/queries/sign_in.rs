@@ -105,7 +105,7 @@ pub async fn insert_session(act: &Act, new: NewSession) -> Result<Option<Session
 ///
 /// # Errors
 /// As the database fails.
-pub async fn rotate(act: &Act, presented: String, next: String, expires_at: DateTime<Utc>) -> Result<()> {
+pub async fn rotate(act: &Act, presented: String, next: String, expires_at: DateTime<Utc>) -> Result<Option<Session>> {
     let target = sessions::table.filter(sessions::organization_id.eq(act.organization())).filter(sessions::id.eq(act.scope.session));
     let changes = (
         sessions::previous_hash.eq(Some(presented)),
@@ -115,38 +115,58 @@ pub async fn rotate(act: &Act, presented: String, next: String, expires_at: Date
         sessions::updated_at.eq(act.now()),
         sessions::version.eq(sessions::version + 1),
     );
-    act.db.execute(diesel::update(target).set(changes)).await?;
-    Ok(())
+    act.db.first(diesel::update(target).set(changes).returning(Session::as_returning())).await
+}
+
+/// A session that was ended, and its organization.
+pub type Ended = (Uuid, Session);
+
+/// Ends the sessions of `$target` that are still open, and says which.
+macro_rules! revoke {
+    ($act:ident, $target:expr) => {{
+        let at = $act.now();
+        let changes = (sessions::revoked_at.eq(Some(at)), sessions::updated_at.eq(at), sessions::version.eq(sessions::version + 1));
+        let open = $target.filter(sessions::revoked_at.is_null());
+        $act.db.load(diesel::update(open).set(changes).returning((sessions::organization_id, Session::as_returning()))).await
+    }};
 }
 
 /// Ends one session of the acting user, in whichever organization it is.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn revoke(act: &Act, session: Uuid) -> Result<Vec<Session>> {
-    let target = sessions::table.filter(sessions::user_id.eq(act.scope.user)).filter(sessions::id.eq(session)).filter(sessions::revoked_at.is_null());
-    let changes = (sessions::revoked_at.eq(Some(act.now())), sessions::updated_at.eq(act.now()), sessions::version.eq(sessions::version + 1));
-    act.db.load(diesel::update(target).set(changes).returning(Session::as_returning())).await
+pub async fn revoke(act: &Act, session: Uuid) -> Result<Vec<Ended>> {
+    revoke!(act, sessions::table.filter(sessions::user_id.eq(act.scope.user)).filter(sessions::id.eq(session)))
 }
 
 /// Ends all sessions of the acting user but this one, in all organizations.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn revoke_others(act: &Act) -> Result<usize> {
-    let target = sessions::table.filter(sessions::user_id.eq(act.scope.user)).filter(sessions::id.ne(act.scope.session));
-    let changes = (sessions::revoked_at.eq(Some(act.now())), sessions::updated_at.eq(act.now()), sessions::version.eq(sessions::version + 1));
-    act.db.execute(diesel::update(target.filter(sessions::revoked_at.is_null())).set(changes)).await
+pub async fn revoke_others(act: &Act) -> Result<Vec<Ended>> {
+    revoke!(act, sessions::table.filter(sessions::user_id.eq(act.scope.user)).filter(sessions::id.ne(act.scope.session)))
 }
 
 /// Ends all sessions of a member in the organization.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn revoke_of_member(act: &Act, user: Uuid) -> Result<usize> {
-    let target = sessions::table.filter(sessions::organization_id.eq(act.organization())).filter(sessions::user_id.eq(user));
-    let changes = (sessions::revoked_at.eq(Some(act.now())), sessions::updated_at.eq(act.now()), sessions::version.eq(sessions::version + 1));
-    act.db.execute(diesel::update(target.filter(sessions::revoked_at.is_null())).set(changes)).await
+pub async fn revoke_of_member(act: &Act, user: Uuid) -> Result<Vec<Ended>> {
+    revoke!(act, sessions::table.filter(sessions::organization_id.eq(act.organization())).filter(sessions::user_id.eq(user)))
+}
+
+diesel::define_sql_function! {
+    /// Sets a parameter of the session, or only of the transaction.
+    fn set_config(name: diesel::sql_types::Text, value: diesel::sql_types::Text, is_local: diesel::sql_types::Bool) -> diesel::sql_types::Text;
+}
+
+/// Lets row level security show another organization from here on. Only one that the acting user is known to belong to may be named.
+///
+/// # Errors
+/// As the database fails.
+pub async fn enter(act: &Act, organization: Uuid) -> Result<()> {
+    let set = diesel::select(set_config("app.organization_id", organization.to_string(), true));
+    act.db.first::<_, String, _>(set).await.map(|_| ())
 }
 
 /// Replaces the acting user's password.
