@@ -45,9 +45,9 @@ pub struct DevArgs {
     /// Run the migrations by this login, when the one of DATABASE_URL may not.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,
-    /// Read from this replica.
-    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
-    pub database_read_url: Option<String>,
+    /// Read from these replicas, comma separated.
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true, value_delimiter = ',')]
+    pub database_read_url: Vec<String>,
     /// Redis; without it this one server counts for itself.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
@@ -142,7 +142,7 @@ async fn create_database(url: &str) -> anyhow::Result<()> {
 
 fn config(args: &DevArgs, url: &str, listen: SocketAddr) -> anyhow::Result<ServerConfig> {
     Ok(ServerConfig {
-        database: DatabaseConfig { read_url: args.database_read_url.clone(), ..DatabaseConfig::at(url) },
+        database: DatabaseConfig { read_urls: args.database_read_url.clone(), ..DatabaseConfig::at(url) },
         redis: RedisConfig { url: args.redis_url.clone() },
         auth: AuthConfig::with_key(signing_key(&args.data_dir)?),
         http: HttpConfig::at(listen),

@@ -21,9 +21,9 @@ pub struct DoctorArgs {
     /// The primary; when left out, the private database that `payaid dev` runs from this folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// The replica, where one is used.
-    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
-    pub database_read_url: Option<String>,
+    /// The replicas, comma separated, where there are any.
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true, value_delimiter = ',')]
+    pub database_read_url: Vec<String>,
     /// Redis.
     #[command(flatten)]
     pub redis: RedisConfig,
@@ -103,9 +103,9 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
 
 /// Looks at everything, in the order in which one thing needs the other.
 pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
-    let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
-    let mut findings = match given(&args.database_url).or_else(|| dev::running_url(Path::new(".payaid"))) {
-        Some(url) => database::examine(&url, given(&args.database_read_url).as_deref()).await,
+    let replicas: Vec<String> = args.database_read_url.iter().filter(|url| !url.is_empty()).cloned().collect();
+    let mut findings = match args.database_url.clone().filter(|url| !url.is_empty()).or_else(|| dev::running_url(Path::new(".payaid"))) {
+        Some(url) => database::examine(&url, &replicas).await,
         None => vec![Finding::wrong(
             "database",
             "no database is named",

@@ -14,9 +14,9 @@ pub struct DatabaseConfig {
     /// The primary, as `postgres://payaid_server@host/payaid`; the login must not be a superuser.
     #[arg(id = "database-url", long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
     pub url: String,
-    /// A replica to read from; without one, the primary serves reads too.
-    #[arg(id = "database-read-url", long = "database-read-url", env = "DATABASE_READ_URL", hide_env_values = true)]
-    pub read_url: Option<String>,
+    /// Replicas to read from, comma separated; without one, the primary serves reads too.
+    #[arg(id = "database-read-url", long = "database-read-url", env = "DATABASE_READ_URL", hide_env_values = true, value_delimiter = ',')]
+    pub read_urls: Vec<String>,
     /// Connections kept to each node.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8)]
     pub pool_size: usize,
@@ -46,7 +46,7 @@ impl DatabaseConfig {
     pub fn at(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            read_url: None,
+            read_urls: Vec::new(),
             pool_size: 8,
             pool_wait: Duration::from_millis(200),
             connect_timeout: Duration::from_secs(5),

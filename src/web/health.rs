@@ -77,25 +77,25 @@ async fn database(primary: &Pool) -> (&'static str, &'static str) {
 
 fn all_applied(applied: Vec<String>) -> bool {
     let applied: HashSet<String> = applied.into_iter().collect();
-    // A migration is called `2026-11-21-000100_roles`, and noted as `20261121000100`.
-    let version = |name: &String| name.split('_').next().unwrap_or_default().replace('-', "");
-    migrate::known().is_ok_and(|known| known.iter().all(|name| applied.contains(&version(name))))
+    migrate::known().is_ok_and(|known| known.iter().all(|name| applied.contains(&migrate::version(name))))
 }
 
 /// What was measured, for Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let databases = &app.services.databases;
     record("primary", databases.primary());
-    if let Some(pool) = databases.replica().and_then(|replica| replica.pool()) {
-        record("replica", pool);
+    for (number, replica) in databases.replicas().iter().enumerate() {
+        let node = format!("replica-{}", number + 1);
+        metrics::gauge!("database_replica_well", "node" => node.clone()).set(if replica.pool().is_some() { 1.0 } else { 0.0 });
+        replica.pool().into_iter().for_each(|pool| record(&node, pool));
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }
 
-fn record(node: &'static str, pool: &Pool) {
+fn record(node: &str, pool: &Pool) {
     let (open, free, waiting) = pool.status();
     for (state, count) in [("open", open), ("free", free), ("waiting", waiting)] {
         let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        metrics::gauge!("database_connections", "node" => node, "state" => state).set(count);
+        metrics::gauge!("database_connections", "node" => node.to_owned(), "state" => state).set(count);
     }
 }

@@ -23,7 +23,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 fn reads_replica(databases: &Databases) -> bool {
-    databases.replica().is_some_and(|replica| replica.pool().is_some())
+    databases.replicas().iter().any(|replica| replica.pool().is_some())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +33,7 @@ async fn queries_read_from_the_replica_and_mutations_from_the_primary() {
     let owner = first.sign_up("Sharma", "owner@sharma.example").await;
     servers.replica.catch_up(&servers.primary).await.unwrap();
     let read_url = servers.replica.url(&first.database, "payaid_server");
-    let app = TestApp::beside(&first, |config| config.database.read_url = Some(read_url)).await;
+    let app = TestApp::beside(&first, |config| config.database.read_urls = vec![read_url]).await;
     until("the replica", || reads_replica(&app.app.services.databases)).await;
     let owner = Client::new(app.url("/graphql"), owner.token.clone());
     let replayed = servers.replica.url("postgres", "postgres");
@@ -56,7 +56,7 @@ async fn a_replica_that_dies_is_left_and_taken_back() {
     let owner = first.sign_up("Sharma", "owner@sharma.example").await;
     replica.catch_up(&servers.primary).await.unwrap();
     let read_url = replica.url(&first.database, "payaid_server");
-    let app = TestApp::beside(&first, |config| config.database.read_url = Some(read_url)).await;
+    let app = TestApp::beside(&first, |config| config.database.read_urls = vec![read_url]).await;
     until("the replica", || reads_replica(&app.app.services.databases)).await;
     replica.kill().await.unwrap();
     until("reads on the primary", || !reads_replica(&app.app.services.databases)).await;
@@ -71,7 +71,7 @@ async fn a_replica_that_dies_is_left_and_taken_back() {
 /// A primary given by mistake as the replica is not read from.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_is_none_is_not_used() {
-    let app = TestApp::with(|config| config.database.read_url = Some(config.database.url.clone()), Arc::new(SystemClock)).await;
+    let app = TestApp::with(|config| config.database.read_urls = vec![config.database.url.clone()], Arc::new(SystemClock)).await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert!(!reads_replica(&app.app.services.databases));
     let _: &Pool = app.app.services.databases.reader();

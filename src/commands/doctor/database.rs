@@ -20,8 +20,8 @@ const OLDEST: i32 = 15;
 /// A replica that is further behind, in bytes of the log, is worth a look.
 const LAG_LIMIT: i64 = 16 * 1024 * 1024;
 
-/// Looks at the primary, and at the replica where one is used.
-pub async fn examine(url: &str, replica: Option<&str>) -> Vec<Finding> {
+/// Looks at the primary, and at the replicas where there are any.
+pub async fn examine(url: &str, replicas: &[String]) -> Vec<Finding> {
     let primary = match Node::new(url) {
         Ok(node) => node,
         Err(error) => return vec![Finding::wrong("database", format!("DATABASE_URL cannot be understood: {error:#}"), URL_FORM)],
@@ -30,13 +30,19 @@ pub async fn examine(url: &str, replica: Option<&str>) -> Vec<Finding> {
     if reached.state > super::State::Warning {
         return vec![reached];
     }
-    let looked = [
+    let mut looked = vec![
         ("roles", roles(&primary).await),
         ("migrations", migrations(&primary).await),
         ("indexes", indexes(&primary).await),
         ("row level security", policies(&primary).await),
-        ("replica", lag(&primary, replica).await),
     ];
+    for replica in replicas {
+        looked.push(("replica", lag(&primary, replica).await));
+    }
+    if replicas.is_empty() {
+        let found = "not used: DATABASE_READ_URL is not set, so the primary serves reads too";
+        looked.push(("replica", Ok(Finding::ok("replica", found))));
+    }
     let failed = |part, error: anyhow::Error| Finding::wrong(part, format!("cannot be looked at: {error:#}"), "see what is said of the others");
     std::iter::once(reached).chain(looked.into_iter().map(|(part, found)| found.unwrap_or_else(|error| failed(part, error)))).collect()
 }
@@ -199,9 +205,8 @@ async fn policies(primary: &Node) -> anyhow::Result<Finding> {
     Ok(Finding::ok(PART, format!("enabled and forced on all {} tables, and without a tenant nothing is seen", tables.len())))
 }
 
-async fn lag(primary: &Node, replica: Option<&str>) -> anyhow::Result<Finding> {
+async fn lag(primary: &Node, url: &str) -> anyhow::Result<Finding> {
     const PART: &str = "replica";
-    let Some(url) = replica else { return Ok(Finding::ok(PART, "not used: DATABASE_READ_URL is not set, so the primary serves reads too")) };
     let replica = match Node::new(url) {
         Ok(node) => node,
         Err(error) => return Ok(Finding::wrong(PART, format!("DATABASE_READ_URL cannot be understood: {error:#}"), URL_FORM)),

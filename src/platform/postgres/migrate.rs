@@ -61,6 +61,12 @@ pub fn known() -> anyhow::Result<Vec<String>> {
     Ok(migrations.iter().map(|migration| migration.name().to_string()).collect())
 }
 
+/// The version by which the database records a migration: `2026-11-21-000100_roles` is `20261121000100`.
+#[must_use]
+pub fn version(name: &str) -> String {
+    name.split('_').next().unwrap_or_default().replace('-', "")
+}
+
 /// Two servers that start together must not both migrate: the second one waits, and then finds nothing left to do.
 async fn with_lock<T>(url: &str, work: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let config: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;

@@ -1,4 +1,4 @@
-//! Pools of connections: one to the primary, one to the replica where there is one.
+//! Pools of connections: one to the primary, and one to each replica.
 
 use std::time::Duration;
 
@@ -70,17 +70,24 @@ impl Pool {
         (status.size, status.available, status.waiting)
     }
 
+    /// How many operations use a connection or wait for one.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        let status = self.inner.status();
+        status.size.saturating_sub(status.available) + status.waiting
+    }
+
     /// Closes the pool: whoever asks from now on is refused.
     pub fn close(&self) {
         self.inner.close();
     }
 }
 
-/// The database nodes: a primary for every write, and a replica for reads where one is configured and well.
+/// The database nodes: a primary for every write, and replicas for reads while they are well.
 #[derive(Clone)]
 pub struct Databases {
     primary: Pool,
-    replica: Option<Replica>,
+    replicas: Vec<Replica>,
 }
 
 impl Databases {
@@ -90,8 +97,9 @@ impl Databases {
     /// When an address cannot be understood.
     pub fn new(config: &DatabaseConfig) -> anyhow::Result<Self> {
         let primary = Pool::new(&config.url, config)?;
-        let replica = config.read_url.as_deref().filter(|url| !url.is_empty()).map(|url| Pool::new(url, config).map(Replica::watch)).transpose()?;
-        Ok(Self { primary, replica })
+        let given = config.read_urls.iter().filter(|url| !url.is_empty());
+        let replicas = given.map(|url| Pool::new(url, config).map(Replica::watch)).collect::<anyhow::Result<_>>()?;
+        Ok(Self { primary, replicas })
     }
 
     /// Where writes go, and reads that must see them.
@@ -100,24 +108,22 @@ impl Databases {
         &self.primary
     }
 
-    /// Where reads go: the replica while it is well, else the primary.
+    /// Where reads go: the least busy of the replicas that are well, else the primary.
     #[must_use]
     pub fn reader(&self) -> &Pool {
-        self.replica.as_ref().and_then(Replica::pool).unwrap_or(&self.primary)
+        self.replicas.iter().filter_map(Replica::pool).min_by_key(|pool| pool.in_use()).unwrap_or(&self.primary)
     }
 
-    /// The replica, where one is configured.
+    /// The replicas.
     #[must_use]
-    pub const fn replica(&self) -> Option<&Replica> {
-        self.replica.as_ref()
+    pub fn replicas(&self) -> &[Replica] {
+        &self.replicas
     }
 
     /// Closes every pool.
     pub fn close(&self) {
         self.primary.close();
-        if let Some(replica) = &self.replica {
-            replica.close();
-        }
+        self.replicas.iter().for_each(Replica::close);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::platform::postgres::migrate::version;
 use crate::platform::postgres::safety::{self, Step};
 
 /// The versions of all migrations, as the database records them.
@@ -16,11 +17,6 @@ pub fn indexes(done: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
         apply(up, &mut indexes);
     }
     Ok(indexes)
-}
-
-/// `2026-11-21-000100_roles` is recorded as `20261121000100`.
-fn version(folder: &str) -> String {
-    folder.split('_').next().unwrap_or_default().replace('-', "")
 }
 
 fn apply(sql: &str, indexes: &mut BTreeSet<String>) {
