@@ -2,9 +2,9 @@
 //!
 //! - POST takes a JSON object, GET takes the query of the address; a mutation by GET is 405. A GET that asks for an upgrade becomes a socket.
 //! - Statuses say what happened: 400 for what cannot be read, 422 for a document that is not valid, 401, 403, 429, 503 and so on for a request that
-//!   is refused as a whole. Once there is data, the status is 200 and single failures stand in `errors`.
-//! - Answers are `application/graphql-response+json`. For clients that do not name that type, an answer with status 200 is `application/json`;
-//!   any other keeps the GraphQL type, which tells such clients that it comes from this server and not from something in between.
+//!   is refused as a whole. Once there is data, the status is 200 and single failures stand in `errors`. Clients that prefer `application/json`
+//!   read errors from answers with status 200 alone, so that a document that cannot be read or is not valid is 200 for them, as the specification says.
+//! - Answers are of the type that `Accept` prefers, `application/graphql-response+json` or `application/json`; the latter where none is named.
 //! - A body is JSON and at most as long as configured, and is not read further once it is longer.
 
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ pub async fn get(
         let caller = caller(&headers, Arc::clone(&request_id), ip).map_err(|error| Reply::refusal(&error, &request_id))?;
         let request = GraphqlRequest::from_uri(&uri).map_err(|error| malformed(&error, &request_id))?;
         note_operation(request.operation_name.as_deref());
-        Ok(pipeline::run(&app, &caller, request, Carries::Queries).await)
+        Ok(told(pipeline::run(&app, &caller, request, Carries::Queries).await, media))
     };
     write(answered.await.unwrap_or_else(|refusal| refusal), media)
 }
@@ -77,7 +77,7 @@ pub async fn post(
         let body = read(&headers, body, app.config.http.body_limit, &request_id).await?;
         let request = GraphqlRequest::from_body(&body).map_err(|error| malformed(&error, &request_id))?;
         note_operation(request.operation_name.as_deref());
-        Ok(pipeline::run(&app, &caller, request, Carries::All).await)
+        Ok(told(pipeline::run(&app, &caller, request, Carries::All).await, media))
     };
     write(answered.await.unwrap_or_else(|refusal| refusal), media)
 }
@@ -90,16 +90,23 @@ pub async fn other_method(Extension(RequestId(request_id)): Extension<RequestId>
     response
 }
 
+/// The reply to a request whose document was looked at, with the status that a client of this type expects.
+fn told(reply: Reply, media: Media) -> Reply {
+    match reply.status {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if media == Media::Json => Reply { status: StatusCode::OK, ..reply },
+        _ => reply,
+    }
+}
+
 /// A reply as an HTTP response.
 #[must_use]
 pub fn write(reply: Reply, accepted: Media) -> Response {
-    let media = if reply.status == StatusCode::OK { accepted } else { Media::GraphqlResponse };
     let status = reply.status;
     let retry_after = reply.body.errors.iter().filter_map(super::errors::ErrorBody::retry_after_seconds).max();
     let code = reply.code();
     let mut response = (status, serde_json::to_vec(&reply.body).unwrap_or_default()).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, media.content_type());
+    headers.insert(header::CONTENT_TYPE, accepted.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     if status == StatusCode::UNAUTHORIZED {
