@@ -3,9 +3,16 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod crowd;
+pub mod schema;
 pub mod servers;
 pub mod statements;
 pub mod world;
 
 pub use app::TestApp;
 pub use client::Client;
+
+/// The identifier of a noun's object.
+pub fn identifier(noun: &str, id: uuid::Uuid) -> String {
+    payaid::base::id::AnyId { prefix: noun.to_owned(), uuid: id }.to_string()
+}

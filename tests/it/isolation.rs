@@ -4,14 +4,13 @@
 //! the two answers, data and errors, must be equal but for the identifier itself. Given A's own, the answer must be another one, or the walk would
 //! prove nothing. What B has must be the same afterwards, byte for byte.
 
-mod schema;
 mod walk;
 
 use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::harness::schema::Schema;
 use crate::harness::world::populate;
-use schema::Schema;
 use walk::Walk;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +19,7 @@ async fn a_foreign_identifier_answers_like_a_random_one() {
     let (a, b) = (app.sign_up("A", "owner@a.example").await, app.sign_up("B", "owner@b.example").await);
     let foreign = populate(&b, "b").await;
     let before = walk::rows_of(&app, &foreign["organization"]).await;
-    let schema = Schema::read(&payaid::features::build().sdl());
+    let schema = Schema::served();
     let mut walk = Walk::new(&a, &schema, &foreign);
     for root in schema.roots() {
         walk.root(root).await;
@@ -37,7 +36,7 @@ async fn no_list_shows_a_word_of_another_tenant() {
     let (a, b) = (app.sign_up("A", "owner@a.example").await, app.sign_up("Canary", "canary@b.example").await);
     populate(&b, "canary").await;
     populate(&a, "own").await;
-    let schema = Schema::read(&payaid::features::build().sdl());
+    let schema = Schema::served();
     let mut lists = 0;
     for root in schema.roots().filter(|root| !root.mutation && root.required_args().is_empty()) {
         let query = format!("{{ {} {} }}", root.name, schema.selection(&root.returns, 4));

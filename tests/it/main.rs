@@ -9,6 +9,7 @@ mod bad_input;
 mod catalog;
 mod commands;
 mod containers;
+mod coverage;
 mod dashboard;
 mod deals;
 mod harness;

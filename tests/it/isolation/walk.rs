@@ -3,7 +3,7 @@
 use payaid::base::id::AnyId;
 use serde_json::{Map, Value, json};
 
-use super::schema::{Argument, Root, Schema};
+use crate::harness::schema::{Argument, Root, Schema};
 use crate::harness::world::{World, populate};
 use crate::harness::{Client, TestApp};
 
@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
 
     fn sample(&self, argument: &Argument, own: &World, version: &Value, root: &Root) -> Value {
         if let Some(first) = self.schema.enums.get(&argument.of) {
-            return json!({"$enum": first});
+            return json!({"$enum": first[0]});
         }
         match (argument.of.as_str(), argument.name.as_str()) {
             ("ID", name) => own.get(noun_of(name, root)).map_or(json!("contact_00000000000000000000000000"), |id| json!(id)),
@@ -205,14 +205,7 @@ fn indifferent(root: &Root, way: &Way) -> bool {
 fn random_like(id: &str) -> String {
     let any = AnyId::parse(id).unwrap();
     let random = uuid::Uuid::from_u128(any.uuid.as_u128() ^ 0x00ff_00ff_00ff_00ff);
-    let mut text = payaid::base::Id::<Anything>::new(random).to_string();
-    text.replace_range(..text.find('_').unwrap(), &any.prefix);
-    text
-}
-
-struct Anything;
-impl payaid::base::Noun for Anything {
-    const PREFIX: &'static str = "anything";
+    crate::harness::identifier(&any.prefix, random)
 }
 
 /// A value in GraphQL's own notation.

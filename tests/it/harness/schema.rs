@@ -1,4 +1,4 @@
-//! The schema as the walk needs it: root fields, what they take and what can be selected of what they return.
+//! The schema as the walks need it: types, fields, what they take and what can be selected of what they return.
 
 use std::collections::BTreeMap;
 
@@ -27,20 +27,32 @@ impl Root {
     }
 }
 
-#[derive(Debug)]
-struct Field {
-    name: String,
-    of: String,
-    needs_arguments: bool,
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub name: String,
+    pub of: String,
+    pub list: bool,
+    pub nullable: bool,
+    pub arguments: Vec<Argument>,
+}
+
+impl Field {
+    pub fn takes(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|known| known.name == argument)
+    }
+
+    fn needs_arguments(&self) -> bool {
+        self.arguments.iter().any(|argument| argument.required)
+    }
 }
 
 #[derive(Debug, Default)]
 pub struct Schema {
     roots: Vec<Root>,
-    objects: BTreeMap<String, Vec<Field>>,
-    interfaces: BTreeMap<String, Vec<String>>,
+    pub objects: BTreeMap<String, Vec<Field>>,
+    pub interfaces: BTreeMap<String, Vec<String>>,
     pub inputs: BTreeMap<String, Vec<Argument>>,
-    pub enums: BTreeMap<String, String>,
+    pub enums: BTreeMap<String, Vec<String>>,
 }
 
 fn base(of: &Type) -> (String, bool) {
@@ -70,12 +82,10 @@ impl Schema {
                             returns: base(&field.ty.node).0,
                         }));
                     }
-                    let needs =
-                        |field: &async_graphql::parser::types::FieldDefinition| field.arguments.iter().any(|a| Self::argument(&a.node).required);
-                    let fields = fields.iter().map(|field| Field {
-                        name: field.name.node.to_string(),
-                        of: base(&field.ty.node).0,
-                        needs_arguments: needs(field),
+                    let fields = fields.iter().map(|field| {
+                        let (of, list) = base(&field.ty.node);
+                        let arguments = field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect();
+                        Field { name: field.name.node.to_string(), of, list, nullable: field.ty.node.nullable, arguments }
                     });
                     schema.objects.insert(name, fields.collect());
                 }
@@ -83,7 +93,7 @@ impl Schema {
                     schema.inputs.insert(name, input.fields.iter().map(|field| Self::argument(&field.node)).collect());
                 }
                 TypeKind::Enum(values) => {
-                    schema.enums.insert(name, values.values[0].node.value.node.to_string());
+                    schema.enums.insert(name, values.values.iter().map(|value| value.node.value.node.to_string()).collect());
                 }
                 _ => {}
             }
@@ -95,6 +105,16 @@ impl Schema {
         let (of, list) = base(&definition.ty.node);
         let required = !definition.ty.node.nullable && definition.default_value.is_none();
         Argument { name: definition.name.node.to_string(), of, list, required }
+    }
+
+    /// The schema that is served.
+    pub fn served() -> Self {
+        Self::read(&payaid::features::build().sdl())
+    }
+
+    /// Whether nothing can be selected below it.
+    pub fn is_leaf(&self, of: &str) -> bool {
+        !self.objects.contains_key(of) && !self.interfaces.contains_key(of)
     }
 
     pub fn roots(&self) -> impl Iterator<Item = &Root> {
@@ -109,8 +129,8 @@ impl Schema {
         }
         let Some(fields) = self.objects.get(of) else { return String::new() };
         let mut parts = vec!["__typename".to_owned()];
-        for field in fields.iter().filter(|field| !field.needs_arguments) {
-            let leaf = !self.objects.contains_key(&field.of) && !self.interfaces.contains_key(&field.of);
+        for field in fields.iter().filter(|field| !field.needs_arguments()) {
+            let leaf = self.is_leaf(&field.of);
             if leaf {
                 parts.push(field.name.clone());
             } else if depth > 1 && field.name != "edges" {

@@ -1,0 +1,178 @@
+//! No N+1 anywhere: for every field that has a list above it, and every action on many rows, as many statements for a hundred parents as for one.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::ways::{least, under_lists, ways};
+use crate::harness::crowd::fill;
+use crate::harness::schema::{Field, Schema};
+use crate::harness::statements::Recorder;
+use crate::harness::{Client, TestApp};
+
+const SIZES: [usize; 3] = [1, 10, 100];
+
+/// Types of which there never are a hundred in an answer, with the reason. Their fields are asked for all the same.
+const FEW: &[(&str, &str)] = &[
+    ("ContactStageFigures", "as many as there are stages of contacts"),
+    ("WonMonthFigures", "as many as the period has months"),
+    ("PipelineStageFigures", "an entry for a stage, but sums for currencies"),
+];
+
+/// Fields that are empty in a crowd, with the reason.
+const EMPTY: &[(&str, &str)] = &[
+    ("Member.removedAt", "removed members are listed only when asked for"),
+    ("PageInfo.startCursor", "no row without a cursor is selected with it"),
+];
+
+/// What a field came to for one size.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// How many objects the field was asked of.
+    pub parents: usize,
+    /// Whether any of them had something there.
+    pub filled: bool,
+    /// The statements of the whole operation.
+    pub statements: Vec<String>,
+}
+
+/// What is wrong with what a field came to at the three sizes.
+pub fn judge(of: &str, field: &str, found: &[Found]) -> Option<String> {
+    let shown = format!("{of}.{field}");
+    let counts: Vec<usize> = found.iter().map(|found| found.statements.len()).collect();
+    let parents: Vec<usize> = found.iter().map(|found| found.parents).collect();
+    if counts.iter().any(|count| *count != counts[0]) {
+        let most = found.iter().max_by_key(|found| found.statements.len()).map(|found| found.statements.iter().take(12).collect::<Vec<_>>());
+        return Some(format!("{shown}: {counts:?} statements for {parents:?} parents: {most:#?}"));
+    }
+    let enough = parents.iter().zip(SIZES).all(|(parents, size)| *parents >= size);
+    if !enough && !FEW.iter().any(|(few, _)| *few == of) {
+        return Some(format!("{shown}: {parents:?} parents are too few to tell"));
+    }
+    if !found.iter().any(|found| found.filled) && !EMPTY.iter().any(|(empty, _)| *empty == shown) {
+        return Some(format!("{shown}: always empty, so nothing was told"));
+    }
+    None
+}
+
+/// An organization with as many of everything as its size says, on a server of its own, so that its statements are its own.
+struct Crowd {
+    app: TestApp,
+    owner: Client,
+    size: usize,
+}
+
+impl Crowd {
+    async fn gather(size: usize) -> Self {
+        let app = TestApp::start().await;
+        let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+        fill(&app, &owner, size).await;
+        Self { app, owner, size }
+    }
+
+    /// The identifiers of a type's objects.
+    async fn ids(&self, noun: &str) -> Vec<String> {
+        let sql = "SELECT crowd_id(o.id, $1, g)::text FROM organizations o, generate_series(1, $2) g WHERE o.name = 'Sharma'";
+        let rows = self.app.superuser().await.query(sql, &[&noun, &i32::try_from(self.size).unwrap()]).await.unwrap();
+        rows.iter().map(|row| crate::harness::identifier(noun, row.get::<_, String>(0).parse().unwrap())).collect()
+    }
+
+    async fn record(&self, operation: &str, variables: Value) -> (Value, Vec<String>) {
+        let recorder = Recorder::start(&self.app).await;
+        let data = self.owner.data(operation, variables).await;
+        (data, recorder.finish())
+    }
+
+    /// Asks for every field below a list, one after another.
+    async fn walk(self) -> BTreeMap<(String, String), Found> {
+        let schema = Schema::served();
+        let mut all = BTreeMap::new();
+        for (of, way) in under_lists(&schema) {
+            let ids = self.ids(&of.to_lowercase()).await;
+            for field in &schema.objects[&of] {
+                let operation = way.operation(&least(&schema, field));
+                let (data, statements) = self.record(&operation, json!({"first": self.size, "ids": ids})).await;
+                let ends = way.ends(&data);
+                let filled = ends.iter().any(|end| is_filled(&end[&field.name]));
+                all.insert((of.clone(), field.name.clone()), Found { parents: ends.len(), filled, statements });
+            }
+        }
+        all
+    }
+}
+
+fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) if fields.contains_key("nodes") => is_filled(&fields["nodes"]),
+        _ => true,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_field_costs_more_statements_for_more_parents() {
+    let crowds = futures_util::future::join_all(SIZES.map(|size| async move { tokio::spawn(Crowd::gather(size).await.walk()).await.unwrap() })).await;
+    let schema = Schema::served();
+    // What never stands below a list, such as the pages of root fields, is there once in an answer.
+    let somehow = ways(&schema, &|_, field| field.name != "node", false);
+    let unreached: Vec<_> = schema.objects.keys().filter(|of| !somehow.contains_key(*of) && !of_a_mutation(of)).collect();
+    assert!(unreached.is_empty(), "no way leads to {unreached:?}");
+    let mut wrong = Vec::new();
+    for (of, field) in crowds[0].keys() {
+        let found: Vec<Found> = crowds.iter().map(|crowd| crowd[&(of.clone(), field.clone())].clone()).collect();
+        wrong.extend(judge(of, field, &found));
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), crowds[0].len(), wrong.join("\n"));
+    assert!(crowds[0].len() > 150, "only {} fields", crowds[0].len());
+}
+
+fn of_a_mutation(of: &str) -> bool {
+    matches!(of, "Query" | "Mutation" | "UserError") || of.ends_with("Payload")
+}
+
+/// What is done to a hundred rows at once takes as many statements as for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_action_on_many_costs_more_statements_for_more_rows() {
+    let crowds = futures_util::future::join_all(SIZES.map(Crowd::gather)).await;
+    let mut actions: Vec<_> = Schema::served().roots().filter(|root| root.mutation && root.name.contains("Bulk")).cloned().collect();
+    actions.sort_by_key(|root| root.name.ends_with("Delete"));
+    assert!(actions.len() >= 10, "{actions:?}");
+    for root in actions {
+        let noun = root.name.split("Bulk").next().unwrap();
+        let change = match (noun, root.name.ends_with("Update")) {
+            (_, false) => json!({}),
+            ("task" | "deal", true) => json!({"title": "Other"}),
+            ("activity", true) => json!({"subject": "Other"}),
+            (_, true) => json!({"notes": "Other"}),
+        };
+        let mut counts = Vec::new();
+        for crowd in &crowds {
+            let ids = crowd.ids(if noun == "deal" { "WONdeal" } else { noun }).await;
+            let ids: Vec<_> = ids.iter().map(|id| id.replace("WONdeal", "deal")).collect();
+            let mut input = json!({"ids": ids});
+            if root.name.ends_with("Update") {
+                input["changes"] = change.clone();
+            }
+            let select = if root.name.ends_with("Update") { "__typename" } else { "deletedIds" };
+            let type_name = &root.arguments[0].of;
+            let operation = format!("mutation($input: {type_name}!) {{ {}(input: $input) {{ {select} userErrors {{ message }} }} }}", root.name);
+            let (data, statements) = crowd.record(&operation, json!({"input": input})).await;
+            assert_eq!(data[&root.name]["userErrors"], json!([]), "{} of {}: {data} {counts:?}", root.name, crowd.size);
+            counts.push(statements.len());
+        }
+        assert_eq!(counts, [counts[0]; 3], "{}", root.name);
+    }
+}
+
+/// The walk's judge finds what it is there to find.
+#[test]
+fn a_field_that_reads_once_for_each_parent_is_found() {
+    let found = |parents: usize, statements: usize, filled| Found { parents, filled, statements: vec![String::new(); statements] };
+    let well = [found(1, 2, true), found(10, 2, true), found(100, 2, true)];
+    assert_eq!(judge("Contact", "company", &well), None);
+    let one_each = [found(1, 2, true), found(10, 11, true), found(100, 101, true)];
+    assert!(judge("Contact", "company", &one_each).unwrap().contains("[2, 11, 101] statements"));
+    assert!(judge("Contact", "company", &[found(1, 2, true), found(10, 2, true), found(11, 2, true)]).unwrap().contains("too few"));
+    assert!(judge("Contact", "company", &[found(1, 2, false), found(10, 2, false), found(100, 2, false)]).unwrap().contains("empty"));
+}

@@ -1,0 +1,64 @@
+//! Many of everything in an organization, past the API: as many rows of every noun as a test asks for, with nothing left empty.
+
+use payaid::base::id::AnyId;
+
+use crate::harness::{Client, TestApp};
+
+/// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, invitations and audit entries, each
+/// related to all it can be related to; the owner is also a viewer in as many other organizations.
+pub async fn fill(app: &TestApp, owner: &Client, count: usize) {
+    let viewer = owner.query("{ viewer { organization { id } } }").await;
+    let organization = AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid.to_string();
+    let sql = FILL.replace("$o", &format!("'{organization}'::uuid")).replace("$n", &count.to_string());
+    app.superuser().await.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+}
+
+/// Each id follows from the organization, the noun and a number, so that rows can refer to each other.
+const FILL: &str = "
+CREATE OR REPLACE FUNCTION crowd_id(o uuid, noun text, g integer) RETURNS uuid LANGUAGE sql AS $$ SELECT md5(o::text || noun || g)::uuid $$;
+DELETE FROM pipeline_stages WHERE organization_id = $o;
+DELETE FROM pipelines WHERE organization_id = $o;
+INSERT INTO users (id, email, name, password_hash, created_at, updated_at)
+  SELECT crowd_id($o, 'user', g), g || '@' || left($o::text, 13) || '.example', 'Member ' || g, '-', now(), now() FROM generate_series(1, $n) g;
+INSERT INTO memberships (organization_id, id, user_id, role, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'member', g), crowd_id($o, 'user', g), 'SALES', now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO organizations (id, name, gstin, state_code, created_at, updated_at)
+  SELECT crowd_id($o, 'organization', g), 'Organization ' || g, 'GSTIN', '27', now(), now() FROM generate_series(1, $n) g;
+INSERT INTO memberships (organization_id, id, user_id, role, created_at, updated_at)
+  SELECT crowd_id($o, 'organization', g), crowd_id($o, 'place', g), (SELECT user_id FROM memberships WHERE organization_id = $o AND role = 'OWNER'),
+    'VIEWER', now(), now() FROM generate_series(1, $n) g;
+INSERT INTO companies (organization_id, id, name, gstin, state_code, industry, email, phone, website, addresses, notes, owner_id, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'company', g), 'Company ' || g, 'GSTIN' || g, '27', 'Textiles', 'a@b.example', '+919876543210', 'https://b.example',
+    '[{\"label\": \"Office\", \"line1\": \"1 Road\", \"line2\": \"Area\", \"city\": \"Pune\", \"state_code\": \"27\", \"pin\": \"411001\", \"country\": \"IN\"}]',
+    'n', crowd_id($o, 'user', g), now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO contacts (organization_id, id, name, email, phone, company_id, city, state_code, stage, status, source, tags, owner_id, notes, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'contact', g), 'Contact ' || g, g || '@c.example', '+919876543210', crowd_id($o, 'company', g), 'Pune', '27', 'LEAD', 'ACTIVE',
+    'WEBSITE', '{tag}', crowd_id($o, 'user', g), 'n', now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO pipelines (organization_id, id, name, is_default, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'pipeline', g), 'Pipeline ' || g, g = 1, now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO pipeline_stages (organization_id, id, pipeline_id, name, position, kind, probability, created_at, updated_at)
+  SELECT $o, crowd_id($o, kind, g), crowd_id($o, 'pipeline', g), kind, position, kind, position * 50, now(), now()
+  FROM generate_series(1, $n) g, (VALUES ('OPEN', 0), ('WON', 1), ('LOST', 2)) kinds (kind, position);
+INSERT INTO deals (organization_id, id, title, pipeline_id, stage_id, status, contact_id, company_id, owner_id, value_minor, currency, probability,
+    expected_close, closed_at, closed_reason, notes, created_at, updated_at)
+  SELECT $o, crowd_id($o, kind || 'deal', g), 'Deal ' || g, crowd_id($o, 'pipeline', g), crowd_id($o, kind, g), kind, crowd_id($o, 'contact', g),
+    crowd_id($o, 'company', g), crowd_id($o, 'user', g), 100000, 'INR', 50, current_date, CASE kind WHEN 'WON' THEN now() END, 'Price', 'n',
+    now() - g * interval '1 minute' - CASE kind WHEN 'OPEN' THEN interval '1 year' ELSE interval '0' END, now()
+  FROM generate_series(1, $n) g, (VALUES ('OPEN'), ('WON')) kinds (kind);
+INSERT INTO deal_stage_changes (organization_id, id, deal_id, from_stage_id, to_stage_id, actor_id, at)
+  SELECT $o, crowd_id($o, 'change', g), crowd_id($o, 'WONdeal', g), crowd_id($o, 'OPEN', g), crowd_id($o, 'WON', g), crowd_id($o, 'user', g), now()
+  FROM generate_series(1, $n) g;
+INSERT INTO tasks (organization_id, id, title, description, status, priority, assignee_id, contact_id, deal_id, due_at, completed_at, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'task', g), 'Task ' || g, 'd', 'DONE', 'NORMAL', crowd_id($o, 'user', g), crowd_id($o, 'contact', g),
+    crowd_id($o, 'WONdeal', g), now(), now(), now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO activities (organization_id, id, kind, subject, body, occurred_at, duration_minutes, contact_id, deal_id, author_id, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'activity', g), 'NOTE', 'Activity ' || g, 'b', now() - g * interval '1 minute', 5, crowd_id($o, 'contact', g),
+    crowd_id($o, 'WONdeal', g), crowd_id($o, 'user', g), now(), now() FROM generate_series(1, $n) g;
+INSERT INTO invitations (organization_id, id, email, role, token_hash, invited_by, expires_at, accepted_at, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'invitation', g), g || '@i.example', 'VIEWER', $o::text || g, crowd_id($o, 'user', g), now() + interval '1 day', now(), now(), now()
+  FROM generate_series(1, $n) g;
+INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, before, after, request_id)
+  SELECT $o, crowd_id($o, 'audit', g), now() + g * interval '1 minute', crowd_id($o, 'user', g), 'contact.update', 'contact', crowd_id($o, 'contact', g),
+    '{\"name\": \"A\"}', '{\"name\": \"B\"}', 'r' FROM generate_series(1, $n) g;
+ANALYZE;
+";
