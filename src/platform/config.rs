@@ -12,10 +12,10 @@ use crate::base::network::Network;
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
     /// The primary, as `postgres://payaid_server@host/payaid`; the login must not be a superuser.
-    #[arg(id = "database-url", long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(id = "database-url", long = "database-url", value_name = "DATABASE_URL", env = "DATABASE_URL", hide_env_values = true)]
     pub url: String,
     /// A replica to read from; without one, the primary serves reads too.
-    #[arg(id = "database-read-url", long = "database-read-url", env = "DATABASE_READ_URL", hide_env_values = true)]
+    #[arg(id = "database-read-url", long = "database-read-url", value_name = "DATABASE_READ_URL", env = "DATABASE_READ_URL", hide_env_values = true)]
     pub read_url: Option<String>,
     /// Connections kept to each node.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8)]
@@ -150,7 +150,7 @@ impl HttpConfig {
 #[derive(Debug, Clone, Default, Args)]
 pub struct RedisConfig {
     /// Redis, shared by several servers for their limits; without it each server counts for itself.
-    #[arg(id = "redis-url", long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
+    #[arg(id = "redis-url", long = "redis-url", value_name = "REDIS_URL", env = "REDIS_URL", hide_env_values = true)]
     pub url: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use bb8_redis::RedisConnectionManager;
 use bb8_redis::bb8;
 
@@ -30,7 +31,7 @@ impl Redis {
     /// When the address cannot be understood.
     pub fn new(config: &RedisConfig) -> anyhow::Result<Option<Self>> {
         let Some(url) = config.url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
-        let manager = RedisConnectionManager::new(url)?;
+        let manager = RedisConnectionManager::new(url).context("REDIS_URL")?;
         // A connection is checked by the command that is sent over it, so the extra PING of each checkout is left out.
         let builder = bb8::Pool::builder().max_size(8).connection_timeout(ANSWER_WITHIN).test_on_check_out(false).retry_connection(false);
         Ok(Some(Self { pool: builder.build_unchecked(manager) }))

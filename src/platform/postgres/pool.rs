@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
@@ -89,8 +90,9 @@ impl Databases {
     /// # Errors
     /// When an address cannot be understood.
     pub fn new(config: &DatabaseConfig) -> anyhow::Result<Self> {
-        let primary = Pool::new(&config.url, config)?;
-        let replica = config.read_url.as_deref().filter(|url| !url.is_empty()).map(|url| Pool::new(url, config).map(Replica::watch)).transpose()?;
+        let primary = Pool::new(&config.url, config).context("DATABASE_URL")?;
+        let replica = config.read_url.as_deref().filter(|url| !url.is_empty());
+        let replica = replica.map(|url| Pool::new(url, config).map(Replica::watch)).transpose().context("DATABASE_READ_URL")?;
         Ok(Self { primary, replica })
     }
 
@@ -123,7 +125,6 @@ impl Databases {
 
 /// An address with the session settings that every connection of the server has.
 fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio_postgres::Config> {
-    use anyhow::Context;
     let mut parsed: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;
     let options = format!(
         "-c role={SERVER_ROLE} -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
