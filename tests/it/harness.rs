@@ -3,6 +3,7 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod process;
 pub mod servers;
 pub mod statements;
 pub mod world;
