@@ -123,6 +123,10 @@ pub struct HttpConfig {
     /// Whether `Strict-Transport-Security` is sent: switch it off only where there is no TLS in front.
     #[arg(long, env = "HSTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub hsts: bool,
+    /// How often the client of a WebSocket is asked whether it is still there. One that was silent for twice as long is gone. Less than the idle
+    /// timeout of what stands in between.
+    #[arg(long, env = "SOCKET_PING_INTERVAL", default_value = "25s", value_parser = duration)]
+    pub socket_ping_interval: Duration,
     /// Whether the explorer is served at `/graphiql`.
     #[arg(long, env = "EXPLORER", default_value_t = true, action = clap::ArgAction::Set)]
     pub explorer: bool,
@@ -141,6 +145,7 @@ impl HttpConfig {
             shutdown_grace: Duration::ZERO,
             trusted_proxies: Vec::new(),
             hsts: false,
+            socket_ping_interval: Duration::from_secs(25),
             explorer: true,
         }
     }
