@@ -6,6 +6,7 @@ pub mod clock;
 pub mod process;
 pub mod servers;
 pub mod statements;
+pub mod waiting;
 pub mod world;
 
 pub use app::TestApp;

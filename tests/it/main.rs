@@ -19,4 +19,6 @@ mod processes;
 mod reading;
 mod replica;
 mod search;
+mod timeouts;
+mod websocket;
 mod writing;

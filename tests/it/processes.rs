@@ -9,8 +9,9 @@ use payaid::platform::cluster::postgres::SUPERUSER;
 use serde_json::{Value, json};
 
 use crate::harness::app::PASSWORD;
-use crate::harness::process::{Folder, Payaid, processes_naming, until};
+use crate::harness::process::{Folder, Payaid, processes_naming};
 use crate::harness::servers::{execute, shared};
+use crate::harness::waiting::{until, until_blocked};
 use crate::harness::{Client, TestApp};
 
 const CONTACTS: &str = "{ contacts { totalCount } }";
@@ -164,8 +165,7 @@ async fn serve_is_ready_and_finishes_what_it_has_begun() {
     held.batch_execute("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let asked = tokio::spawn(async move { owner.query(CONTACTS).await });
     let watching = app.superuser().await;
-    let waiting = async || waits_for_a_lock(&watching).await;
-    until("the operation waits", waiting).await;
+    until_blocked(&watching, 1).await;
     server.signal(Signal::SIGTERM);
     server.says("asked to stop").await;
     until("it accepts nothing more", async || tokio::net::TcpStream::connect(address.trim_start_matches("http://")).await.is_err()).await;
@@ -175,12 +175,6 @@ async fn serve_is_ready_and_finishes_what_it_has_begun() {
     let ended = server.end().await;
     assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
     assert!(ended.stdout.lines().last().unwrap().contains("\"stopped\""), "{ended:?}");
-}
-
-/// Whether a session of this database waits for a lock.
-async fn waits_for_a_lock(db: &tokio_postgres::Client) -> bool {
-    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
-    db.query_one(waiting, &[]).await.unwrap().get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,17 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-/// Longer than anything takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(90);
-
-/// Waits for a condition; `what` says what did not come.
-pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !done().await {
-        assert!(begun.elapsed() < LIMIT, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+use crate::harness::waiting::LIMIT;
 
 /// A running `payaid`; killed when it is dropped.
 pub struct Payaid {
