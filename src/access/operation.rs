@@ -259,7 +259,7 @@ impl Operation {
 /// Runs work in one transaction on `pool` under the given settings, in a task of its own, so that a caller who leaves cannot cut it.
 ///
 /// # Errors
-/// What the work or committing failed with.
+/// What the work or committing failed with. Of what may be tried again, the message says that nothing was changed.
 pub async fn write_as<T, F, Fut>(pool: &Pool, settings: &Settings, work: F) -> Result<T>
 where
     T: Send + 'static,
@@ -268,11 +268,19 @@ where
 {
     let db = Transaction::new(pool.clone(), Access::Write, settings);
     let task = async move {
-        let outcome = work(db.clone()).await?;
+        let outcome = work(db.clone()).await.map_err(undone)?;
         db.commit().await?;
         Ok(outcome)
     };
     tokio::spawn(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
+}
+
+/// An error of a transaction that is rolled back, for a caller who wonders whether to repeat the change.
+fn undone(mut error: Error) -> Error {
+    if matches!(error.code, Code::DatabaseUnavailable | Code::Timeout) {
+        error.message.push_str(" Nothing was changed.");
+    }
+    error
 }
 
 /// The error for callers who are not signed in.

@@ -180,7 +180,7 @@ impl Error {
 
     /// The database cannot serve now.
     pub fn database_unavailable(internal: impl fmt::Display) -> Self {
-        let message = "The database cannot be reached or is busy. Nothing was changed; try again in a moment.";
+        let message = "The database cannot be reached or is busy; try again in a moment.";
         Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(Code::DatabaseUnavailable, message).because(internal) }
     }
 

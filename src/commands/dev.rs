@@ -87,8 +87,8 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     output::line("Stopping.");
-    forget_url(&args.data_dir);
     if let Some(server) = database.private {
+        forget_url(&args.data_dir);
         server.stop().await;
     }
     output::line("Stopped.");

@@ -14,7 +14,8 @@ use crate::web;
 /// Serves until the process is asked to stop.
 ///
 /// # Errors
-/// When the address is taken, the configuration cannot be understood, or the database would not hold tenants apart.
+/// When the address is taken or the configuration cannot be understood. A database that cannot be reached, or would not hold tenants apart, is said
+/// by `/readyz` and in the log: it may become well.
 pub async fn run(config: ServerConfig) -> anyhow::Result<()> {
     let listener = listen(config.http.listen).await?;
     let app = App::build(config, Arc::new(SystemClock))?;

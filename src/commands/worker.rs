@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 
 use crate::access::operation::write_as;
@@ -33,7 +34,7 @@ pub struct WorkerArgs {
 /// # Errors
 /// When the address cannot be understood, or a single round fails.
 pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    let pool = Pool::new(&args.database.url, &args.database)?;
+    let pool = Pool::new(&args.database.url, &args.database).context("DATABASE_URL")?;
     if args.once {
         let deleted = delete_expired(&pool).await.map_err(|error| anyhow::anyhow!("{error} {}", error.internal.as_deref().unwrap_or_default()))?;
         tracing::info!(deleted, "expired sessions and invitations are deleted");

@@ -12,10 +12,17 @@ use crate::base::network::Network;
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
     /// The primary, as `postgres://payaid_server@host/payaid`; the login must not be a superuser.
-    #[arg(id = "database-url", long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(id = "database-url", long = "database-url", value_name = "DATABASE_URL", env = "DATABASE_URL", hide_env_values = true)]
     pub url: String,
     /// Replicas to read from, comma separated; without one, the primary serves reads too.
-    #[arg(id = "database-read-url", long = "database-read-url", env = "DATABASE_READ_URL", hide_env_values = true, value_delimiter = ',')]
+    #[arg(
+        id = "database-read-url",
+        long = "database-read-url",
+        value_name = "DATABASE_READ_URL",
+        env = "DATABASE_READ_URL",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub read_urls: Vec<String>,
     /// Connections kept to each node.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8)]
@@ -123,6 +130,10 @@ pub struct HttpConfig {
     /// Whether `Strict-Transport-Security` is sent: switch it off only where there is no TLS in front.
     #[arg(long, env = "HSTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub hsts: bool,
+    /// How often the client of a WebSocket is asked whether it is still there. One that was silent for twice as long is gone. Less than the idle
+    /// timeout of what stands in between.
+    #[arg(long, env = "SOCKET_PING_INTERVAL", default_value = "25s", value_parser = duration)]
+    pub socket_ping_interval: Duration,
     /// Whether the explorer is served at `/graphiql`.
     #[arg(long, env = "EXPLORER", default_value_t = true, action = clap::ArgAction::Set)]
     pub explorer: bool,
@@ -141,6 +152,7 @@ impl HttpConfig {
             shutdown_grace: Duration::ZERO,
             trusted_proxies: Vec::new(),
             hsts: false,
+            socket_ping_interval: Duration::from_secs(25),
             explorer: true,
         }
     }
@@ -150,7 +162,7 @@ impl HttpConfig {
 #[derive(Debug, Clone, Default, Args)]
 pub struct RedisConfig {
     /// Redis, shared by several servers for their limits; without it each server counts for itself.
-    #[arg(id = "redis-url", long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
+    #[arg(id = "redis-url", long = "redis-url", value_name = "REDIS_URL", env = "REDIS_URL", hide_env_values = true)]
     pub url: Option<String>,
 }
 

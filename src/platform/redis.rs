@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use bb8_redis::RedisConnectionManager;
 use bb8_redis::bb8;
 
@@ -30,7 +31,7 @@ impl Redis {
     /// When the address cannot be understood.
     pub fn new(config: &RedisConfig) -> anyhow::Result<Option<Self>> {
         let Some(url) = config.url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
-        let manager = RedisConnectionManager::new(url)?;
+        let manager = RedisConnectionManager::new(url).context("REDIS_URL")?;
         // A connection is checked by the command that is sent over it, so the extra PING of each checkout is left out.
         let builder = bb8::Pool::builder().max_size(8).connection_timeout(ANSWER_WITHIN).test_on_check_out(false).retry_connection(false);
         Ok(Some(Self { pool: builder.build_unchecked(manager) }))
@@ -48,14 +49,15 @@ impl Redis {
         tokio::time::timeout(ANSWER_WITHIN, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
     }
 
-    /// Whether Redis answers.
+    /// Whether Redis answers a new connection within a second.
     ///
     /// # Errors
     /// When it does not, with the reason.
     pub async fn ping(&self) -> Result<(), Unanswered> {
         let asked = async {
-            let mut connection = self.pool.get().await.map_err(|error| Unanswered(error.to_string()))?;
-            redis::cmd("PING").query_async::<()>(&mut *connection).await.map_err(|error| Unanswered(error.to_string()))
+            // Not of the pool, which gives up sooner than is meant here.
+            let mut connection = self.pool.dedicated_connection().await.map_err(|error| Unanswered(error.to_string()))?;
+            redis::cmd("PING").query_async::<()>(&mut connection).await.map_err(|error| Unanswered(error.to_string()))
         };
         tokio::time::timeout(Duration::from_secs(1), asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
     }

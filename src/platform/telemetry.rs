@@ -1,5 +1,7 @@
 //! Logs as text or JSON on standard output, and metrics for Prometheus.
 
+use std::io::IsTerminal;
+
 use clap::ValueEnum;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -21,7 +23,7 @@ pub enum LogFormat {
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let started = match format {
-        LogFormat::Text => fmt().with_env_filter(filter).with_target(false).try_init(),
+        LogFormat::Text => fmt().with_env_filter(filter).with_target(false).with_ansi(std::io::stdout().is_terminal()).try_init(),
         LogFormat::Json => fmt().with_env_filter(filter).json().flatten_event(true).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))

@@ -111,7 +111,7 @@ pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: C
         Ok(Ok(Ok(reply))) => reply,
         Ok(Ok(Err(Refusal { status, error }))) => Reply::refusal_as(status, &error, &caller.request_id),
         Ok(Err(panic)) => Reply::refusal(&Error::internal(format!("a resolver panicked: {}", panic_message(&*panic))), &caller.request_id),
-        Err(_) => Reply::refusal(&too_slow(), &caller.request_id),
+        Err(_) => Reply::refusal(&too_slow(kind), &caller.request_id),
     };
     let labels = [("kind", kind), ("outcome", reply.outcome())];
     metrics::counter!("graphql_operations_total", &labels).increment(1);
@@ -163,8 +163,12 @@ fn unprepared(error: Error) -> Refusal {
     }
 }
 
-fn too_slow() -> Error {
-    let message = "The operation took longer than it may, and was given up. A mutation that had begun may still take effect. Ask for less at once.";
+fn too_slow(kind: &str) -> Error {
+    let message = if kind == "mutation" {
+        "The operation took longer than it may, and was given up. A change that had begun may still be made: read the object before you repeat it."
+    } else {
+        "The operation took longer than it may, and was given up. Ask for less at once."
+    };
     Error::new(Code::Timeout, message).because("an operation ran into the time limit")
 }
 

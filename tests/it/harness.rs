@@ -4,9 +4,11 @@ pub mod app;
 pub mod client;
 pub mod clock;
 pub mod crowd;
+pub mod process;
 pub mod schema;
 pub mod servers;
 pub mod statements;
+pub mod waiting;
 pub mod world;
 
 pub use app::TestApp;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payaid::base::clock::SystemClock;
+use payaid::platform::config::ServerConfig;
 use serde_json::json;
 
 use crate::harness::app::PASSWORD;
 use crate::harness::clock::HeldClock;
 use crate::harness::servers::{execute, shared};
 use crate::harness::statements::Recorder;
+use crate::harness::waiting::{LIMIT, until, until_blocked};
 use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
 
@@ -148,32 +151,24 @@ async fn creating_a_contact_takes_two_statements() {
 /// The client hangs up while its mutation waits for a lock: the mutation completes all the same, and the connection is clean.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_does_not_cut_its_mutation() {
-    let app = TestApp::start().await;
+    let patient = |config: &mut ServerConfig| (config.database.lock_timeout, config.database.statement_timeout) = (LIMIT, LIMIT);
+    let app = TestApp::with(patient, Arc::new(SystemClock)).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let world = populate(&owner, "own").await;
-    let blocker = app.superuser().await;
+    let (blocker, watching) = (app.superuser().await, app.superuser().await);
     blocker.batch_execute("BEGIN; LOCK TABLE contacts IN EXCLUSIVE MODE").await.unwrap();
     let query = "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { userErrors { code } } }";
     let input = json!({"id": world["contact"], "version": 1, "changes": {"name": "Changed"}});
     let request = owner.request(reqwest::Method::POST, &owner.url).json(&json!({"query": query, "variables": {"input": input}}));
-    assert!(request.timeout(Duration::from_millis(300)).send().await.is_err(), "the mutation should have waited");
+    let asked = tokio::spawn(request.send());
+    until_blocked(&watching, 1).await;
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
     blocker.batch_execute("COMMIT").await.unwrap();
-    let mut name = String::new();
-    for _ in 0..50 {
-        let data = owner.data("query($id: ID!) { contact(id: $id) { name } }", json!({"id": world["contact"]})).await;
-        name = data["contact"]["name"].as_str().unwrap().to_owned();
-        if name == "Changed" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(name, "Changed");
-    let idle: i64 = blocker
-        .query_one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'", &[])
-        .await
-        .unwrap()
-        .get(0);
-    assert_eq!(idle, 0);
+    let read = "query($id: ID!) { contact(id: $id) { name } }";
+    until("it is done", async || owner.data(read, json!({"id": world["contact"]})).await["contact"]["name"] == "Changed").await;
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    until("no transaction is open", async || blocker.query_one(open, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
 }
 
 /// Each field of a mutation sees what the one before it wrote, and one that fails does not undo the others.
@@ -195,8 +190,7 @@ async fn the_fields_of_a_mutation_follow_each_other() {
 /// The database refuses connections for a while: errors say so, nothing hangs, and the server is well by itself afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_and_comes_back() {
-    let app =
-        TestApp::with(|config| config.database.pool_wait = Duration::from_millis(500), std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
+    let app = TestApp::with(|config| config.database.pool_wait = Duration::from_millis(500), Arc::new(SystemClock)).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let admin = shared().await.primary.url("postgres", "postgres");
     execute(&admin, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", app.database)).await;

@@ -99,6 +99,8 @@ fn why_not(reason: &str) -> (String, String) {
     let has = |part: &str| reason.contains(part);
     let advice = if has("role") && has("payaid_server") && (has("does not exist") || has("invalid value")) {
         "the migrations make the role payaid_server: run `payaid migrate` with DATABASE_DIRECT_URL"
+    } else if has("bypasses row level security") {
+        "do as it says, else tenants are not held apart; until then the server refuses every operation"
     } else if has("permission denied to set role") {
         "the login must be a member of the server's role: GRANT payaid_server TO the login"
     } else if has("password authentication failed") || has("no password supplied") {
@@ -111,19 +113,15 @@ fn why_not(reason: &str) -> (String, String) {
     (format!("cannot be reached: {reason}"), advice.to_owned())
 }
 
+/// That payaid_server is no superuser and bypasses nothing is seen to by the pool, which else gives no connection.
 async fn roles(primary: &Node) -> anyhow::Result<Finding> {
     const PART: &str = "roles";
     let question = "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user), \
-        coalesce((SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = 'payaid_server'), true), \
         (SELECT count(*) FROM pg_class WHERE relowner = 'payaid_server'::regrole) + (SELECT count(*) FROM pg_proc WHERE proowner = 'payaid_server'::regrole), \
         (SELECT count(*) FROM pg_auth_members WHERE member = 'payaid_server'::regrole), \
         coalesce((SELECT NOT rolcanlogin AND NOT rolsuper AND NOT rolbypassrls FROM pg_roles WHERE rolname = 'payaid_owner'), false)";
-    let rows = primary.ask::<(Bool, Bool, BigInt, BigInt, Bool), (bool, bool, i64, i64, bool)>(question).await?;
-    let (powerful_login, powerful, owns, member_of, owner) = rows.into_iter().next().context("no answer")?;
-    if powerful {
-        let advice = "ALTER ROLE payaid_server NOSUPERUSER NOBYPASSRLS: else tenants are not held apart";
-        return Ok(Finding::wrong(PART, "payaid_server is a superuser or bypasses row level security", advice));
-    }
+    let rows = primary.ask::<(Bool, BigInt, BigInt, Bool), (bool, i64, i64, bool)>(question).await?;
+    let (powerful_login, owns, member_of, owner) = rows.into_iter().next().context("no answer")?;
     if owns > 0 {
         let advice = "REASSIGN OWNED BY payaid_server TO payaid_owner: who owns a table can switch its policies off";
         return Ok(Finding::wrong(PART, format!("payaid_server owns {owns} objects"), advice));
@@ -186,7 +184,7 @@ async fn indexes(primary: &Node) -> anyhow::Result<Finding> {
 
 async fn policies(primary: &Node) -> anyhow::Result<Finding> {
     const PART: &str = "row level security";
-    let question = "SELECT relname::text, relrowsecurity AND relforcerowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid) \
+    let question = "SELECT relname::text, relrowsecurity AND relforcerowsecurity \
         FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> '__diesel_schema_migrations'";
     let tables = primary.ask::<(Text, Bool), (String, bool)>(question).await?;
     let open: Vec<_> = tables.iter().filter(|(_, closed)| !closed).map(|(name, _)| name.clone()).collect();
@@ -194,16 +192,26 @@ async fn policies(primary: &Node) -> anyhow::Result<Finding> {
         return Ok(Finding::wrong(PART, "there are no tables", "run `payaid migrate`"));
     }
     if !open.is_empty() {
-        let advice = "stop the server; ALTER TABLE ... ENABLE, FORCE ROW LEVEL SECURITY, and look for the missing policy in the migrations";
-        return Ok(Finding::wrong(PART, format!("not enabled, not forced or without a policy: {}", some(&open)), advice));
+        let advice = "stop the server; ALTER TABLE ... ENABLE ROW LEVEL SECURITY, and FORCE ROW LEVEL SECURITY";
+        return Ok(Finding::wrong(PART, format!("not enabled or not forced on: {}", some(&open)), advice));
     }
-    // Without a tenant nothing may be seen, whatever the catalog says.
-    let seen = primary.ask::<Bool, bool>("SELECT EXISTS (SELECT FROM organizations) OR EXISTS (SELECT FROM users)").await?;
-    if seen.contains(&true) {
-        return Ok(Finding::wrong(PART, "rows are seen without a tenant", "stop the server and look at the policies of organizations and users"));
+    let there = primary.ask::<Text, String>("SELECT policyname || ' on ' || tablename FROM pg_policies WHERE schemaname = 'public'").await?;
+    let missing: Vec<_> = expected::policies(&run_migrations(primary).await?)?.difference(&there.into_iter().collect()).cloned().collect();
+    if !missing.is_empty() {
+        return Ok(Finding::wrong(PART, format!("policies are missing: {}", some(&missing)), "create them as their migrations do"));
+    }
+    let seen = primary.ask::<Text, String>(SEEN).await?;
+    if !seen.is_empty() {
+        let advice = "stop the server, and make the policies of these tables anew as their migrations do";
+        return Ok(Finding::wrong(PART, format!("rows are seen without a tenant in: {}", some(&seen)), advice));
     }
     Ok(Finding::ok(PART, format!("enabled and forced on all {} tables, and without a tenant nothing is seen", tables.len())))
 }
+
+/// The tables that show a row though no tenant is set, whatever the catalog says. `query_to_xml` runs a statement for each, and is empty for none.
+const SEEN: &str = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') \
+    AND relname <> '__diesel_schema_migrations' AND has_table_privilege(oid, 'SELECT') \
+    AND query_to_xml(format('SELECT 1 AS seen FROM %s LIMIT 1', oid::regclass), false, true, '')::text <> ''";
 
 async fn lag(primary: &Node, url: &str) -> anyhow::Result<Finding> {
     const PART: &str = "replica";
@@ -260,6 +268,7 @@ mod tests {
     fn the_advice_fits_the_failure() {
         for (reason, advice) in [
             ("db error: FATAL: role \"payaid_server\" does not exist", "payaid migrate"),
+            ("the role payaid_server is a superuser or bypasses row level security: take that from it", "as it says"),
             ("FATAL: permission denied to set role \"payaid_server\"", "GRANT"),
             ("FATAL: password authentication failed for user \"payaid_server\"", "password"),
             ("FATAL: database \"payaid\" does not exist", "create the database"),

@@ -10,7 +10,7 @@ pub async fn redis(config: &RedisConfig) -> Finding {
     const PART: &str = "redis";
     match Redis::new(config) {
         Ok(None) => Finding::ok(PART, "not used: REDIS_URL is not set, so each server counts its limits for itself"),
-        Err(error) => Finding::wrong(PART, format!("REDIS_URL is no address of a Redis: {error}"), "write it as redis://host:6379"),
+        Err(error) => Finding::wrong(PART, format!("this is no address of a Redis: {error:#}"), "write it as redis://host:6379"),
         Ok(Some(redis)) => match redis.ping().await {
             Ok(()) => Finding::ok(PART, "answers"),
             Err(error) => {

@@ -50,6 +50,11 @@ fn by_message(message: &str, text: String) -> Error {
     if has("lock timeout") || has("deadlock detected") {
         return Error::new(Code::Conflict, "Somebody else is changing the same object; try again.").because(text);
     }
+    // A snapshot is one transaction: the statement that failed first takes those that were sent with it along.
+    if has("current transaction is aborted") {
+        let message = "This was not read, because another part of the operation failed, whose error says why; try again.";
+        return Error { message: message.to_owned(), ..Error::database_unavailable(text) };
+    }
     let gone = [
         "terminating connection",
         "shutting down",

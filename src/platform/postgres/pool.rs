@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
@@ -96,9 +97,9 @@ impl Databases {
     /// # Errors
     /// When an address cannot be understood.
     pub fn new(config: &DatabaseConfig) -> anyhow::Result<Self> {
-        let primary = Pool::new(&config.url, config)?;
+        let primary = Pool::new(&config.url, config).context("DATABASE_URL")?;
         let given = config.read_urls.iter().filter(|url| !url.is_empty());
-        let replicas = given.map(|url| Pool::new(url, config).map(Replica::watch)).collect::<anyhow::Result<_>>()?;
+        let replicas = given.map(|url| Pool::new(url, config).map(Replica::watch)).collect::<anyhow::Result<_>>().context("DATABASE_READ_URL")?;
         Ok(Self { primary, replicas })
     }
 
@@ -129,7 +130,6 @@ impl Databases {
 
 /// An address with the session settings that every connection of the server has.
 fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio_postgres::Config> {
-    use anyhow::Context;
     let mut parsed: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;
     let options = format!(
         "-c role={SERVER_ROLE} -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",

@@ -27,8 +27,6 @@ use crate::web::socket::message::{Ending, Incoming, Outgoing};
 
 /// How long a client may take to send `connection_init`.
 const INIT_WITHIN: Duration = Duration::from_secs(3);
-/// How often a client is asked whether it is still there; when nothing was heard for twice that time, it is not.
-const PING_EVERY: Duration = Duration::from_secs(25);
 /// How long a message may take to be sent before the client counts as gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How long the client may take to close its side.
@@ -58,7 +56,9 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
     let mut session = Session { app, socket, ip, admitted: None, operations: JoinSet::new(), running: HashMap::new() };
     let mut init_by = Some(Instant::now() + INIT_WITHIN);
     let mut heard = Instant::now();
-    let mut pings = tokio::time::interval_at(heard + PING_EVERY, PING_EVERY);
+    // An interval of no length would not be one.
+    let ping_every = session.app.config.http.socket_ping_interval.max(Duration::from_millis(1));
+    let mut pings = tokio::time::interval_at(heard + ping_every, ping_every);
     let mut expires = None;
     let mut leaving = None;
     let ending = loop {
@@ -70,7 +70,7 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
             }
             () = at(init_by) => Break(Some(Ending::no_init())),
             () = at(expires) => Break(Some(Ending::forbidden("Token expired"))),
-            _ = pings.tick() => if heard.elapsed() > PING_EVERY * 2 { Break(Some(Ending::silent())) } else { session.send(Message::Ping(Vec::new().into())).await },
+            _ = pings.tick() => if heard.elapsed() > ping_every * 2 { Break(Some(Ending::silent())) } else { session.send(Message::Ping(Vec::new().into())).await },
             Some(done) = session.operations.join_next() => match done {
                 Ok((id, reply)) => session.finish(id, reply).await,
                 Err(_cancelled) => Continue(()),

@@ -12,20 +12,51 @@ pub fn versions() -> anyhow::Result<BTreeSet<String>> {
 
 /// The indexes that these versions made with a name of their own, and did not drop again.
 pub fn indexes(done: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
-    let mut indexes = BTreeSet::new();
-    for Step { up, .. } in safety::steps()?.iter().filter(|step| done.contains(&version(&step.name))) {
-        apply(up, &mut indexes);
-    }
-    Ok(indexes)
+    after(done, apply_indexes)
 }
 
-fn apply(sql: &str, indexes: &mut BTreeSet<String>) {
+/// The policies that these versions made and did not drop again, such as `tenant on contacts`.
+pub fn policies(done: &BTreeSet<String>) -> anyhow::Result<BTreeSet<String>> {
+    after(done, apply_policies)
+}
+
+fn after(done: &BTreeSet<String>, apply: fn(&str, &mut BTreeSet<String>)) -> anyhow::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for Step { up, .. } in safety::steps()?.iter().filter(|step| done.contains(&version(&step.name))) {
+        apply(up, &mut names);
+    }
+    Ok(names)
+}
+
+/// The words of each statement, without comments and [`FILLERS`].
+fn statements(sql: &str) -> Vec<Vec<String>> {
     let plain: String = sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
-    for statement in plain.split(';') {
-        let words: Vec<&str> = statement.split_whitespace().filter(|word| !FILLERS.contains(&word.to_ascii_uppercase().as_str())).collect();
+    let filler = |word: &&str| FILLERS.contains(&word.to_ascii_uppercase().as_str());
+    plain.split(';').map(|statement| statement.split_whitespace().filter(|word| !filler(word)).map(str::to_owned).collect()).collect()
+}
+
+fn apply_policies(sql: &str, policies: &mut BTreeSet<String>) {
+    for words in statements(sql) {
+        match words.as_slice() {
+            [create, policy, name, _, table, ..] if create.eq_ignore_ascii_case("create") && policy.eq_ignore_ascii_case("policy") => {
+                policies.insert(format!("{name} on {table}"));
+            }
+            [drop, policy, name, _, table, ..] if drop.eq_ignore_ascii_case("drop") && policy.eq_ignore_ascii_case("policy") => {
+                policies.remove(&format!("{name} on {table}"));
+            }
+            [select, call, ..] if select.eq_ignore_ascii_case("select") && call.starts_with("make_tenant_table('") => {
+                policies.extend(call.split('\'').nth(1).map(|table| format!("tenant on {table}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn apply_indexes(sql: &str, indexes: &mut BTreeSet<String>) {
+    for words in statements(sql) {
         match words.as_slice() {
             [create, index, name, ..] if create.eq_ignore_ascii_case("create") && index.eq_ignore_ascii_case("index") => {
-                indexes.insert((*name).to_owned());
+                indexes.insert(name.clone());
             }
             [drop, index, names @ ..] if drop.eq_ignore_ascii_case("drop") && index.eq_ignore_ascii_case("index") => {
                 names.iter().for_each(|name| {
@@ -47,9 +78,25 @@ mod tests {
     #[test]
     fn indexes_are_read_from_the_steps() {
         let mut indexes = BTreeSet::new();
-        apply("CREATE INDEX a ON t (x); -- CREATE INDEX no ON t (x);\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS b\n  ON t (y);", &mut indexes);
-        apply("CREATE INDEX c ON t (z); DROP INDEX IF EXISTS a, c;", &mut indexes);
+        apply_indexes(
+            "CREATE INDEX a ON t (x); -- CREATE INDEX no ON t (x);\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS b\n  ON t (y);",
+            &mut indexes,
+        );
+        apply_indexes("CREATE INDEX c ON t (z); DROP INDEX IF EXISTS a, c;", &mut indexes);
         assert_eq!(indexes.into_iter().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn policies_are_read_from_the_steps() {
+        let mut policies = BTreeSet::new();
+        apply_policies(
+            "SELECT make_tenant_table('a', 'SELECT'); CREATE POLICY own ON a FOR SELECT USING (x); CREATE POLICY own\n ON b USING (y);",
+            &mut policies,
+        );
+        apply_policies("DROP POLICY IF EXISTS own ON a;", &mut policies);
+        assert_eq!(policies.into_iter().collect::<Vec<_>>(), ["own on b", "tenant on a"]);
+        let all = super::policies(&versions().unwrap()).unwrap();
+        assert!(all.contains("tenant on contacts") && all.contains("tenant on organizations") && all.contains("visible on users"), "{all:?}");
     }
 
     #[test]
