@@ -235,8 +235,9 @@ impl Operation {
             return Ok(Arc::clone(reads));
         }
         let scope = self.scope()?;
-        let pool = if self.inner.reading_primary { self.inner.services.databases.primary() } else { self.inner.services.databases.reader() };
-        let db = Transaction::new(pool.clone(), Access::Snapshot, &scope.settings());
+        let databases = &self.inner.services.databases;
+        let pool = if self.inner.reading_primary { databases.primary() } else { databases.reader() };
+        let db = Transaction::on_either(pool.clone(), Some(databases.primary().clone()), Access::Snapshot, &scope.settings());
         let fresh = Arc::new(Reads {
             reader: Reader { db, scope, selection: Arc::clone(&self.inner.selection) },
             loaders: Loaders::new(Arc::clone(&self.inner.turns)),
@@ -284,7 +285,7 @@ where
         db.commit().await?;
         Ok(outcome)
     };
-    tokio::spawn(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
+    pool.spawn_write(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
 }
 
 /// An error of a transaction that is rolled back, for a caller who wonders whether to repeat the change.
