@@ -1,6 +1,7 @@
 //! What PostgreSQL's own catalog says about tenancy: the rules hold for every table, also for those of tomorrow.
 
 use crate::harness::TestApp;
+use crate::harness::snapshot;
 
 /// Tables that are not one tenant's, with the reason.
 const SHARED: &[(&str, &str)] = &[
@@ -99,6 +100,29 @@ async fn the_audit_log_can_only_grow() {
     for statement in ["UPDATE audit_entries SET action = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"] {
         let error = client.batch_execute(statement).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "42501", "{statement}");
+    }
+}
+
+/// Every policy there is, in full, so that none is dropped, opened or added without a reviewer's seeing it.
+const POLICIES: &str = "SELECT format('%s on %s to %s for %s%s%s', policyname, tablename, array_to_string(roles, ', '), cmd, \
+    '\n    using ' || qual, '\n    with check ' || with_check) FROM pg_policies WHERE schemaname = 'public' ORDER BY tablename, policyname";
+
+#[tokio::test]
+async fn the_policies_are_those_that_were_reviewed() {
+    let app = TestApp::start().await;
+    let text = format!("{}\n", texts(&app, POLICIES).await.join("\n"));
+    snapshot::compare("policies.txt", &text);
+    // Each in turn: without it the comparison fails.
+    let names = "SELECT format('%I ON %I', policyname, tablename) FROM pg_policies WHERE schemaname = 'public'";
+    let client = app.superuser().await;
+    let dropped = texts(&app, names).await;
+    assert!(dropped.len() >= 14, "{dropped:?}");
+    for policy in dropped {
+        client.batch_execute(&format!("BEGIN; DROP POLICY {policy}")).await.unwrap();
+        let rows = client.query(POLICIES, &[]).await.unwrap();
+        let without: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        client.batch_execute("ROLLBACK").await.unwrap();
+        assert!(!snapshot::differences(&text, &without.join("\n")).is_empty(), "{policy} can be dropped unseen");
     }
 }
 

@@ -7,6 +7,7 @@ pub mod crowd;
 pub mod process;
 pub mod schema;
 pub mod servers;
+pub mod snapshot;
 pub mod statements;
 pub mod waiting;
 pub mod world;

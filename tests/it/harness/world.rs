@@ -20,15 +20,16 @@ pub async fn populate(owner: &Client, tag: &str) -> World {
     world.insert("member", text(&viewer["members"]["nodes"][0]["id"]));
     world.insert("pipeline", text(&viewer["pipelines"][0]["id"]));
     world.insert("stage", text(&viewer["pipelines"][0]["stages"][0]["id"]));
-    let company = owner.done("companyCreate", json!({"name": format!("Company {tag}")}), "company { id }").await;
+    let company = owner.done("companyCreate", json!({"name": format!("Company {tag}"), "ownerId": world["user"]}), "company { id }").await;
     world.insert("company", text(&company["company"]["id"]));
-    let contact = json!({"name": format!("Contact {tag}"), "email": format!("{tag}@contact.example"), "companyId": world["company"]});
+    let contact =
+        json!({"name": format!("Contact {tag}"), "email": format!("{tag}@contact.example"), "companyId": world["company"], "ownerId": world["user"]});
     let contact = owner.done("contactCreate", contact, "contact { id }").await;
     world.insert("contact", text(&contact["contact"]["id"]));
-    let deal = json!({"title": format!("Deal {tag}"), "value": {"amount": "1000.00"}, "contactId": world["contact"], "companyId": world["company"]});
+    let deal = json!({"title": format!("Deal {tag}"), "value": {"amount": "1000.00"}, "contactId": world["contact"], "companyId": world["company"], "ownerId": world["user"]});
     let deal = owner.done("dealCreate", deal, "deal { id }").await;
     world.insert("deal", text(&deal["deal"]["id"]));
-    let task = json!({"title": format!("Task {tag}"), "contactId": world["contact"], "dealId": world["deal"]});
+    let task = json!({"title": format!("Task {tag}"), "assigneeId": world["user"], "contactId": world["contact"], "dealId": world["deal"]});
     let task = owner.done("taskCreate", task, "task { id }").await;
     world.insert("task", text(&task["task"]["id"]));
     let activity = json!({"kind": "NOTE", "subject": format!("Note {tag}"), "occurredAt": "2026-04-01T10:00:00Z", "contactId": world["contact"], "dealId": world["deal"]});

@@ -19,6 +19,9 @@ pub struct Walk<'a> {
     pub failures: Vec<String>,
 }
 
+/// Root fields that rightly answer an own identifier of a noun like a random one: the log of a fresh organization has no entry about such objects.
+const SAYS_NOTHING: &[(&str, &str)] = &[("auditLog", "audit"), ("auditLog", "stage"), ("auditLog", "user")];
+
 /// Places whose identifier is not one of another organization's objects: what they do is tested by hand.
 const APART: &[&str] = &["organizationSwitch", "signIn"];
 
@@ -64,7 +67,7 @@ impl<'a> Walk<'a> {
                 self.failures.push(format!("{shown} tells a foreign {noun} from a random one:\n{foreign}\n{random}"));
             }
             let mine = self.ask(root, way, &own[noun.as_str()], &own).await;
-            if mine == random && !indifferent(root, way) {
+            if mine == random && !SAYS_NOTHING.contains(&(root.name.as_str(), noun.as_str())) {
                 self.failures.push(format!("{shown} answers the same for an own {noun}, so nothing was proven: {mine}"));
             }
             self.slots += 1;
@@ -195,11 +198,6 @@ fn noun_of<'n>(field: &'n str, root: &'n Root) -> &'n str {
 /// Optional arguments without which a call cannot get far enough to look at the identifier.
 fn helpful(name: &str, root: &Root) -> bool {
     name == "contactId" && root.name == "activityCreate"
-}
-
-/// Places where an own identifier rightly gives the same answer as a random one: a filter that matches nothing.
-fn indifferent(root: &Root, way: &Way) -> bool {
-    !root.mutation && way.first().is_some_and(|name| name == "filter")
 }
 
 fn random_like(id: &str) -> String {

@@ -1,0 +1,121 @@
+//! Who may read and do what: every field and every mutation, asked by everybody, against a committed table.
+//!
+//! `+` is let through, `-` is refused at this very field, `.` is out of reach because something above it is refused.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::ways::{Way, least, ways};
+use crate::harness::client::codes;
+use crate::harness::crowd::fill;
+use crate::harness::schema::{Argument, Root, Schema};
+use crate::harness::snapshot;
+use crate::harness::{Client, TestApp};
+
+/// Everybody who asks, as the columns of the table. The first is not signed in.
+const CALLERS: [&str; 8] = ["nobody", "OWNER", "ADMIN", "MANAGER", "SALES", "FINANCE", "SUPPORT", "VIEWER"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_table_says_and_nothing_else() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let mut callers = vec![app.anonymous(), owner.clone()];
+    for role in &CALLERS[2..] {
+        callers.push(app.member(&owner, role, &format!("{}@sharma.example", role.to_lowercase())).await);
+    }
+    fill(&app, &owner, 1).await;
+    let columns = callers.into_iter().map(|caller| tokio::spawn(async move { ask_everything(&caller).await }));
+    let columns: Vec<BTreeMap<String, char>> = futures_util::future::join_all(columns).await.into_iter().map(Result::unwrap).collect();
+    let rows = columns[0].keys().map(|field| {
+        let marks: Vec<String> =
+            columns.iter().zip(CALLERS).map(|(column, caller)| format!("{:<width$}", column[field], width = caller.len())).collect();
+        format!("{field:<40} {}", marks.join(" ").trim_end())
+    });
+    let text = format!("{:<40} {}\n{}\n", "", CALLERS.join(" "), rows.collect::<Vec<_>>().join("\n"));
+    snapshot::compare("coverage/guards.txt", &text);
+    for (field, owners) in &columns[1] {
+        assert_eq!(*owners, '+', "{field}: nobody may do what the owner may not");
+    }
+}
+
+/// What one caller is let through to.
+async fn ask_everything(caller: &Client) -> BTreeMap<String, char> {
+    let schema = Schema::served();
+    let mut marks = BTreeMap::new();
+    let mut all = ways(&schema, &|_, field| field.name != "node" && !field.takes("ids"), false);
+    for (of, way) in ways(&schema, &|_, field| field.name != "node", false) {
+        all.entry(of).or_insert(way);
+    }
+    all.insert("Query".to_owned(), Way::default());
+    for (of, way) in &all {
+        for field in &schema.objects[of] {
+            let arguments: Vec<String> =
+                field.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &schema)).collect();
+            let selection = match arguments.is_empty() {
+                true => least(&schema, field),
+                false => format!("{}({}) {}", field.name, arguments.join(", "), schema.selection(&field.of, 1)),
+            };
+            let answer = caller.send(&way.operation(&selection), json!({"first": 1, "ids": []})).await;
+            marks.insert(format!("{of}.{}", field.name), mark(&answer, way.0.len() + 1));
+        }
+    }
+    // What ends the session comes last.
+    let mut mutations: Vec<&Root> = schema.roots().filter(|root| root.mutation).collect();
+    mutations.sort_by_key(|root| ["signOut", "passwordChange"].contains(&root.name.as_str()));
+    for root in mutations {
+        let arguments: Vec<String> = root.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &schema)).collect();
+        let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
+        let answer = caller.send(&format!("mutation {{ {}{arguments} {{ __typename }} }}", root.name), json!({})).await;
+        marks.insert(format!("Mutation.{}", root.name), mark(&answer, 1));
+    }
+    marks
+}
+
+/// Whether the field at this depth was refused, or one above it, or none.
+fn mark(answer: &Value, depth: usize) -> char {
+    let refused = |error: &Value| ["UNAUTHENTICATED", "INSUFFICIENT_PERMISSIONS"].contains(&error["extensions"]["code"].as_str().unwrap_or_default());
+    let names = |error: &Value| error["path"].as_array().map_or(0, |path| path.iter().filter(|segment| segment.is_string()).count());
+    assert!(!codes(answer).iter().any(|code| matches!(code.as_str(), "INTERNAL_ERROR" | "VALIDATION_ERROR")), "{answer}");
+    let places: Vec<usize> = answer["errors"].as_array().into_iter().flatten().filter(|error| refused(error)).map(names).collect();
+    match places.iter().min() {
+        None => '+',
+        Some(0) if depth > 1 => '.',
+        Some(place) if *place > 0 && *place < depth => '.',
+        Some(_) => '-',
+    }
+}
+
+/// An argument with a value of its type that refers to nothing.
+fn given(argument: &Argument, schema: &Schema) -> String {
+    let single = match (argument.of.as_str(), schema.inputs.get(&argument.of), schema.enums.get(&argument.of)) {
+        (_, Some(fields), _) => {
+            let fields: Vec<String> = fields.iter().filter(|field| field.required).map(|field| given(field, schema)).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        (_, _, Some(values)) => values[0].clone(),
+        ("Int", ..) => "1".to_owned(),
+        ("Boolean", ..) => "true".to_owned(),
+        ("Decimal", ..) => "\"1.00\"".to_owned(),
+        ("Date", ..) => "\"2026-04-01\"".to_owned(),
+        ("DateTime", ..) => "\"2026-04-01T10:00:00Z\"".to_owned(),
+        ("ID", ..) => format!("\"{}\"", crate::harness::identifier(noun(&argument.name), uuid::Uuid::nil())),
+        _ => "\"x\"".to_owned(),
+    };
+    format!("{}: {}", argument.name, if argument.list { format!("[{single}]") } else { single })
+}
+
+fn noun(argument: &str) -> &str {
+    argument.strip_suffix("Id").or_else(|| argument.strip_suffix("Ids")).unwrap_or("contact")
+}
+
+/// The table finds a guard that is gone, and one that is too strict.
+#[test]
+fn a_refusal_is_told_apart_by_its_place() {
+    let error = |path: Value| json!({"data": null, "errors": [{"path": path, "extensions": {"code": "INSUFFICIENT_PERMISSIONS"}}]});
+    assert_eq!(mark(&json!({"data": {"a": {"b": 1}}}), 2), '+');
+    assert_eq!(mark(&error(json!(["a", 0, "b"])), 2), '-');
+    assert_eq!(mark(&error(json!(["a"])), 2), '.');
+    let table = "Contact.notes + +\nContact.name + +\n";
+    assert_eq!(snapshot::differences(table, "Contact.notes - +\nContact.name + +\n"), ["- Contact.notes + +", "+ Contact.notes - +"]);
+}
