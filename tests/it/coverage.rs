@@ -2,5 +2,6 @@
 //! fails when a field could not be reached, or when there was too little to tell.
 
 mod guards;
+mod specification;
 mod statements;
 mod ways;
