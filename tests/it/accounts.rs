@@ -1,5 +1,7 @@
 //! Signing up, in and out; sessions; members and their roles.
 
+mod throttle;
+
 use std::sync::Arc;
 use std::time::Duration;
 
