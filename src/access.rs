@@ -7,6 +7,7 @@ pub mod guard;
 pub mod loaders;
 pub mod node;
 pub mod nullable;
+mod objects;
 pub mod operation;
 pub mod passwords;
 pub mod payload;
@@ -17,6 +18,7 @@ pub mod services;
 pub mod standing;
 pub mod throttle;
 pub mod tokens;
+mod turns;
 
 pub use guard::{Can, Public, SignedIn};
 pub use loaders::{Batch, ListKey};

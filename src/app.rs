@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::Services;
 use crate::access::document::{Document, TypeMap};
@@ -53,6 +53,10 @@ pub struct App {
     pub demo_accounts: Vec<DemoAccount>,
     /// Renders what was measured.
     pub metrics: PrometheusHandle,
+    /// How many more connections may be served.
+    pub connections: Arc<Semaphore>,
+    /// How many more WebSockets may be served.
+    pub sockets: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     /// Prepared documents and the lengths of their texts, by the hashes of their texts.
     documents: Cache<[u8; 32], (u32, Arc<Document>)>,
@@ -78,7 +82,9 @@ impl App {
         let documents = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();
         let metrics = telemetry::metrics_handle()?;
         let phase = watch::Sender::new(Phase::Serving);
-        Ok(Arc::new(Self { config, services, schema, types, demo_accounts, metrics, phase, documents }))
+        let permits = || Arc::new(Semaphore::new(config.http.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let (connections, sockets) = (permits(), permits());
+        Ok(Arc::new(Self { config, services, schema, types, demo_accounts, metrics, connections, sockets, phase, documents }))
     }
 
     /// A document that was checked, from memory where the same text was sent before.

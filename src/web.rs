@@ -21,7 +21,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
@@ -65,7 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Lets pages of the configured origins call the API. Tokens are sent by hand and never as cookies, so credentials are not allowed.
 fn cors(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter(|origin| *origin != "*").filter_map(|origin| origin.parse().ok()).collect();
-    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID, HeaderName::from_static("idempotency-key")];
+    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID];
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection as Node, SelectionSet, TypeKind,
-    TypeSystemDefinition,
+    BaseType, DocumentOperations, ExecutableDocument, FieldDefinition, FragmentDefinition, OperationDefinition, OperationType, Selection as Node,
+    SelectionSet, TypeKind, TypeSystemDefinition, VariableDefinition,
 };
 use async_graphql::{Name, Value, Variables, parser};
 
+use crate::access::objects::{Leads, Objects};
 use crate::base::{Code, Error, Result};
 
 /// The longest document, in bytes.
@@ -25,7 +26,7 @@ pub const MAX_FIELDS: usize = 1_000;
 /// For every type of the schema, its fields and the type that each leads to.
 #[derive(Debug, Default)]
 pub struct TypeMap {
-    fields: HashMap<String, HashMap<String, String>>,
+    fields: HashMap<String, HashMap<String, (String, Leads)>>,
     query: String,
     mutation: String,
 }
@@ -44,21 +45,36 @@ impl TypeMap {
                 TypeKind::Interface(interface) => &interface.fields,
                 _ => continue,
             };
-            let targets = fields.iter().map(|field| (field.node.name.node.to_string(), named(&field.node.ty.node.base)));
-            map.fields.insert(definition.node.name.node.to_string(), targets.collect());
+            let of = definition.node.name.node.to_string();
+            let targets = fields.iter().map(|field| {
+                let target = named(&field.node.ty.node.base);
+                (field.node.name.node.to_string(), (target, leads(&of, &field.node)))
+            });
+            let targets = targets.collect();
+            map.fields.insert(of, targets);
         }
         Ok(map)
     }
 
-    fn target(&self, of: &str, field: &str) -> Option<&str> {
-        self.fields.get(of)?.get(field).map(String::as_str)
+    fn target(&self, of: &str, field: &str) -> Option<(&str, Leads)> {
+        self.fields.get(of)?.get(field).map(|(target, leads)| (target.as_str(), *leads))
     }
 }
 
-fn named(base: &parser::types::BaseType) -> String {
+fn leads(of: &str, field: &FieldDefinition) -> Leads {
+    let takes = |name: &str| field.arguments.iter().any(|argument| argument.node.name.node == name);
+    match &field.ty.node.base {
+        _ if takes("first") => Leads::Page,
+        _ if takes("ids") => Leads::ByIds,
+        BaseType::List(_) if !of.ends_with("Connection") => Leads::PlainList,
+        _ => Leads::Single,
+    }
+}
+
+fn named(base: &BaseType) -> String {
     match base {
-        parser::types::BaseType::Named(name) => name.to_string(),
-        parser::types::BaseType::List(inner) => named(&inner.base),
+        BaseType::Named(name) => name.to_string(),
+        BaseType::List(inner) => named(&inner.base),
     }
 }
 
@@ -70,6 +86,8 @@ pub struct Selection {
     root_count: usize,
     by_type: HashMap<String, Vec<String>>,
     required_variables: Vec<Name>,
+    defaults: HashMap<Name, Value>,
+    objects: Objects,
 }
 
 impl Selection {
@@ -83,6 +101,14 @@ impl Selection {
             None => Ok(()),
             Some(name) => Err(Error::new(Code::ValidationError, format!("The variable `${name}` must have a value; send it in `variables`."))),
         }
+    }
+
+    /// Refuses when the operation can answer with more objects than one may.
+    ///
+    /// # Errors
+    /// `DOCUMENT_TOO_COMPLEX`, which says how many there can be.
+    pub fn check_size(&self, variables: &Variables) -> Result<()> {
+        self.objects.check(&|name| variables.get(name).or_else(|| self.defaults.get(name)))
     }
 
     /// Whether the operation is a mutation.
@@ -161,12 +187,13 @@ fn operations(all: &DocumentOperations) -> Vec<(Option<&Name>, &Positioned<Opera
 }
 
 /// What a selection set amounts to once its fragments are expanded.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Extent {
     /// Those of the set itself, not of what they select.
     own: usize,
     fields: usize,
     depth: usize,
+    objects: Objects,
 }
 
 struct Walk<'a> {
@@ -194,10 +221,11 @@ impl<'a> Walk<'a> {
         if extent.depth > MAX_DEPTH {
             return Err(too_complex(&format!("The document nests {} fields deep; at most {MAX_DEPTH} are allowed.", extent.depth)));
         }
-        if extent.fields > MAX_FIELDS {
-            return Err(too_complex(&format!("The document selects {} fields; at most {MAX_FIELDS} are allowed.", extent.fields)));
-        }
         self.selection.root_count = extent.own;
+        self.selection.objects = extent.objects;
+        let default =
+            |variable: &Positioned<VariableDefinition>| Some((variable.node.name.node.clone(), variable.node.default_value.as_ref()?.node.clone()));
+        self.selection.defaults = operation.variable_definitions.iter().filter_map(default).collect();
         Ok(self.selection)
     }
 
@@ -209,8 +237,12 @@ impl<'a> Walk<'a> {
                     let name = field.node.name.node.as_str();
                     self.note(of, name, at_root);
                     let target = of.and_then(|of| self.types.target(of, name));
-                    let below = self.set(&field.node.selection_set.node, target, false)?;
-                    (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth }, 1)
+                    let below = self.set(&field.node.selection_set.node, target.map(|(target, _)| target), false)?;
+                    let mut objects = Objects::default();
+                    if !field.node.selection_set.node.items.is_empty() {
+                        objects.add(&field.node, target.map_or(Leads::Single, |(_, leads)| leads), below.objects);
+                    }
+                    (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth, objects }, 1)
                 }
                 Node::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
@@ -221,6 +253,12 @@ impl<'a> Walk<'a> {
             extent.own = extent.own.saturating_add(inner.own);
             extent.fields = extent.fields.saturating_add(inner.fields);
             extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
+            if extent.fields > MAX_FIELDS {
+                return Err(too_complex(&format!(
+                    "The document selects more than {MAX_FIELDS} fields, those of fragments counted wherever they are spread."
+                )));
+            }
+            extent.objects.spread(&inner.objects);
         }
         Ok(extent)
     }
@@ -229,7 +267,7 @@ impl<'a> Walk<'a> {
         // A spread of an unknown fragment is the validator's to report.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Extent::default()) };
         if let Some(extent) = self.known.get(name) {
-            return Ok(*extent);
+            return Ok(extent.clone());
         }
         if !self.open.insert(name) {
             return Err(Error::new(Code::ValidationError, format!("The fragment `{name}` spreads itself.")));
@@ -237,7 +275,7 @@ impl<'a> Walk<'a> {
         let condition = fragment.node.type_condition.node.on.node.as_str();
         let extent = self.set(&fragment.node.selection_set.node, Some(condition), at_root)?;
         self.open.remove(name);
-        self.known.insert(name, extent);
+        self.known.insert(name, extent.clone());
         Ok(extent)
     }
 

@@ -9,7 +9,6 @@ use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dataloader::BatchFn;
@@ -19,11 +18,10 @@ use futures_util::future::{BoxFuture, Shared, try_join_all};
 use uuid::Uuid;
 
 use crate::access::operation::Reader;
+use crate::access::turns::Turns;
 use crate::base::page::{OrderField, Page, Window};
 use crate::base::{Error, Result};
 
-/// For how many turns of the runtime nobody may have asked or been answered before the gathered keys are taken to the database.
-const QUIET_TURNS: usize = 2;
 /// More keys than any page of pages can ask for: a batch must not be cut, or the number of statements would grow with the parents.
 const MAX_BATCH: usize = 100_000;
 
@@ -164,7 +162,7 @@ impl<B: Batch> Gatherer<B> {
     }
 
     /// Adds a key to the batch that is being gathered, or begins one.
-    fn ask(&self, key: B::Key, stir: &Arc<AtomicUsize>) -> Shared<BoxFuture<'static, Answers<B>>> {
+    fn ask(&self, key: B::Key, turns: &Arc<Turns>) -> Shared<BoxFuture<'static, Answers<B>>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gathering) = &mut *open {
             gathering.keys.insert(key);
@@ -172,48 +170,41 @@ impl<B: Batch> Gatherer<B> {
         }
         // Held weakly, or a batch that nobody waits for any more would keep itself and its snapshot alive.
         let own = Arc::downgrade(&self.open);
-        let answers = answer(self.loader.clone(), own, Arc::clone(stir)).boxed().shared();
+        let answers = answer(self.loader.clone(), own, Arc::clone(turns)).boxed().shared();
         *open = Some(Gathering { keys: HashSet::from([key]), answers: answers.clone() });
         answers
     }
 }
 
-async fn answer<B: Batch>(loader: Cached<B>, open: Weak<Mutex<Option<Gathering<B>>>>, stir: Arc<AtomicUsize>) -> Answers<B> {
-    quiet(&stir).await;
+async fn answer<B: Batch>(loader: Cached<B>, open: Weak<Mutex<Option<Gathering<B>>>>, turns: Arc<Turns>) -> Answers<B> {
+    turns.quiet().await;
     let gathered = open.upgrade().and_then(|open| open.lock().unwrap_or_else(PoisonError::into_inner).take());
     let keys = gathered.map(|gathering| gathering.keys.into_iter().collect()).unwrap_or_default();
     Arc::new(loader.try_load_many(keys).await.map_err(|error| error.to_string()))
 }
 
-/// Waits until no field of the operation has asked or was answered for a few turns: then all siblings have asked.
-async fn quiet(stir: &AtomicUsize) {
-    let (mut before, mut turns) = (stir.load(Ordering::Relaxed), 0);
-    while turns < QUIET_TURNS {
-        tokio::task::yield_now().await;
-        let now = stir.load(Ordering::Relaxed);
-        turns = if now == before { turns + 1 } else { 0 };
-        before = now;
-    }
-}
-
 /// The loaders of one snapshot, made when they are first asked.
-#[derive(Default)]
 pub struct Loaders {
     by_batch: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
-    /// Counts who asks and who is answered.
-    stir: Arc<AtomicUsize>,
+    turns: Arc<Turns>,
 }
 
 impl Loaders {
+    /// The loaders of a snapshot that the operation of these turns reads.
+    #[must_use]
+    pub fn new(turns: Arc<Turns>) -> Self {
+        Self { by_batch: Mutex::default(), turns }
+    }
+
     /// The value for a key, read together with those of its siblings.
     ///
     /// # Errors
     /// What the batch function failed with.
     pub async fn load<B: Batch>(&self, reader: &Reader, key: B::Key) -> Result<Option<B::Value>> {
-        let answers = self.of::<B>(reader)?.ask(key.clone(), &self.stir);
-        self.stir.fetch_add(1, Ordering::Relaxed);
+        let answers = self.of::<B>(reader)?.ask(key.clone(), &self.turns);
+        self.turns.stir();
         let answers = answers.await;
-        self.stir.fetch_add(1, Ordering::Relaxed);
+        self.turns.stir();
         let found = answers.as_ref().as_ref().map_err(Error::internal)?;
         let answer = found.get(&key).ok_or_else(|| Error::internal("a loader left a key without an answer"))?;
         answer.clone().map_err(|error| Error::clone(&error))

@@ -1,7 +1,8 @@
 //! A nullable field that fails is null by itself, as the GraphQL specification has it (section 6.4.4, "Handling Execution Errors").
 //!
 //! The executor alone hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take
-//! its siblings along. This extension stops it at the field and notes it with the operation, which adds it to the answer's errors.
+//! its siblings along. This extension stops it at the field and notes it with the operation, which adds it to the answer's errors. It is also where
+//! each field begins its turn.
 
 use std::sync::Arc;
 
@@ -24,10 +25,14 @@ impl ExtensionFactory for NullableFields {
 #[async_trait]
 impl Extension for NullableFields {
     async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
+        let operation = ctx.data_opt::<Operation>();
+        if let Some(operation) = operation {
+            operation.turns().begin().await;
+        }
         let nullable = !info.return_type.ends_with('!');
         let node = info.path_node;
         let outcome = next.run(ctx, info).await;
-        match (outcome, ctx.data_opt::<Operation>()) {
+        match (outcome, operation) {
             (Err(error), Some(operation)) if nullable => {
                 operation.note_error(at(node, error));
                 Ok(None)

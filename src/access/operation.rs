@@ -16,6 +16,7 @@ use crate::access::guard::PUBLIC_FIELDS;
 use crate::access::loaders::{Batch, Loaders};
 use crate::access::scope::Scope;
 use crate::access::services::Services;
+use crate::access::turns::Turns;
 use crate::base::{Code, Error, Result, id};
 use crate::platform::postgres::{Access, Columns, Pool, ReadShape, Settings, Transaction};
 
@@ -130,6 +131,7 @@ struct Inner {
     reading_primary: bool,
     /// Errors of fields that are null by themselves.
     errors: Mutex<Vec<ServerError>>,
+    turns: Arc<Turns>,
 }
 
 impl Operation {
@@ -145,6 +147,7 @@ impl Operation {
                 client,
                 reads: Mutex::new(None),
                 errors: Mutex::default(),
+                turns: Arc::default(),
                 reading_primary,
             }),
         }
@@ -167,6 +170,12 @@ impl Operation {
     #[must_use]
     pub fn take_errors(&self) -> Vec<ServerError> {
         std::mem::take(&mut *self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How its fields take turns.
+    #[must_use]
+    pub fn turns(&self) -> &Turns {
+        &self.inner.turns
     }
 
     /// What the server has at hand for all operations.
@@ -226,9 +235,13 @@ impl Operation {
             return Ok(Arc::clone(reads));
         }
         let scope = self.scope()?;
-        let pool = if self.inner.reading_primary { self.inner.services.databases.primary() } else { self.inner.services.databases.reader() };
-        let db = Transaction::new(pool.clone(), Access::Snapshot, &scope.settings());
-        let fresh = Arc::new(Reads { reader: Reader { db, scope, selection: Arc::clone(&self.inner.selection) }, loaders: Loaders::default() });
+        let databases = &self.inner.services.databases;
+        let pool = if self.inner.reading_primary { databases.primary() } else { databases.reader() };
+        let db = Transaction::on_either(pool.clone(), Some(databases.primary().clone()), Access::Snapshot, &scope.settings());
+        let fresh = Arc::new(Reads {
+            reader: Reader { db, scope, selection: Arc::clone(&self.inner.selection) },
+            loaders: Loaders::new(Arc::clone(&self.inner.turns)),
+        });
         *reads = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -272,7 +285,7 @@ where
         db.commit().await?;
         Ok(outcome)
     };
-    tokio::spawn(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
+    pool.spawn_write(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
 }
 
 /// An error of a transaction that is rolled back, for a caller who wonders whether to repeat the change.

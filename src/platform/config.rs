@@ -134,6 +134,9 @@ pub struct HttpConfig {
     /// timeout of what stands in between.
     #[arg(long, env = "SOCKET_PING_INTERVAL", default_value = "25s", value_parser = duration)]
     pub socket_ping_interval: Duration,
+    /// The most connections at once, and the most WebSockets. Beyond that connections wait to be accepted, and sockets are refused.
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000)]
+    pub max_connections: usize,
     /// Whether the explorer is served at `/graphiql`.
     #[arg(long, env = "EXPLORER", default_value_t = true, action = clap::ArgAction::Set)]
     pub explorer: bool,
@@ -153,6 +156,7 @@ impl HttpConfig {
             trusted_proxies: Vec::new(),
             hsts: false,
             socket_ping_interval: Duration::from_secs(25),
+            max_connections: 10_000,
             explorer: true,
         }
     }

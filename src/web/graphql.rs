@@ -128,6 +128,9 @@ fn address(app: &App, peer: Peer, headers: &HeaderMap) -> Option<std::net::IpAdd
 
 /// Who asks, by the `Authorization` header.
 fn caller(headers: &HeaderMap, request_id: Arc<str>, ip: Option<std::net::IpAddr>) -> Result<Caller, Error> {
+    if headers.contains_key("idempotency-key") {
+        return Err(Error::new(Code::ValidationError, "`Idempotency-Key` is not understood yet: nothing was done. Send the request without it."));
+    }
     let token = match headers.get(header::AUTHORIZATION) {
         None => None,
         Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(no_bearer)?),

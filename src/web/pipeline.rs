@@ -147,10 +147,11 @@ async fn answer(app: &App, caller: &Caller, request: GraphqlRequest, carries: Ca
     let operation = Operation::new(app.services.clone(), scope, Arc::clone(&selection), client);
     operation.admit()?;
     selection.check_variables(&request.variables)?;
+    selection.check_size(&request.variables)?;
     let mut prepared = Request::new(String::new()).variables(request.variables).data(operation.clone());
     prepared.operation_name = request.operation_name;
     prepared.set_parsed_query(document.parsed.clone());
-    let mut response = app.schema.execute(prepared).await;
+    let mut response = operation.turns().run(app.schema.execute(prepared)).await;
     response.errors.extend(operation.take_errors());
     Ok(Reply::executed(Body::of(response, &caller.request_id)))
 }

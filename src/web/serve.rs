@@ -1,7 +1,8 @@
 //! The life of connections: accepting them, and letting them end in peace when the server is asked to stop.
 //!
 //! On the way to the end, readiness fails first, while requests are still served for the configured grace. Then nothing more is accepted, sockets are
-//! told to go, connections end after the request they are at, and what has not ended after the configured time is cut. Pools are closed last.
+//! told to go, connections end after the request they are at, and so do writes that nobody waits for any more; what has not ended after the
+//! configured time is cut. Pools are closed last.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -16,6 +17,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
@@ -53,9 +55,13 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     loop {
         tokio::select! {
             () = &mut leave => break,
-            accepted = listener.accept() => match accepted {
+            (permit, accepted) = next(&app, &listener) => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(Arc::clone(&app), router.clone(), stream, peer));
+                    let served = connection(Arc::clone(&app), router.clone(), stream, peer);
+                    connections.spawn(async move {
+                        served.await;
+                        drop(permit);
+                    });
                 }
                 // Out of file descriptors, most likely: others have to end before the next one can begin.
                 Err(error) => {
@@ -68,7 +74,11 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     }
     drop(listener);
     app.enter(Phase::Draining);
-    if tokio::time::timeout(app.config.http.drain_timeout, app.drained()).await.is_err() {
+    let ended = async {
+        app.drained().await;
+        app.services.databases.settled().await;
+    };
+    if tokio::time::timeout(app.config.http.drain_timeout, ended).await.is_err() {
         tracing::warn!(connections = connections.len(), "what had not ended in time is cut");
     }
     connections.shutdown().await;
@@ -76,6 +86,12 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     app.services.databases.close();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The next connection, once there is room for one more.
+async fn next(app: &App, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, std::io::Result<(TcpStream, SocketAddr)>) {
+    let permit = Arc::clone(&app.connections).acquire_owned().await.ok();
+    (permit, listener.accept().await)
 }
 
 /// Serves one connection to its end, or to the end of what is under way when the server drains.

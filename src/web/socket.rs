@@ -29,12 +29,19 @@ pub fn accept(app: Arc<App>, upgrade: WebSocketUpgrade, uri: &Uri, headers: &Hea
         let error = Error::new(Code::Forbidden, "Pages of this origin may not open a socket here.");
         return write(Reply::refusal(&error, request_id), Media::GraphqlResponse);
     }
+    let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
+        let error = Error::new(Code::RateLimited, "As many sockets are open as this server may have; try again in a while.");
+        return write(Reply::refusal(&error, request_id), Media::GraphqlResponse);
+    };
     let limit = app.config.http.body_limit;
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(limit).max_frame_size(limit);
     if upgrade.selected_protocol().is_none() {
         return unknown_protocol(request_id);
     }
-    upgrade.on_upgrade(move |socket| session::run(app, socket, ip))
+    upgrade.on_upgrade(move |socket| async move {
+        session::run(app, socket, ip).await;
+        drop(permit);
+    })
 }
 
 /// Refuses a client of another protocol.

@@ -2,8 +2,10 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::client::codes;
+use crate::harness::waiting::LIMIT;
 use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
 
@@ -62,14 +64,37 @@ async fn bodies_that_are_no_request() {
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes() {
-    let (_app, owner) = started().await;
-    let body = json!({"query": "query($name: String!) { __typename }", "variables": {"name": "x".repeat(10 << 20)}}).to_string();
-    let request = owner.request(Method::POST, &owner.url).header("content-type", "application/json").body(body);
-    // The server may answer and close before it has read everything, which some clients report as a broken connection.
-    if let Ok(response) = request.send().await {
-        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let (app, owner) = started().await;
+    // Said in advance, and found out while it comes. The answer comes before the body's end, so it is read beside the writing.
+    for (framing, piece) in
+        [("Content-Length: 10485760", "x".repeat(65_536)), ("Transfer-Encoding: chunked", format!("10000\r\n{}\r\n", "x".repeat(65_536)))]
+    {
+        let (mut answers, mut body) = tokio::net::TcpStream::connect(app.address).await.unwrap().into_split();
+        let head = format!("POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n{framing}\r\n\r\n", app.address);
+        body.write_all(head.as_bytes()).await.unwrap();
+        let writing = tokio::spawn(async move {
+            for _ in 0..160 {
+                if body.write_all(piece.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let mut status = [0; 12];
+        tokio::time::timeout(LIMIT, answers.read_exact(&mut status)).await.unwrap().unwrap();
+        assert_eq!(std::str::from_utf8(&status).unwrap(), "HTTP/1.1 413", "{framing}");
+        writing.abort();
     }
     is_well(&owner).await;
+}
+
+/// A client that relies on the header must not believe that a repeated mutation is done once.
+#[tokio::test]
+async fn an_idempotency_key_is_refused_while_it_is_not_understood() {
+    let (_app, owner) = started().await;
+    let body = json!({"query": "mutation { contactCreate(input: {name: \"Asha\"}) { contact { id } } }"});
+    let answer = owner.request(Method::POST, &owner.url).header("idempotency-key", "1").json(&body).send().await.unwrap();
+    assert_eq!(codes(&answer.json().await.unwrap()), ["VALIDATION_ERROR"]);
+    assert_eq!(owner.query("{ contacts { totalCount } }").await["contacts"]["totalCount"], 0);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use payaid::platform::config::ServerConfig;
 use serde_json::{Value, json};
 
 use crate::harness::client::codes;
+use crate::harness::crowd::fill;
 use crate::harness::waiting::{until, until_blocked};
 use crate::harness::world::{World, populate};
 use crate::harness::{Client, TestApp};
@@ -212,4 +213,51 @@ async fn a_change_that_was_given_up_is_made_whole_or_not_at_all() {
     until("the change is made", async || stage.contact().await.0 == "Renamed").await;
     assert_eq!(stage.contact().await, ("Renamed".to_owned(), entries + 1));
     is_well(&hasty, &client).await;
+}
+
+/// A hundred contacts, their deals, whose contacts, and so on: tens of thousands of objects from few statements.
+fn much_to_compute() -> String {
+    let levels = 5;
+    format!("{{ contacts(first: 100) {{ nodes {{ {}name{} }} }} }}", "deals(first: 2) { nodes { contact { ".repeat(levels), " } } }".repeat(levels))
+}
+
+/// What has nothing to wait for is given up as well when its time is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_only_computes_has_the_same_limit() {
+    let app = TestApp::with(|config| config.http.operation_timeout = Duration::from_millis(400), Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    fill(&app, &owner, 100).await;
+    let fields: String = (0..4).map(|n| format!("f{n}: name ")).collect();
+    let answer = owner.send(&much_to_compute().replace("name", &fields), json!({})).await;
+    assert_eq!(codes(&answer), ["TIMEOUT"], "{}", answer.to_string().len());
+}
+
+/// However many of them run, a request that needs little is answered before they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_that_compute_let_others_come_to_their_turn() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    fill(&app, &owner, 100).await;
+    let computing: Vec<_> = (0..4)
+        .map(|_| {
+            let owner = owner.clone();
+            tokio::spawn(async move { owner.send(&much_to_compute(), json!({})).await })
+        })
+        .collect();
+    let alive = app.anonymous().request(reqwest::Method::GET, &app.url("/livez")).send().await.unwrap();
+    assert_eq!(alive.status(), 200);
+    assert!(computing.iter().any(|operation| !operation.is_finished()), "the question was answered last");
+    for operation in computing {
+        let answer = operation.await.unwrap();
+        assert_eq!(answer["data"]["contacts"]["nodes"].as_array().map(Vec::len), Some(100), "{}", answer["errors"]);
+    }
+}
+
+#[tokio::test]
+async fn an_operation_with_too_many_objects_is_refused_before_it_runs() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let text = "query($n: Int!) { contacts(first: $n) { nodes { deals(first: $n) { nodes { tasks(first: $n) { nodes { id } } } } } } }";
+    assert_eq!(codes(&owner.send(text, json!({"n": 100})).await), ["DOCUMENT_TOO_COMPLEX"]);
+    assert_eq!(owner.data(text, json!({"n": 10})).await, json!({"contacts": {"nodes": []}}));
 }

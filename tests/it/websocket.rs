@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::harness::clock::HeldClock;
-use crate::harness::waiting::LIMIT;
+use crate::harness::waiting::{LIMIT, until};
 use crate::harness::{Client, TestApp};
 
 /// The most operations at once on one socket.
@@ -224,4 +224,18 @@ async fn a_client_that_does_not_answer_is_let_go() {
     assert!(heard.starts_with(&ping), "{heard:?}");
     let last = heard.chunks(2).position(|frame| frame[0] == close).unwrap() * 2;
     assert_eq!(heard[last + 2..last + 4], code, "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_sockets_than_the_server_may_have_are_refused() {
+    let app = TestApp::with(|config| config.http.max_connections = 2, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let (first, _second) = (Socket::admitted(&app, &owner).await, Socket::admitted(&app, &owner).await);
+    let mut request = format!("ws://{}/graphql", app.address).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    let refused = tokio_tungstenite::connect_async(request).await.unwrap_err();
+    assert!(matches!(&refused, tokio_tungstenite::tungstenite::Error::Http(response) if response.status() == 429), "{refused}");
+    drop(first);
+    until("there is room again", async || app.app.sockets.available_permits() == 1).await;
+    Socket::admitted(&app, &owner).await;
 }

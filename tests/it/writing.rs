@@ -172,6 +172,31 @@ async fn a_client_that_leaves_does_not_cut_its_mutation() {
 }
 
 /// Each field of a mutation sees what the one before it wrote, and one that fails does not undo the others.
+/// Nobody waits for the write any more, but the server does before it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_waits_for_what_it_has_begun_to_write() {
+    let app = TestApp::with(|config| config.database.lock_timeout = LIMIT, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let id = owner.done("contactCreate", json!({"name": "Asha"}), "contact { id }").await["contact"]["id"].clone();
+    let (holder, db) = (app.superuser().await, app.superuser().await);
+    holder.batch_execute("BEGIN; SELECT FROM contacts FOR UPDATE").await.unwrap();
+    let client = owner.clone();
+    let asking =
+        tokio::spawn(
+            async move { client.done("contactUpdate", json!({"id": id, "version": 1, "changes": {"name": "Usha"}}), "contact { id }").await },
+        );
+    until_blocked(&db, 1).await;
+    asking.abort();
+    let _ = asking.await;
+    let databases = app.app.services.databases.clone();
+    let settled = tokio::spawn(async move { databases.settled().await });
+    assert!(tokio::time::timeout(Duration::from_millis(200), app.app.services.databases.settled()).await.is_err(), "a write is under way");
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    tokio::time::timeout(LIMIT, settled).await.unwrap().unwrap();
+    let name: String = db.query_one("SELECT name FROM contacts", &[]).await.unwrap().get(0);
+    assert_eq!(name, "Usha");
+}
+
 #[tokio::test]
 async fn the_fields_of_a_mutation_follow_each_other() {
     let app = TestApp::start().await;

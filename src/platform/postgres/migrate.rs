@@ -69,7 +69,7 @@ pub fn version(name: &str) -> String {
 
 /// Two servers that start together must not both migrate: the second one waits, and then finds nothing left to do.
 async fn with_lock<T>(url: &str, work: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let config: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;
+    let config = pool::parse(url)?;
     if config.get_dbname().is_none() {
         bail!("the database's address names no database: add it at the end, as in postgres://user@host/payaid");
     }

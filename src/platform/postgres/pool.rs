@@ -9,7 +9,9 @@ use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::TaskTracker;
 
 use crate::base::{Error, Result};
 use crate::platform::config::DatabaseConfig;
@@ -24,6 +26,7 @@ pub const SERVER_ROLE: &str = "payaid_server";
 pub struct Pool {
     inner: deadpool::Pool<AsyncPgConnection>,
     queue_limit: usize,
+    writes: TaskTracker,
 }
 
 /// A connection that returns to its pool when it is dropped.
@@ -50,7 +53,7 @@ impl Pool {
             .runtime(::deadpool::Runtime::Tokio1)
             .pre_recycle(young)
             .build()?;
-        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64) })
+        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64), writes: TaskTracker::new() })
     }
 
     /// A connection, within the configured wait.
@@ -62,6 +65,11 @@ impl Pool {
             return Err(Error::database_unavailable("too many operations wait for a connection"));
         }
         self.inner.get().await.map_err(Error::database_unavailable)
+    }
+
+    /// Runs a write in a task of its own, which the server waits for before it ends, whether or not anybody else does.
+    pub fn spawn_write<T: Send + 'static>(&self, write: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.writes.spawn(write)
     }
 
     /// How many connections are open, free and waited for.
@@ -99,7 +107,7 @@ impl Databases {
     pub fn new(config: &DatabaseConfig) -> anyhow::Result<Self> {
         let primary = Pool::new(&config.url, config).context("DATABASE_URL")?;
         let given = config.read_urls.iter().filter(|url| !url.is_empty());
-        let replicas = given.map(|url| Pool::new(url, config).map(Replica::watch)).collect::<anyhow::Result<_>>().context("DATABASE_READ_URL")?;
+        let replicas = given.map(|url| Replica::watch(url, config)).collect::<anyhow::Result<_>>().context("DATABASE_READ_URL")?;
         Ok(Self { primary, replicas })
     }
 
@@ -121,6 +129,12 @@ impl Databases {
         &self.replicas
     }
 
+    /// Comes when no write is under way any more.
+    pub async fn settled(&self) {
+        self.primary.writes.close();
+        self.primary.writes.wait().await;
+    }
+
     /// Closes every pool.
     pub fn close(&self) {
         self.primary.close();
@@ -128,9 +142,21 @@ impl Databases {
     }
 }
 
+/// Reads an address as libpq does. TLS, where it is asked for, always checks certificate and name: what `verify-full` says.
+///
+/// # Errors
+/// When the address cannot be understood.
+pub fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
+    if url.contains("sslrootcert=") {
+        anyhow::bail!("`sslrootcert` is not understood: name the file in the variable SSL_CERT_FILE instead, and leave it out of the address");
+    }
+    let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    url.parse().context("this is not an address of a PostgreSQL database")
+}
+
 /// An address with the session settings that every connection of the server has.
 fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio_postgres::Config> {
-    let mut parsed: tokio_postgres::Config = url.parse().context("this is not an address of a PostgreSQL database")?;
+    let mut parsed = parse(url)?;
     let options = format!(
         "-c role={SERVER_ROLE} -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
         config.statement_timeout.as_millis(),
@@ -193,4 +219,20 @@ fn tls() -> MakeRustlsConnect {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     MakeRustlsConnect::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn addresses_of_managed_databases_are_understood() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let config = parse(&format!("postgres://payaid_server:secret@db.example.in/payaid?sslmode={mode}")).unwrap();
+            assert_eq!(config.get_ssl_mode(), tokio_postgres::config::SslMode::Require);
+        }
+        let error = parse("postgres://db.example.in/payaid?sslmode=verify-full&sslrootcert=ca.pem").unwrap_err().to_string();
+        assert!(error.contains("SSL_CERT_FILE"), "{error}");
+        assert!(parse("mysql://db").is_err());
+    }
 }

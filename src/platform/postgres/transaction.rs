@@ -94,6 +94,7 @@ pub struct Transaction {
 
 struct Inner {
     pool: Pool,
+    otherwise: Option<Pool>,
     begin: String,
     opened: OnceCell<Opened>,
     committed: AtomicBool,
@@ -109,9 +110,16 @@ impl Transaction {
     /// A transaction that takes a connection when its first statement is run.
     #[must_use]
     pub fn new(pool: Pool, access: Access, settings: &Settings) -> Self {
+        Self::on_either(pool, None, access, settings)
+    }
+
+    /// As [`Transaction::new`]; on `otherwise` when `pool` has no connection to give.
+    #[must_use]
+    pub fn on_either(pool: Pool, otherwise: Option<Pool>, access: Access, settings: &Settings) -> Self {
         Self {
             inner: Arc::new(Inner {
                 pool,
+                otherwise,
                 begin: settings.begin(access),
                 opened: OnceCell::new(),
                 committed: AtomicBool::new(false),
@@ -210,7 +218,11 @@ impl Transaction {
 impl Inner {
     /// Takes a connection and sends `BEGIN`, without waiting for the answer.
     async fn begin(&self) -> Result<Opened> {
-        let connection = Arc::new(self.pool.get().await?);
+        let connection = match (self.pool.get().await, &self.otherwise) {
+            (Err(_), Some(otherwise)) => otherwise.get().await?,
+            (connection, _) => connection?,
+        };
+        let connection = Arc::new(connection);
         let (own, sql) = (Arc::clone(&connection), self.begin.clone());
         let begun = async move {
             let mut connection: &AsyncPgConnection = &own;

@@ -45,15 +45,17 @@ struct Session {
     ip: Option<IpAddr>,
     /// `None` until `connection_init` was accepted; inside, the token, if one was sent.
     admitted: Option<Option<SecretString>>,
-    operations: JoinSet<(String, Reply)>,
-    running: HashMap<String, AbortHandle>,
+    operations: JoinSet<(u64, String, Reply)>,
+    /// By their ids, with a number of each one's own: a client may use an id again before the answer that it gave up is thrown away.
+    running: HashMap<String, (u64, AbortHandle)>,
+    started: u64,
 }
 
 /// Serves a socket to its end.
 pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
     let _counted = Counted::new();
     let mut draining = pin!(app.draining());
-    let mut session = Session { app, socket, ip, admitted: None, operations: JoinSet::new(), running: HashMap::new() };
+    let mut session = Session { app, socket, ip, admitted: None, operations: JoinSet::new(), running: HashMap::new(), started: 0 };
     let mut init_by = Some(Instant::now() + INIT_WITHIN);
     let mut heard = Instant::now();
     // An interval of no length would not be one.
@@ -72,7 +74,7 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
             () = at(expires) => Break(Some(Ending::forbidden("Token expired"))),
             _ = pings.tick() => if heard.elapsed() > ping_every * 2 { Break(Some(Ending::silent())) } else { session.send(Message::Ping(Vec::new().into())).await },
             Some(done) = session.operations.join_next() => match done {
-                Ok((id, reply)) => session.finish(id, reply).await,
+                Ok((number, id, reply)) => session.finish(number, id, reply).await,
                 Err(_cancelled) => Continue(()),
             },
             message = session.socket.recv() => {
@@ -128,7 +130,7 @@ impl Session {
             Incoming::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).await,
             Incoming::Subscribe { id, payload } => self.subscribe(id, payload).await,
             Incoming::Complete { id } => {
-                if let Some(operation) = self.running.remove(&id) {
+                if let Some((_, operation)) = self.running.remove(&id) {
                     operation.abort();
                 }
                 Continue(())
@@ -183,23 +185,25 @@ impl Session {
         }
         let span = tracing::info_span!("operation", request_id = &*request_id, operation = tracing::field::Empty);
         let caller = Caller { request_id, token: token.clone(), ip: self.ip };
-        let (app, own_id) = (Arc::clone(&self.app), id.clone());
+        self.started += 1;
+        let (app, number, own_id) = (Arc::clone(&self.app), self.started, id.clone());
         let work = async move {
             note_operation(request.operation_name.as_deref());
             let reply = pipeline::run(&app, &caller, request, Carries::All).await;
             tracing::info!(status = reply.status.as_u16(), "answered over a socket");
-            (own_id, reply)
+            (number, own_id, reply)
         };
         let handle = self.operations.spawn(work.instrument(span));
-        self.running.insert(id, handle);
+        self.running.insert(id, (number, handle));
         Continue(())
     }
 
-    async fn finish(&mut self, id: String, reply: Reply) -> Flow {
+    async fn finish(&mut self, number: u64, id: String, reply: Reply) -> Flow {
         // The client gave it up while the answer was on its way.
-        if self.running.remove(&id).is_none() {
+        if self.running.get(&id).is_none_or(|(running, _)| *running != number) {
             return Continue(());
         }
+        self.running.remove(&id);
         let ended = reply.code() == Some(Code::InvalidToken);
         for message in Outgoing::of(id, reply.body) {
             self.tell(&message).await?;

@@ -1,5 +1,6 @@
 //! The ways from the root of the schema to every field.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
@@ -84,9 +85,8 @@ pub fn ways(schema: &Schema, open: &dyn Fn(&str, &Field) -> bool, under_a_list: 
                 let narrowed = (object != field.of).then(|| object.clone());
                 let mut longer = way.clone();
                 longer.0.push(Step { field: field.clone(), narrowed });
-                let key = (object.clone(), longer.has_list());
-                if !seen.contains_key(&key) {
-                    seen.insert(key, longer.clone());
+                if let Entry::Vacant(place) = seen.entry((object.clone(), longer.has_list())) {
+                    place.insert(longer.clone());
                     queue.push_back((object, longer));
                 }
             }

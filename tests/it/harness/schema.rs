@@ -32,7 +32,6 @@ pub struct Field {
     pub name: String,
     pub of: String,
     pub list: bool,
-    pub nullable: bool,
     pub arguments: Vec<Argument>,
 }
 
@@ -85,7 +84,7 @@ impl Schema {
                     let fields = fields.iter().map(|field| {
                         let (of, list) = base(&field.ty.node);
                         let arguments = field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect();
-                        Field { name: field.name.node.to_string(), of, list, nullable: field.ty.node.nullable, arguments }
+                        Field { name: field.name.node.to_string(), of, list, arguments }
                     });
                     schema.objects.insert(name, fields.collect());
                 }
