@@ -55,6 +55,7 @@ CREATE TABLE invitations (
   PRIMARY KEY (organization_id, id),
   FOREIGN KEY (organization_id, invited_by) REFERENCES memberships (organization_id, user_id)
 );
+CREATE INDEX invitations_by_created ON invitations (organization_id, created_at, id);
 CREATE INDEX invitations_by_email ON invitations (organization_id, email);
 CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
@@ -115,13 +116,16 @@ CREATE POLICY update_own ON sessions FOR UPDATE TO payaid_server
 CREATE POLICY token ON sessions FOR SELECT TO payaid_server USING (family_hash = (SELECT nullif(current_setting('app.token_hash', true), '')));
 
 -- A foreign key cannot tell present members from those who left. This trigger refuses the latter as owner or assignee, in the words of the foreign
--- key that it stands beside: its arguments are the column and that key's name.
+-- key that it stands beside: its arguments are the column and that key's name. The lock makes it wait for a removal that is under way, and a removal
+-- for it; it needs the right to change memberships, which the server has within its tenant.
 CREATE FUNCTION refuse_removed_member() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   chosen uuid;
+  removed timestamptz;
 BEGIN
   EXECUTE format('SELECT ($1).%I', TG_ARGV[0]) INTO chosen USING NEW;
-  IF EXISTS (SELECT FROM memberships WHERE organization_id = NEW.organization_id AND user_id = chosen AND removed_at IS NOT NULL) THEN
+  SELECT removed_at INTO removed FROM memberships WHERE organization_id = NEW.organization_id AND user_id = chosen FOR SHARE;
+  IF removed IS NOT NULL THEN
     RAISE EXCEPTION 'this member was removed' USING ERRCODE = 'foreign_key_violation', CONSTRAINT = TG_ARGV[1];
   END IF;
   RETURN NEW;

@@ -66,7 +66,7 @@ permissions! {
     DealsRead = "deals.read",
     /// Create, change and delete deals.
     DealsWrite = "deals.write",
-    /// Create and change pipelines and their stages.
+    /// Create, change and delete pipelines and their stages.
     PipelinesWrite = "pipelines.write",
     /// See tasks.
     TasksRead = "tasks.read",

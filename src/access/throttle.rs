@@ -1,9 +1,14 @@
-//! Guessing passwords is slowed down: five failures at once for one account from one address, then one more every three minutes; and thirty for
-//! one address whatever the account, then one more every thirty seconds. That is 5 and 30 in any 15 minutes, over and over.
+//! Guessing passwords is slowed down by three limits on failures:
 //!
-//! What must hold: only failures count, and a success clears the account's; an attempt counts as failed from its beginning until it is known
-//! to be good, so that a hundred attempts at once, or attempts whose client leaves early, are no way around; without Redis, or while it does not
-//! answer, each server counts for itself just as strictly.
+//! - for one account from one address five at once, then one more every three minutes: 5 in any 15 minutes, over and over;
+//! - for one address, whatever the account, thirty at once, then one more every thirty seconds: 30 in any 15 minutes;
+//! - for one account, from wherever, a hundred at once, then one more every 36 seconds: 100 in any hour. Who guesses from many addresses can keep
+//!   the account's owner out for as long as she goes on, which is the price; it is looser so that nobody does so by accident.
+//!
+//! What must hold: only failures count, and a success clears those of the account from that address, but not those from elsewhere, which are
+//! somebody else's; an attempt counts as failed from its beginning until it is known to be good, so that a hundred attempts at once, or attempts
+//! whose client leaves early, are no way around. While Redis answers, its count, which all servers share, decides alone; without Redis, or while it
+//! does not answer, each server counts for itself just as strictly, those attempts included that it let through on Redis's word.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -20,25 +25,48 @@ use crate::access::refresh::hash;
 use crate::base::{Code, Error, Result, SharedClock};
 use crate::platform::redis::Redis;
 
-/// The time in which as many failures as a limit allows are forgotten.
-const PERIOD: Duration = Duration::from_secs(15 * 60);
-const FAILURES_PER_ACCOUNT: u32 = 5;
-const FAILURES_PER_ADDRESS: u32 = 30;
+/// How many failures a limit allows at once, and the time in which as many are forgotten.
+#[derive(Clone, Copy)]
+struct Allowance {
+    most: u32,
+    period: Duration,
+}
+
+const QUARTER: Duration = Duration::from_secs(15 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// For one account from one address.
+const CLOSE: Allowance = Allowance { most: 5, period: QUARTER };
+/// For one address, whatever the account.
+const ADDRESS: Allowance = Allowance { most: 30, period: QUARTER };
+/// For one account, whatever the address.
+const ACCOUNT: Allowance = Allowance { most: 100, period: HOUR };
 /// New organizations from one address; counted on this server alone, and not taken back.
-const SIGN_UPS_PER_ADDRESS: u32 = 20;
+const SIGN_UPS: Allowance = Allowance { most: 20, period: QUARTER };
+
+impl Allowance {
+    /// The time in which one failure is forgotten.
+    fn each(self) -> Duration {
+        self.period / self.most.max(1)
+    }
+}
 
 /// Counts the failures of signing in.
 #[derive(Clone)]
 pub struct Throttle {
+    close: Arc<Limit>,
     account: Arc<Limit>,
     address: Arc<Limit>,
     sign_ups: Arc<Limit>,
     redis: Option<Redis>,
 }
 
-/// Whom an attempt counts against.
+/// What an attempt counts against.
 struct Attempt {
+    /// The account from the address.
+    close: String,
+    /// The account.
     account: String,
+    /// The address, when it is known.
     address: Option<String>,
 }
 
@@ -46,8 +74,8 @@ impl Throttle {
     /// Counts in Redis where there is one, and on this server.
     #[must_use]
     pub fn new(redis: Option<Redis>, clock: &SharedClock) -> Self {
-        let limit = |most| Arc::new(Limit::new(most, clock));
-        Self { account: limit(FAILURES_PER_ACCOUNT), address: limit(FAILURES_PER_ADDRESS), sign_ups: limit(SIGN_UPS_PER_ADDRESS), redis }
+        let limit = |allowance| Arc::new(Limit::new(allowance, clock));
+        Self { close: limit(CLOSE), account: limit(ACCOUNT), address: limit(ADDRESS), sign_ups: limit(SIGN_UPS), redis }
     }
 
     /// Runs an attempt to prove who one is. It counts when it fails with `UNAUTHENTICATED`; `account` is what is being guessed at.
@@ -56,12 +84,12 @@ impl Throttle {
     /// `RATE_LIMITED` without trying, after too many failures; else what the attempt failed with.
     pub async fn attempt<T>(&self, account: &str, from: Option<IpAddr>, work: impl Future<Output = Result<T>>) -> Result<T> {
         let attempt = Attempt::new(account, from);
-        self.count(&attempt).await?;
+        let counted_here = self.count(&attempt).await?;
         let outcome = work.await;
         match &outcome {
-            Ok(_) => self.take_back(&attempt, true).await,
+            Ok(_) => self.take_back(&attempt, counted_here, true).await,
             Err(error) if error.code == Code::Unauthenticated => {}
-            Err(_) => self.take_back(&attempt, false).await,
+            Err(_) => self.take_back(&attempt, counted_here, false).await,
         }
         outcome
     }
@@ -77,32 +105,48 @@ impl Throttle {
             .map_err(|error| Error { message: "Too many organizations were made from here; try again later.".to_owned(), ..error })
     }
 
-    async fn count(&self, attempt: &Attempt) -> Result<()> {
-        self.account.count(&attempt.account)?;
-        if let Some(address) = &attempt.address {
-            self.address.count(address).inspect_err(|_| self.account.give_back(&attempt.account))?;
+    /// The limits that an attempt counts against, and under which key.
+    fn limits<'a>(&'a self, attempt: &'a Attempt) -> impl Iterator<Item = (&'a Limit, &'a String)> {
+        let always = [(&*self.close, &attempt.close), (&*self.account, &attempt.account)];
+        always.into_iter().chain(attempt.address.iter().map(|address| (&*self.address, address)))
+    }
+
+    /// Counts an attempt, and says whether this server's own count holds it as well.
+    async fn count(&self, attempt: &Attempt) -> Result<bool> {
+        let here = self.count_here(attempt);
+        match self.ask_redis(attempt, "count").await {
+            None => here.map(|()| true),
+            Some(wait) if wait > 0 => {
+                if here.is_ok() {
+                    self.take_back_here(attempt, false);
+                }
+                Err(too_many(Duration::from_micros(u64::try_from(wait).unwrap_or_default())))
+            }
+            Some(_) => Ok(here.is_ok()),
         }
-        // The servers' common count; when there is no answer, the own count has to do.
-        if let Some(wait) = self.ask_redis(attempt, "count").await.filter(|wait| *wait > 0) {
-            self.take_back_here(attempt, false);
-            return Err(too_many(Duration::from_micros(u64::try_from(wait).unwrap_or_default())));
+    }
+
+    /// Counts against all limits, or, when one has been reached, against none.
+    fn count_here(&self, attempt: &Attempt) -> Result<()> {
+        for (index, (limit, key)) in self.limits(attempt).enumerate() {
+            limit.count(key).inspect_err(|_| self.limits(attempt).take(index).for_each(|(limit, key)| limit.give_back(key)))?;
         }
         Ok(())
     }
 
-    async fn take_back(&self, attempt: &Attempt, success: bool) {
-        self.take_back_here(attempt, success);
+    async fn take_back(&self, attempt: &Attempt, counted_here: bool, success: bool) {
+        if counted_here {
+            self.take_back_here(attempt, success);
+        } else if success {
+            self.close.clear(&attempt.close);
+        }
         self.ask_redis(attempt, if success { "success" } else { "undo" }).await;
     }
 
     fn take_back_here(&self, attempt: &Attempt, success: bool) {
+        self.limits(attempt).for_each(|(limit, key)| limit.give_back(key));
         if success {
-            self.account.clear(&attempt.account);
-        } else {
-            self.account.give_back(&attempt.account);
-        }
-        if let Some(address) = &attempt.address {
-            self.address.give_back(address);
+            self.close.clear(&attempt.close);
         }
     }
 
@@ -110,9 +154,10 @@ impl Throttle {
     async fn ask_redis(&self, attempt: &Attempt, what: &str) -> Option<i64> {
         let redis = self.redis.as_ref()?;
         let mut script = SCRIPT.prepare_invoke();
-        script.key(format!("payaid:{{sign-in}}:{}", attempt.account)).arg(what).arg(FAILURES_PER_ACCOUNT);
-        if let Some(address) = &attempt.address {
-            script.key(format!("payaid:{{sign-in}}:{address}")).arg(FAILURES_PER_ADDRESS);
+        script.arg(what);
+        for (limit, key) in self.limits(attempt) {
+            let Allowance { most, period } = limit.allowance;
+            script.key(format!("payaid:{{sign-in}}:{key}")).arg(most).arg(period.as_secs());
         }
         redis.run(&script).await.inspect_err(|error| tracing::warn!(%error, "failures of signing in are counted on this server alone")).ok()
     }
@@ -121,8 +166,8 @@ impl Throttle {
 impl Attempt {
     fn new(account: &str, from: Option<IpAddr>) -> Self {
         let address = from.map(neighbourhood);
-        let account = hash(&format!("{account}\n{}", address.as_deref().unwrap_or_default()));
-        Self { account, address }
+        // No address has a line break or the length of a hash, so no two kinds of keys are the same.
+        Self { close: hash(&format!("{account}\n{}", address.as_deref().unwrap_or_default())), account: hash(account), address }
     }
 }
 
@@ -147,18 +192,17 @@ fn too_many(wait: Duration) -> Error {
 struct Limit {
     limiter: RateLimiter<String, Counts, Ticks, NoOpMiddleware<Nanos>>,
     counts: Counts,
-    each: Duration,
+    allowance: Allowance,
     clock: SharedClock,
 }
 
 impl Limit {
-    fn new(failures: u32, clock: &SharedClock) -> Self {
-        let burst = NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN);
-        let each = PERIOD / burst.get();
-        let quota = Quota::with_period(each).unwrap_or_else(|| Quota::per_hour(burst)).allow_burst(burst);
-        let counts = Counts::default();
+    fn new(allowance: Allowance, clock: &SharedClock) -> Self {
+        let burst = NonZeroU32::new(allowance.most).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(allowance.each()).unwrap_or_else(|| Quota::per_hour(burst)).allow_burst(burst);
+        let counts = Counts::kept(2 * allowance.period);
         let limiter = RateLimiter::new(quota, counts.clone(), Ticks(SharedClock::clone(clock)));
-        Self { limiter, counts, each, clock: SharedClock::clone(clock) }
+        Self { limiter, counts, allowance, clock: SharedClock::clone(clock) }
     }
 
     fn count(&self, key: &String) -> Result<()> {
@@ -166,7 +210,7 @@ impl Limit {
     }
 
     fn give_back(&self, key: &str) {
-        let each = u64::try_from(self.each.as_nanos()).unwrap_or(u64::MAX);
+        let each = u64::try_from(self.allowance.each().as_nanos()).unwrap_or(u64::MAX);
         self.counts.0.entry_by_ref(key).and_compute_with(|entry| match entry {
             Some(entry) => moka::ops::compute::Op::Put(entry.into_value().saturating_sub(each)),
             None => moka::ops::compute::Op::Nop,
@@ -182,9 +226,9 @@ impl Limit {
 #[derive(Clone)]
 struct Counts(moka::sync::Cache<String, u64>);
 
-impl Default for Counts {
-    fn default() -> Self {
-        let bounded = moka::sync::Cache::builder().max_capacity(100_000).time_to_idle(2 * PERIOD);
+impl Counts {
+    fn kept(idle: Duration) -> Self {
+        let bounded = moka::sync::Cache::builder().max_capacity(100_000).time_to_idle(idle);
         Self(bounded.eviction_policy(moka::policy::EvictionPolicy::lru()).build())
     }
 }
@@ -237,17 +281,18 @@ impl governor::clock::Clock for Ticks {
 }
 
 /// The same limits over all servers, decided in one step. For each key the instant is kept, in microseconds of Redis's own clock, at which all its
-/// failures will be forgotten. Arguments: what happened, then each key's limit. Answers how long to wait, in microseconds.
+/// failures will be forgotten. Arguments: what happened, then for each key how many failures are allowed and the seconds in which as many are
+/// forgotten; the first key is the one that a success clears. Answers how long to wait, in microseconds.
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-        local period = 900000000
         local time = redis.call('TIME')
         local now = time[1] * 1000000 + time[2]
         local wait = 0
         local after = {}
         for i, key in ipairs(KEYS) do
-          local each = period / ARGV[i + 1]
+          local period = ARGV[2 * i + 1] * 1000000
+          local each = period / ARGV[2 * i]
           local clear = math.max(tonumber(redis.call('GET', key) or now), now)
           if ARGV[1] == 'count' then
             after[i] = clear + each
@@ -272,70 +317,4 @@ static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
 });
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Clock;
-    use chrono::{DateTime, TimeDelta, Utc};
-    use std::sync::Mutex;
-
-    struct Held(Mutex<DateTime<Utc>>);
-
-    impl Clock for Held {
-        fn now(&self) -> DateTime<Utc> {
-            *self.0.lock().unwrap()
-        }
-    }
-
-    fn throttle() -> (Throttle, Arc<Held>) {
-        let held = Arc::new(Held(Mutex::new("2026-04-01T09:30:00Z".parse().unwrap())));
-        let clock: SharedClock = Arc::<Held>::clone(&held);
-        (Throttle::new(None, &clock), held)
-    }
-
-    async fn fail(throttle: &Throttle, account: &str, ip: &str) -> Code {
-        let failing = async { Err::<(), _>(Error::new(Code::Unauthenticated, "wrong")) };
-        throttle.attempt(account, Some(ip.parse().unwrap()), failing).await.unwrap_err().code
-    }
-
-    async fn succeed(throttle: &Throttle, account: &str, ip: &str) -> Result<()> {
-        throttle.attempt(account, Some(ip.parse().unwrap()), async { Ok(()) }).await
-    }
-
-    #[tokio::test]
-    async fn the_sixth_failure_is_refused_and_time_forgives() {
-        let (throttle, clock) = throttle();
-        for _ in 0..5 {
-            assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated);
-        }
-        let refused = succeed(&throttle, "asha", "192.0.2.1").await.unwrap_err();
-        assert_eq!(refused.code, Code::RateLimited);
-        assert!(refused.retry_after.unwrap() <= Duration::from_secs(181), "{refused:?}");
-        assert!(succeed(&throttle, "asha", "192.0.2.2").await.is_ok(), "from elsewhere");
-        assert!(succeed(&throttle, "ravi", "192.0.2.1").await.is_ok(), "somebody else");
-        *clock.0.lock().unwrap() += TimeDelta::seconds(181);
-        assert!(succeed(&throttle, "asha", "192.0.2.1").await.is_ok());
-        assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated, "success cleared the account");
-    }
-
-    #[tokio::test]
-    async fn an_address_is_limited_over_all_accounts_by_its_failures_alone() {
-        let (throttle, _) = throttle();
-        for n in 0..100 {
-            succeed(&throttle, &format!("user {n}"), "2001:db8:1:2::1").await.unwrap();
-        }
-        for n in 0..30 {
-            assert_eq!(fail(&throttle, &format!("user {n}"), &format!("2001:db8:1:2::{n:x}")).await, Code::Unauthenticated, "{n}");
-        }
-        assert_eq!(fail(&throttle, "one more", "2001:db8:1:2::ffff").await, Code::RateLimited);
-        assert_eq!(fail(&throttle, "one more", "2001:db8:1:3::1").await, Code::Unauthenticated);
-    }
-
-    #[tokio::test]
-    async fn what_is_no_failure_of_the_caller_does_not_count() {
-        let (throttle, _) = throttle();
-        for _ in 0..50 {
-            let away = async { Err::<(), _>(Error::database_unavailable("away")) };
-            assert_eq!(throttle.attempt("asha", None, away).await.unwrap_err().code, Code::DatabaseUnavailable);
-        }
-    }
-}
+mod tests;

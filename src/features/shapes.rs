@@ -158,7 +158,19 @@ macro_rules! payloads {
             }
         }
 
-        #[doc = concat!("What came of deleting ", $many, ".")]
+        $crate::deletion!($many: $id; $delete);
+    };
+}
+
+/// The payload of deleting.
+///
+/// ```text
+/// deletion!("contacts": ContactId; ContactDeletePayload);
+/// ```
+#[macro_export]
+macro_rules! deletion {
+    ($what:literal: $id:ty; $delete:ident) => {
+        #[doc = concat!("What came of deleting ", $what, ".")]
         #[derive(Clone, async_graphql::SimpleObject)]
         pub struct $delete {
             /// The identifiers of what was deleted; empty when there are user errors.

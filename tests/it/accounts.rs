@@ -1,5 +1,9 @@
 //! Signing up, in and out; sessions; members and their roles.
 
+mod invitations;
+mod races;
+mod throttle;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +28,11 @@ fn with_token(app: &TestApp, payload: &Value) -> Client {
 
 async fn refresh(app: &TestApp, token: &Value) -> Value {
     app.anonymous().mutate("sessionRefresh", json!({"refreshToken": token}), TOKENS).await
+}
+
+/// The statement that removes a member past the API, so that no server hears of it.
+fn remove_quietly(email: &str) -> String {
+    format!("UPDATE memberships SET removed_at = now() WHERE user_id = (SELECT id FROM users WHERE email = '{email}')")
 }
 
 const ASK: &str = "{ viewer { role } }";

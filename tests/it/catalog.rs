@@ -129,7 +129,7 @@ async fn the_policies_are_those_that_were_reviewed() {
 /// Tables whose rows go with another without an entry of their own in the audit log, with the reason.
 const SILENT: &[(&str, &str)] = &[
     ("deal_stage_changes", "each is in the log already, as the deal's own stageSet or create"),
-    ("pipeline_stages", "no action deletes a pipeline"),
+    ("pipeline_stages", "what deletes a pipeline deletes its stages first, and notes them"),
 ];
 
 #[tokio::test]

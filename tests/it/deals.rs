@@ -1,5 +1,7 @@
 //! Deals on their way through the stages, what they are worth, and the pipelines they go through.
 
+mod pipelines;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -199,72 +201,4 @@ async fn deals_are_narrowed_by_value_and_expected_close() {
         assert_eq!(data["deals"]["totalCount"], expected.len(), "{filter}");
     }
     assert_eq!(owner.codes(query, json!({"filter": {"value": {"gte": "1.005"}}})).await, ["VALIDATION_ERROR"]);
-}
-
-#[tokio::test]
-async fn a_new_pipeline_can_become_the_default() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let first = owner.query("{ pipelines { id version } }").await["pipelines"][0].clone();
-    let select = "pipeline { id name isDefault version stages { id name kind probability position } }";
-    let ends = [json!({"name": "Won", "kind": "WON"}), json!({"name": "Lost", "kind": "LOST"})];
-    let stages = json!([{"name": "Enquiry"}, {"name": "Sample", "probability": 40}, ends[0], ends[1]]);
-    let payload = owner.done("pipelineCreate", json!({"name": "Exports", "isDefault": true, "stages": stages}), select).await;
-    let pipeline = &payload["pipeline"];
-    let seen: Vec<_> =
-        pipeline["stages"].as_array().unwrap().iter().map(|stage| json!([stage["name"], stage["kind"], stage["probability"]])).collect();
-    assert_eq!(json!(seen), json!([["Enquiry", "OPEN", 50], ["Sample", "OPEN", 40], ["Won", "WON", 100], ["Lost", "LOST", 0]]));
-    assert_eq!((&pipeline["name"], &pipeline["isDefault"]), (&json!("Exports"), &json!(true)));
-    let taken = owner.mutate("pipelineCreate", json!({"name": "Exports", "stages": stages}), select).await;
-    refused(&taken, "CONFLICT", "input.name");
-    let endless = owner.mutate("pipelineCreate", json!({"name": "Endless", "stages": [{"name": "New"}, ends[0]]}), select).await;
-    refused(&endless, "VALIDATION_ERROR", "input.stages");
-    let deal = owner.done("dealCreate", json!({"title": "Rugs"}), "deal { id probability stage { name } pipeline { name } }").await["deal"].clone();
-    assert_eq!((&deal["probability"], &deal["stage"]["name"], &deal["pipeline"]["name"]), (&json!(50), &json!("Enquiry"), &json!("Exports")));
-    let data = owner.query("{ pipelines { id isDefault version stages { id } } }").await;
-    let old = data["pipelines"].as_array().unwrap().iter().find(|pipeline| pipeline["id"] == first["id"]).unwrap().clone();
-    assert_eq!(old["isDefault"], false);
-    let elsewhere = json!({"id": deal["id"], "version": 1, "stageId": old["stages"][1]["id"]});
-    refused(&owner.mutate("dealStageSet", elsewhere, "deal { id }").await, "VALIDATION_ERROR", "input.stageId");
-    let input = json!({"id": first["id"], "version": old["version"], "changes": {"name": "At home", "isDefault": true}});
-    let renamed = owner.done("pipelineUpdate", input.clone(), select).await;
-    assert_eq!((&renamed["pipeline"]["name"], &renamed["pipeline"]["isDefault"]), (&json!("At home"), &json!(true)));
-    refused(&owner.mutate("pipelineUpdate", input, select).await, "CONFLICT", "input.version");
-    let none = json!({"id": first["id"], "version": renamed["pipeline"]["version"], "changes": {"isDefault": false}});
-    refused(&owner.mutate("pipelineUpdate", none, select).await, "VALIDATION_ERROR", "input.changes.isDefault");
-    let data = owner.query("{ pipelines { name isDefault } }").await;
-    let defaults: Vec<_> = data["pipelines"].as_array().unwrap().iter().filter(|pipeline| pipeline["isDefault"] == true).collect();
-    assert_eq!(defaults, [&json!({"name": "At home", "isDefault": true})]);
-}
-
-#[tokio::test]
-async fn stages_are_added_and_changed() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let pipeline = owner.query("{ pipelines { id } }").await["pipelines"][0]["id"].clone();
-    let stages = stages(&owner).await;
-    let deal = create(&owner, json!({"title": "Looms"})).await;
-    let select = "stage { id name kind probability position version pipeline { id } }";
-    let added = owner.done("pipelineStageCreate", json!({"pipelineId": pipeline, "name": "Contract", "probability": 90}), select).await;
-    let expected = json!({"id": added["stage"]["id"], "name": "Contract", "kind": "OPEN", "probability": 90, "position": 4, "version": 1, "pipeline": {"id": pipeline}});
-    assert_eq!(added["stage"], expected, "after the last open stage");
-    owner.done("pipelineStageCreate", json!({"pipelineId": pipeline, "name": "Heard of", "position": 0}), select).await;
-    let names = owner.query("{ pipelines { stages { name position } } }").await;
-    let order = ["Heard of", "New", "Qualified", "Proposal", "Negotiation", "Contract", "Won", "Lost"];
-    let expected: Vec<_> = order.iter().enumerate().map(|(position, name)| json!({"name": name, "position": position})).collect();
-    assert_eq!(names["pipelines"][0]["stages"], json!(expected));
-    let taken = owner.mutate("pipelineStageCreate", json!({"pipelineId": pipeline, "name": "Contract"}), select).await;
-    refused(&taken, "CONFLICT", "input.name");
-    let outside = owner.mutate("pipelineStageCreate", json!({"pipelineId": pipeline, "name": "Far", "position": 9}), select).await;
-    refused(&outside, "VALIDATION_ERROR", "input.position");
-    let query = "query($id: ID!) { node(id: $id) { ... on PipelineStage { version } } }";
-    let version = owner.data(query, json!({"id": stages["New"]})).await["node"]["version"].clone();
-    let changed = json!({"id": stages["New"], "version": version, "changes": {"name": "Fresh", "probability": 15}});
-    let changed = owner.done("pipelineStageUpdate", changed, select).await;
-    assert_eq!((&changed["stage"]["name"], &changed["stage"]["probability"]), (&json!("Fresh"), &json!(15)));
-    let stays = owner.data("query($id: ID!) { deal(id: $id) { probability stage { name } } }", json!({"id": deal})).await;
-    assert_eq!(stays["deal"], json!({"probability": 10, "stage": {"name": "Fresh"}}), "a deal keeps its probability");
-    let won = owner.data(query, json!({"id": stages["Won"]})).await["node"]["version"].clone();
-    let certain = owner.mutate("pipelineStageUpdate", json!({"id": stages["Won"], "version": won, "changes": {"probability": 90}}), select).await;
-    refused(&certain, "VALIDATION_ERROR", "input.changes.probability");
 }

@@ -4,13 +4,14 @@ pub mod sign_in;
 
 use async_graphql::{InputObject, MaybeUndefined};
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use crate::access::audit::{self, Changed};
-use crate::access::{Act, Role, refresh};
+use crate::access::{Act, Permission, Role, Scope, refresh};
 use crate::base::patch::{nullable, optional};
 use crate::base::{Checks, Code, Error, Result, email, gstin, state, text};
-use crate::features::accounts::model::{Invitation, Member, MemberId, NewInvitation, Organization, OrganizationChanges};
-use crate::features::accounts::queries::{self, sign_in as sessions};
+use crate::features::accounts::model::{Invitation, InvitationId, Member, MemberId, NewInvitation, Organization, OrganizationChanges};
+use crate::features::accounts::queries::{self, invitations, sign_in as sessions};
 use crate::features::accounts::rules;
 
 /// How long an invitation can be accepted.
@@ -47,6 +48,13 @@ pub struct MemberInviteInput {
     pub email: String,
     /// What the person will be allowed to do. Nobody is invited as `OWNER`: invite as `ADMIN`, and let an owner make the member one.
     pub role: Role,
+}
+
+/// Which invitation to end.
+#[derive(Debug, Clone, InputObject)]
+pub struct InvitationRevokeInput {
+    /// The invitation.
+    pub invitation_id: InvitationId,
 }
 
 /// A member's new role.
@@ -99,18 +107,24 @@ fn checked(input: &OrganizationChangesInput) -> Result<OrganizationChanges> {
 /// Invites somebody, in place of an earlier invitation of the same address, and says the token that accepts it: it cannot be read again.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, or `CONFLICT` when the address is a member's.
+/// `VALIDATION_ERROR`, `CONFLICT` when the address is a member's, or `FORBIDDEN` when the inviter was removed meanwhile, or may not give that role.
 pub async fn invite(act: &Act, input: MemberInviteInput) -> Result<(Invitation, String)> {
     let mut checks = Checks::new();
     let email = checks.take("email", email::parse(&input.email)).unwrap_or_default();
     checks.require(input.role != Role::Owner, "role", "Nobody is invited as OWNER: invite as ADMIN, and let an owner make the member one.");
     checks.finish()?;
+    // Held until the end, so that her removal finds what she made here.
+    let inviter = queries::hold_role(act, act.scope.user).await?;
+    let inviter = inviter.ok_or_else(|| Error::new(Code::Forbidden, "You are not a member of this organization any more."))?;
+    Scope { role: inviter, ..act.scope.clone() }.require(Permission::MembersWrite)?;
+    if !rules::may_invite(inviter, input.role) {
+        return Err(Error::new(Code::Forbidden, "Nobody invites somebody who may do more than she herself; ask an owner to do it."));
+    }
     if queries::is_member(act, &email).await? {
         return Err(Error::on_field(Code::Conflict, "email", "This person is a member already."));
     }
-    let replaced = queries::delete_open_invitations(act, &email).await?;
-    let replaced: Vec<_> = replaced.iter().map(|row| Changed { id: row.id, before: Some(row), after: None }).collect();
-    audit::record(act, "invitation.replace", &replaced).await?;
+    let replaced = invitations::delete_open_of_address(act, &email).await?;
+    record_deletion(act, "invitation.replace", &replaced).await?;
     let (token, now) = (refresh::fresh()?, act.now());
     let new = NewInvitation {
         organization_id: act.organization(),
@@ -123,12 +137,26 @@ pub async fn invite(act: &Act, input: MemberInviteInput) -> Result<(Invitation, 
         created_at: now,
         updated_at: now,
     };
-    let invitation = queries::insert_invitation(act, new).await?.ok_or_else(|| Error::internal("an inserted invitation was not returned"))?;
+    let invitation = invitations::insert(act, new).await?.ok_or_else(|| Error::internal("an inserted invitation was not returned"))?;
     audit::record(act, "invitation.create", &[Changed { id: invitation.id, before: None, after: Some(&invitation) }]).await?;
     Ok((invitation, token))
 }
 
-/// Gives a member another role.
+/// Ends an open invitation: its token is refused from now on.
+///
+/// # Errors
+/// `NOT_FOUND`, or `CONFLICT` when it was accepted.
+pub async fn revoke_invitation(act: &Act, id: InvitationId) -> Result<Invitation> {
+    let before = invitations::lock(act, id.uuid()).await?.ok_or_else(|| Error::field_not_found("invitationId", "invitation"))?;
+    if before.accepted_at.value()?.is_some() {
+        return Err(Error::on_field(Code::Conflict, "invitationId", "This invitation was accepted already; remove the member instead."));
+    }
+    invitations::delete(act, before.id).await?;
+    record_deletion(act, "invitation.revoke", std::slice::from_ref(&before)).await?;
+    Ok(before)
+}
+
+/// Gives a member another role. With one that may not invite, the open invitations that she made end.
 ///
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN` when somebody else than an owner makes or unmakes one, `CONFLICT` for the last owner.
@@ -136,11 +164,14 @@ pub async fn set_role(act: &Act, input: MemberRoleSetInput) -> Result<Member> {
     let (before, owners) = lock(act, input.member_id).await?;
     rules::check_change_of_member(act.scope.role, before.role.value()?, Some(input.role), owners, "role")?;
     let after = queries::set_role(act, before.id, input.role).await?.ok_or_else(|| Error::internal("an updated member was not returned"))?;
+    if !input.role.may(Permission::MembersWrite) {
+        revoke_invitations_of(act, before.user_id.value()?).await?;
+    }
     audit::record(act, "member.role_set", &[Changed { id: after.id, before: Some(&before), after: Some(&after) }]).await?;
     Ok(after)
 }
 
-/// Removes a member and ends her sessions. What she did keeps her name.
+/// Removes a member, and ends her sessions and the open invitations that she made. What else she did keeps her name.
 ///
 /// # Errors
 /// As [`set_role`].
@@ -148,10 +179,22 @@ pub async fn remove(act: &Act, id: MemberId) -> Result<Member> {
     let (before, owners) = lock(act, id).await?;
     rules::check_change_of_member(act.scope.role, before.role.value()?, None, owners, "memberId")?;
     let after = queries::remove_member(act, before.id).await?.ok_or_else(|| Error::internal("a removed member was not returned"))?;
-    let ended = sessions::revoke_of_member(act, after.user_id.value()?).await?;
+    let user = after.user_id.value()?;
+    revoke_invitations_of(act, user).await?;
+    let ended = sessions::revoke_of_member(act, user).await?;
     sign_in::record_end(act, "session.end", &ended).await?;
     audit::record(act, "member.remove", &[Changed { id: after.id, before: Some(&before), after: Some(&after) }]).await?;
     Ok(after)
+}
+
+async fn revoke_invitations_of(act: &Act, user: Uuid) -> Result<()> {
+    let revoked = invitations::delete_open_of_inviter(act, user).await?;
+    record_deletion(act, "invitation.revoke", &revoked).await
+}
+
+async fn record_deletion(act: &Act, action: &'static str, deleted: &[Invitation]) -> Result<()> {
+    let changes: Vec<_> = deleted.iter().map(|row| Changed { id: row.id, before: Some(row), after: None }).collect();
+    audit::record(act, action, &changes).await
 }
 
 /// A present member, locked, and how many owners there are.

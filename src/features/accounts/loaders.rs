@@ -57,7 +57,7 @@ impl Batch for InvitationById {
     type Value = Arc<Invitation>;
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Invitation>>> {
-        let invitations = queries::invitations_by_ids(&reader, keys).await?;
+        let invitations = queries::invitations::by_ids(&reader, keys).await?;
         Ok(invitations.into_iter().map(|invitation| (invitation.id, Arc::new(invitation))).collect())
     }
 }

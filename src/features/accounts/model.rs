@@ -200,6 +200,8 @@ pub struct Credentials {
     pub email: String,
     /// The hash of her password.
     pub password_hash: String,
+    /// Counts the changes of the user, and so of her password.
+    pub version: i32,
 }
 
 /// An organization to be created.

@@ -11,6 +11,7 @@ use crate::base::scalars::DateTime;
 use crate::base::{Error, Result, state};
 use crate::features::accounts::loaders::{InvitationById, MemberById, OrganizationById, UserById};
 use crate::features::accounts::model::{self, InvitationId, MemberId, OrganizationId, Plan, UserId};
+use crate::features::accounts::queries::invitations::InvitationOrderField;
 use crate::features::accounts::queries::{self, MemberOrderField};
 
 /// A business that works with this server: everything else belongs to one.
@@ -36,8 +37,11 @@ pub struct Viewer;
 /// A page of members.
 pub type MemberConnection = Connection<Member>;
 
+/// A page of invitations.
+pub type InvitationConnection = Connection<Invitation>;
+
 macro_rules! shows {
-    ($($object:ident by $loader:ident),+) => {
+    ($($object:ident by $loader:ident seen with $permission:ident),+ $(,)?) => {
         $(
             impl From<model::$object> for $object {
                 fn from(row: model::$object) -> Self {
@@ -47,7 +51,7 @@ macro_rules! shows {
 
             impl NodeObject for $object {
                 type Row = model::$object;
-                const READ: Permission = Permission::MembersRead;
+                const READ: Permission = Permission::$permission;
 
                 async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
                     Ok(Operation::of(ctx)?.reads()?.load::<$loader>(id).await?.map(Self))
@@ -56,7 +60,12 @@ macro_rules! shows {
         )+
     };
 }
-shows!(Organization by OrganizationById, User by UserById, Member by MemberById, Invitation by InvitationById);
+shows!(
+    Organization by OrganizationById seen with MembersRead,
+    User by UserById seen with MembersRead,
+    Member by MemberById seen with MembersRead,
+    Invitation by InvitationById seen with MembersWrite,
+);
 
 impl Listed for Member {
     const NAME: &'static str = "Member";
@@ -64,6 +73,16 @@ impl Listed for Member {
     type Row = model::Member;
 
     fn row(&self) -> &model::Member {
+        &self.0
+    }
+}
+
+impl Listed for Invitation {
+    const NAME: &'static str = "Invitation";
+    type Order = InvitationOrderField;
+    type Row = model::Invitation;
+
+    fn row(&self) -> &model::Invitation {
         &self.0
     }
 }
@@ -176,7 +195,7 @@ impl Member {
 }
 
 /// An invitation to become a member. Its token is shown once, by `memberInvite`.
-#[Object(guard = "Can(Permission::MembersRead)")]
+#[Object(guard = "Can(Permission::MembersWrite)")]
 impl Invitation {
     /// The identifier.
     pub async fn id(&self) -> InvitationId {

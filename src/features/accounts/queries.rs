@@ -1,6 +1,7 @@
 //! Every statement about accounts. Each names its organization; row level security stands behind it. What happens before an organization is known,
-//! or concerns a person's sessions wherever they are, is in [`sign_in`].
+//! or concerns a person's sessions wherever they are, is in [`sign_in`]; what concerns invitations in [`invitations`].
 
+pub mod invitations;
 pub mod sign_in;
 
 use async_graphql::InputObject;
@@ -10,12 +11,10 @@ use uuid::Uuid;
 
 use crate::access::{Act, Reader, Role};
 use crate::base::Result;
-use crate::features::accounts::model::{
-    Invitation, Member, NewInvitation, NewMember, NewOrganization, NewUser, Organization, OrganizationChanges, User,
-};
+use crate::features::accounts::model::{Member, NewMember, NewOrganization, NewUser, Organization, OrganizationChanges, User};
 use crate::features::lists::Filter;
 use crate::platform::postgres::statement::Limited;
-use crate::schema::{invitations, memberships, organizations, pipeline_stages, pipelines, users};
+use crate::schema::{memberships, organizations, pipeline_stages, pipelines, users};
 use crate::{lists, narrow_any, operators};
 
 lists! {
@@ -95,22 +94,13 @@ pub async fn members_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Membe
     reader.db.load(query.filter(memberships::organization_id.eq(reader.organization())).filter(memberships::id.eq_any(ids))).await
 }
 
-/// The invitations of these ids.
-///
-/// # Errors
-/// As the database fails.
-pub async fn invitations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Invitation>> {
-    let query = invitations::table.select(reader.columns::<Invitation>(&[]));
-    reader.db.load(query.filter(invitations::organization_id.eq(reader.organization())).filter(invitations::id.eq_any(ids))).await
-}
-
-/// The tenant's own row, whole, locked against other writers until the transaction ends.
+/// The tenant's own row, whole, locked against other writers until the transaction ends; rows that refer to it can still be made.
 ///
 /// # Errors
 /// As the database fails.
 pub async fn lock_organization(act: &Act) -> Result<Option<Organization>> {
     let query = organizations::table.select(Organization::as_select()).filter(organizations::id.eq(act.organization()));
-    act.db.first(query.for_update()).await
+    act.db.first(query.for_no_key_update()).await
 }
 
 /// Stores the tenant's own row.
@@ -185,13 +175,22 @@ pub async fn lock_member_and_owners(act: &Act, id: Uuid) -> Result<Vec<Member>> 
     act.db.load(query.filter(memberships::id.eq(id).or(owner)).order(memberships::id).for_update()).await
 }
 
-/// A user's membership, present or past, locked against other writers until the transaction ends.
+/// These users' memberships, present or past, locked against other writers until the transaction ends.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn lock_member_of_user(act: &Act, user: Uuid) -> Result<Option<Member>> {
+pub async fn lock_members_of_users(act: &Act, users: [Uuid; 2]) -> Result<Vec<Member>> {
     let query = memberships::table.select(Member::as_select()).filter(memberships::organization_id.eq(act.organization()));
-    act.db.first(query.filter(memberships::user_id.eq(user)).for_update()).await
+    act.db.load(query.filter(memberships::user_id.eq_any(users)).order(memberships::id).for_update()).await
+}
+
+/// The role of a user who is a present member; until the transaction ends nobody changes or removes her.
+///
+/// # Errors
+/// As the database fails.
+pub async fn hold_role(act: &Act, user: Uuid) -> Result<Option<Role>> {
+    let query = memberships::table.select(memberships::role).filter(memberships::organization_id.eq(act.organization()));
+    act.db.first(query.filter(memberships::user_id.eq(user)).filter(memberships::removed_at.is_null()).for_share()).await
 }
 
 /// Whether an address is that of a present member.
@@ -237,34 +236,4 @@ pub async fn remove_member(act: &Act, id: Uuid) -> Result<Option<Member>> {
     let changes =
         (memberships::removed_at.eq(Some(act.now())), memberships::updated_at.eq(act.now()), memberships::version.eq(memberships::version + 1));
     act.db.first(diesel::update(target).set(changes).returning(Member::as_returning())).await
-}
-
-/// Deletes the invitations of an address that were not accepted, and says which they were.
-///
-/// # Errors
-/// As the database fails.
-pub async fn delete_open_invitations(act: &Act, email: &str) -> Result<Vec<Invitation>> {
-    let target = invitations::table.filter(invitations::organization_id.eq(act.organization()));
-    let target = target.filter(invitations::email.eq(email.to_owned())).filter(invitations::accepted_at.is_null());
-    act.db.load(diesel::delete(target).returning(Invitation::as_returning())).await
-}
-
-/// Stores a new invitation.
-///
-/// # Errors
-/// As the database fails.
-pub async fn insert_invitation(act: &Act, new: NewInvitation) -> Result<Option<Invitation>> {
-    act.db.first(diesel::insert_into(invitations::table).values(new).returning(Invitation::as_returning())).await
-}
-
-/// Marks an invitation as accepted, unless it was before or has run out.
-///
-/// # Errors
-/// As the database fails.
-pub async fn accept_invitation(act: &Act, id: Uuid) -> Result<Option<Invitation>> {
-    let target = invitations::table.filter(invitations::organization_id.eq(act.organization())).filter(invitations::id.eq(id));
-    let target = target.filter(invitations::accepted_at.is_null()).filter(invitations::expires_at.gt(act.now()));
-    let changes =
-        (invitations::accepted_at.eq(Some(act.now())), invitations::updated_at.eq(act.now()), invitations::version.eq(invitations::version + 1));
-    act.db.first(diesel::update(target).set(changes).returning(Invitation::as_returning())).await
 }

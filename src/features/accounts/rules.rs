@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::access::Role;
+use crate::access::{Permission, Role};
 use crate::base::{Checks, Code, Error, Result, gstin};
 
 /// How long a device may present the refresh token before the newest, because the answer with the newest did not reach it.
@@ -26,6 +26,13 @@ pub fn check_change_of_member(actor: Role, from: Role, to: Option<Role>, owners:
         return Err(Error::on_field(Code::Conflict, field, "This is the last owner; make somebody else an owner first."));
     }
     Ok(())
+}
+
+/// Whether a member of the role `inviter` may invite somebody into `role`: she may change members, may do all that `role` may, and makes no owner.
+#[must_use]
+pub fn may_invite(inviter: Role, role: Role) -> bool {
+    let within = Permission::ALL.iter().all(|permission| inviter.may(*permission) || !role.may(*permission));
+    inviter.may(Permission::MembersWrite) && within && role != Role::Owner
 }
 
 /// Notes a GSTIN that belongs to another state than the organization. Those that begin with 99 are the Centre's, and of no state.
@@ -114,6 +121,15 @@ mod tests {
         assert_eq!(code(Role::Owner, Role::Owner, Some(Role::Admin), 1), Err(Code::Conflict));
         assert_eq!(code(Role::Owner, Role::Owner, Some(Role::Owner), 1), Ok(()));
         assert_eq!(code(Role::Owner, Role::Owner, Some(Role::Admin), 2), Ok(()));
+    }
+
+    #[test]
+    fn nobody_invites_beyond_what_she_may() {
+        for role in Role::ALL {
+            assert_eq!(may_invite(Role::Owner, *role), *role != Role::Owner, "{role}");
+            assert_eq!(may_invite(Role::Admin, *role), *role != Role::Owner, "{role}");
+            assert!(!may_invite(Role::Manager, *role), "{role}");
+        }
     }
 
     #[test]

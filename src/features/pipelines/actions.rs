@@ -7,6 +7,7 @@ use crate::access::Act;
 use crate::access::audit::{self, Changed};
 use crate::base::patch::optional;
 use crate::base::{Checks, Code, Error, Result, text};
+use crate::features::accounts::queries::lock_organization;
 use crate::features::pipelines::model::{
     NewPipeline, NewStage, Pipeline, PipelineChanges, PipelineId, PipelineStage, StageChanges, StageId, StageKind,
 };
@@ -91,6 +92,20 @@ pub struct PipelineStageUpdateInput {
     pub changes: PipelineStageChangesInput,
 }
 
+/// Which pipeline to delete.
+#[derive(Debug, Clone, InputObject)]
+pub struct PipelineDeleteInput {
+    /// The pipeline.
+    pub id: PipelineId,
+}
+
+/// Which stage to delete.
+#[derive(Debug, Clone, InputObject)]
+pub struct PipelineStageDeleteInput {
+    /// The stage.
+    pub id: StageId,
+}
+
 /// Creates a pipeline with its stages.
 ///
 /// # Errors
@@ -102,8 +117,11 @@ pub async fn create(act: &Act, input: PipelineCreateInput) -> Result<Pipeline> {
     let name = checks.take("name", text::line(&input.name, 100));
     let stages = rules::stages(&mut checks, &drafts);
     checks.finish()?;
+    // The lock keeps two callers from adding pipelines at once, so that their number stays right.
+    lock_organization(act).await?.ok_or_else(|| Error::not_found("organization"))?;
     if queries::count(act).await? >= queries::MOST_PIPELINES {
-        return Err(Error::invalid("name", format!("An organization has at most {} pipelines.", queries::MOST_PIPELINES)));
+        let message = format!("An organization has at most {} pipelines: delete one that is not used, or rename it.", queries::MOST_PIPELINES);
+        return Err(Error::invalid("name", message));
     }
     if input.is_default {
         clear_default(act).await?;
@@ -166,15 +184,15 @@ pub async fn create_stage(act: &Act, input: PipelineStageCreateInput) -> Result<
     checks.finish()?;
     // The lock keeps two callers from adding stages at once, so that the positions and their number stay right.
     let pipeline = queries::lock(act, input.pipeline_id.uuid()).await?.ok_or_else(|| Error::field_not_found("pipelineId", "pipeline"))?;
-    let stages = queries::stages(act, Some(pipeline.id)).await?;
+    let stages = queries::lock_stages(act, pipeline.id).await?;
     let count = i32::try_from(stages.len()).unwrap_or(i32::MAX);
     let after_open = (1..).zip(&stages).filter(|(_, stage)| stage.kind.value().is_ok_and(|kind| kind == StageKind::Open)).map(|(next, _)| next).last();
     let position = input.position.or(after_open).unwrap_or_default();
     let mut checks = Checks::new();
-    checks.require(stages.len() < MOST_STAGES, "pipelineId", format!("A pipeline has at most {MOST_STAGES} stages."));
+    checks.require(stages.len() < MOST_STAGES, "pipelineId", format!("A pipeline has at most {MOST_STAGES} stages: delete one that is not used."));
     checks.require((0..=count).contains(&position), "position", format!("The position is 0 to {count}."));
     checks.finish()?;
-    queries::shift_stages(act, pipeline.id, position).await?;
+    shift(act, &stages, position, 1).await?;
     let new =
         NewStage { position, name: name.unwrap_or_default(), probability: probability.unwrap_or_default(), ..blank_stage(act, pipeline.id) };
     let created = queries::insert_stages(act, vec![new]).await.map_err(|error| explain(error, ""))?;
@@ -208,6 +226,64 @@ pub async fn update_stage(act: &Act, input: PipelineStageUpdateInput) -> Result<
     Ok(after)
 }
 
+/// Deletes a pipeline with its stages.
+///
+/// # Errors
+/// `NOT_FOUND`, or `CONFLICT` while it has deals or is the default.
+pub async fn delete(act: &Act, id: PipelineId) -> Result<Vec<PipelineId>> {
+    let before = queries::lock(act, id.uuid()).await?.ok_or_else(|| Error::field_not_found("id", "pipeline"))?;
+    if before.is_default.value()? {
+        return Err(Error::on_field(Code::Conflict, "id", "This is the default pipeline; make another one the default first."));
+    }
+    let stages = queries::lock_stages(act, before.id).await?;
+    let in_use = "This pipeline has deals; delete them first.";
+    queries::delete_stages(act, stages.iter().map(|stage| stage.id).collect()).await.map_err(|error| explain_use(error, in_use, in_use))?;
+    queries::delete(act, before.id).await?;
+    record_deletion(act, "pipeline.delete", &stages).await?;
+    audit::record(act, "pipeline.delete", &[Changed { id: before.id, before: Some(&before), after: None }]).await?;
+    Ok(vec![id])
+}
+
+/// Deletes an open stage; those after it move one place up.
+///
+/// # Errors
+/// `NOT_FOUND`, or `CONFLICT` for a won or lost stage, the last open one, and one that a deal stands in or ever went through.
+pub async fn delete_stage(act: &Act, id: StageId) -> Result<Vec<StageId>> {
+    let missing = || Error::field_not_found("id", "stage");
+    let found = queries::stage(act, id.uuid()).await?.ok_or_else(missing)?;
+    // As when a stage is added: first the pipeline, then its stages.
+    queries::lock(act, found.pipeline_id).await?.ok_or_else(missing)?;
+    let stages = queries::lock_stages(act, found.pipeline_id).await?;
+    let before = stages.iter().find(|stage| stage.id == id.uuid()).ok_or_else(missing)?;
+    let open = |stage: &&PipelineStage| stage.kind.value().is_ok_and(|kind| kind == StageKind::Open);
+    if !open(&before) {
+        return Err(Error::on_field(Code::Conflict, "id", "A pipeline keeps its won and its lost stage; rename it instead."));
+    }
+    if stages.iter().filter(open).count() <= 1 {
+        return Err(Error::on_field(Code::Conflict, "id", "A pipeline keeps at least one open stage; add another one first."));
+    }
+    let standing = "Deals stand in this stage; move them into another one first.";
+    let history = "Deals went through this stage, and their history names it; rename it instead, or delete those deals first.";
+    queries::delete_stages(act, vec![before.id]).await.map_err(|error| explain_use(error, standing, history))?;
+    record_deletion(act, "pipeline.stageDelete", std::slice::from_ref(before)).await?;
+    shift(act, &stages, before.position.value()?.saturating_add(1), -1).await?;
+    Ok(vec![id])
+}
+
+/// Moves those of a pipeline's stages that stand at `from` or after it.
+async fn shift(act: &Act, stages: &[PipelineStage], from: i32, by: i32) -> Result<()> {
+    let Some(pipeline) = stages.first().map(|stage| stage.pipeline_id) else { return Ok(()) };
+    let moved = queries::shift_stages(act, pipeline, from, by).await?;
+    let was = |id: Uuid| stages.iter().find(|stage| stage.id == id);
+    let changes: Vec<_> = moved.iter().map(|stage| Changed { id: stage.id, before: was(stage.id), after: Some(stage) }).collect();
+    audit::record(act, "pipeline.stageMove", &changes).await
+}
+
+async fn record_deletion(act: &Act, action: &'static str, stages: &[PipelineStage]) -> Result<()> {
+    let changes: Vec<_> = stages.iter().map(|stage| Changed { id: stage.id, before: Some(stage), after: None }).collect();
+    audit::record(act, action, &changes).await
+}
+
 async fn clear_default(act: &Act) -> Result<()> {
     if let Some(before) = queries::lock_default(act).await? {
         change(act, &before, PipelineChanges { is_default: Some(false), ..PipelineChanges::default() }).await?;
@@ -235,6 +311,18 @@ fn blank_stage(act: &Act, pipeline_id: Uuid) -> NewStage {
         created_at: now,
         updated_at: now,
     }
+}
+
+/// Says what still refers to a stage that cannot be deleted. The database decides, so that no deal comes in between.
+fn explain_use(error: Error, standing: &str, history: &str) -> Error {
+    if violated(&error, "deals_organization_id_pipeline_id_stage_id_fkey") {
+        return Error::on_field(Code::Conflict, "id", standing);
+    }
+    let moves = ["deal_stage_changes_organization_id_from_stage_id_fkey", "deal_stage_changes_organization_id_to_stage_id_fkey"];
+    if moves.iter().any(|constraint| violated(&error, constraint)) {
+        return Error::on_field(Code::Conflict, "id", history);
+    }
+    error
 }
 
 /// Names the field that a violated constraint is about.

@@ -4,9 +4,12 @@ use async_graphql::{Context, Object};
 
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
-use crate::features::pipelines::actions::{self, PipelineCreateInput, PipelineStageCreateInput, PipelineStageUpdateInput, PipelineUpdateInput};
+use crate::features::pipelines::actions::{
+    self, PipelineCreateInput, PipelineDeleteInput, PipelineStageCreateInput, PipelineStageDeleteInput, PipelineStageUpdateInput, PipelineUpdateInput,
+};
+use crate::features::pipelines::model::{PipelineId, StageId};
 use crate::features::pipelines::object::{Pipeline, PipelineStage};
-use crate::payload;
+use crate::{deletion, payload};
 
 payload!(
     /// What came of `pipelineCreate`.
@@ -36,6 +39,9 @@ payload!(
         stage: PipelineStage
     }
 );
+
+deletion!("the pipeline": PipelineId; PipelineDeletePayload);
+deletion!("the stage": StageId; PipelineStageDeletePayload);
 
 /// The mutations of pipelines.
 #[derive(Default)]
@@ -67,6 +73,24 @@ impl Mutations {
     ) -> Result<Option<PipelineStageCreatePayload>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::create_stage(&act, input).await }).await;
         PipelineStageCreatePayload::of(outcome)
+    }
+
+    /// Deletes a pipeline with its stages. Refused while it has deals or is the default. Null when it fails; the errors say why.
+    #[graphql(guard = "Can(Permission::PipelinesWrite)")]
+    async fn pipeline_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] input: PipelineDeleteInput) -> Result<Option<PipelineDeletePayload>> {
+        let outcome = Operation::of(ctx)?.write(move |act| async move { actions::delete(&act, input.id).await }).await;
+        PipelineDeletePayload::of(outcome)
+    }
+
+    /// Deletes an open stage; those after it move one place up. Refused for the last open stage, and while a deal stands in it or went through it. Null when it fails; the errors say why.
+    #[graphql(guard = "Can(Permission::PipelinesWrite)")]
+    async fn pipeline_stage_delete(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: PipelineStageDeleteInput,
+    ) -> Result<Option<PipelineStageDeletePayload>> {
+        let outcome = Operation::of(ctx)?.write(move |act| async move { actions::delete_stage(&act, input.id).await }).await;
+        PipelineStageDeletePayload::of(outcome)
     }
 
     /// Renames a stage, or changes its probability. Null when it fails; the errors say why.

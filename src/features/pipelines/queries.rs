@@ -144,12 +144,44 @@ pub async fn update_stage(act: &Act, id: Uuid, changes: StageChanges) -> Result<
     act.db.load(diesel::update(target).set(stamped).returning(PipelineStage::as_returning())).await
 }
 
-/// Makes room in a pipeline: the stages from this position on stand one place later.
+/// The stages of a pipeline, whole, in their order, locked against other writers until the transaction ends.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn shift_stages(act: &Act, pipeline: Uuid, from: i32) -> Result<usize> {
+pub async fn lock_stages(act: &Act, pipeline: Uuid) -> Result<Vec<PipelineStage>> {
+    let query = pipeline_stages::table.select(PipelineStage::as_select()).filter(pipeline_stages::organization_id.eq(act.organization()));
+    act.db.load(query.filter(pipeline_stages::pipeline_id.eq(pipeline)).order(pipeline_stages::position).for_update()).await
+}
+
+/// Moves the stages of a pipeline from this position on by so many places, and counts their versions up.
+///
+/// # Errors
+/// As the database fails.
+pub async fn shift_stages(act: &Act, pipeline: Uuid, from: i32, by: i32) -> Result<Vec<PipelineStage>> {
     let target = pipeline_stages::table.filter(pipeline_stages::organization_id.eq(act.organization()));
     let target = target.filter(pipeline_stages::pipeline_id.eq(pipeline)).filter(pipeline_stages::position.ge(from));
-    act.db.execute(diesel::update(target).set(pipeline_stages::position.eq(pipeline_stages::position + 1))).await
+    let moved = (
+        pipeline_stages::position.eq(pipeline_stages::position + by),
+        pipeline_stages::updated_at.eq(act.now()),
+        pipeline_stages::version.eq(pipeline_stages::version + 1),
+    );
+    act.db.load(diesel::update(target).set(moved).returning(PipelineStage::as_returning())).await
+}
+
+/// Deletes stages.
+///
+/// # Errors
+/// As the database fails; it refuses while deals, or what is kept of their moves, refer to one.
+pub async fn delete_stages(act: &Act, ids: Vec<Uuid>) -> Result<usize> {
+    let target = pipeline_stages::table.filter(pipeline_stages::organization_id.eq(act.organization()));
+    act.db.execute(diesel::delete(target.filter(pipeline_stages::id.eq_any(ids)))).await
+}
+
+/// Deletes a pipeline whose stages are deleted.
+///
+/// # Errors
+/// As the database fails.
+pub async fn delete(act: &Act, id: Uuid) -> Result<usize> {
+    let target = pipelines::table.filter(pipelines::organization_id.eq(act.organization())).filter(pipelines::id.eq(id));
+    act.db.execute(diesel::delete(target)).await
 }

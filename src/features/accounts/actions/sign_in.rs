@@ -1,6 +1,10 @@
 //! How people come in: signing up, signing in, refreshing, going to another organization, accepting an invitation; and how they leave.
 //!
 //! Nothing holds a database connection while a password is hashed. A wrong password and an unknown address are answered alike, in the same time.
+//! What was proven before a transaction is looked at again in it, under locks: who signs in while her password is changed, or while she is removed,
+//! is either in before and thrown out with the others, or not let in.
+//!
+//! Locks are taken in the order users, memberships, invitations, sessions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -107,11 +111,11 @@ pub async fn sign_up(services: &Services, client: &ClientInfo, input: SignUpInpu
 /// Signs in.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` for a wrong password or an unknown address alike, `RATE_LIMITED` after too many of them, `NOT_FOUND` for an organization that
+/// `UNAUTHENTICATED` for a wrong password or an unknown address alike, and when password or membership were changed meanwhile, `RATE_LIMITED` after too many of them, `NOT_FOUND` for an organization that
 /// the user does not belong to, `FORBIDDEN` when she belongs to none.
 pub async fn sign_in(services: &Services, client: &ClientInfo, input: SignInInput) -> Result<Entered> {
-    let user = prove(services, client, &input.email, input.password).await?;
-    let places = sql::places(services, user).await?;
+    let proof = prove(services, client, &input.email, input.password).await?;
+    let places = sql::places(services, proof.user).await?;
     let place = match input.organization_id {
         Some(wanted) => {
             places.into_iter().find(|place| place.0 == wanted.uuid()).ok_or_else(|| Error::field_not_found("organizationId", "organization"))?
@@ -120,14 +124,18 @@ pub async fn sign_in(services: &Services, client: &ClientInfo, input: SignInInpu
             Error::new(Code::Forbidden, "You are not a member of any organization any more; ask to be invited again, or sign up a new one.")
         })?,
     };
-    let scope = scope_of(services, client, parsed(place)?, user);
-    enter(services, scope, "session.create", |_| async { Ok(()) }).await
+    let scope = scope_of(services, client, parsed(place)?, proof.user);
+    enter(services, scope, "session.create", move |act| async move {
+        still_proven(&act, &proof).await?;
+        still_member(&act).await
+    })
+    .await
 }
 
 /// Goes to another organization of the signed-in user: a new session there, in place of the one here.
 ///
 /// # Errors
-/// `NOT_FOUND` for an organization that the user does not belong to.
+/// `NOT_FOUND` for an organization that the user does not belong to, `UNAUTHENTICATED` when the session here was ended meanwhile.
 pub async fn switch(services: &Services, client: &ClientInfo, scope: &Scope, organization: OrganizationId) -> Result<Entered> {
     let places = sql::places(services, scope.user).await?;
     let place = places.into_iter().find(|place| place.0 == organization.uuid());
@@ -136,7 +144,13 @@ pub async fn switch(services: &Services, client: &ClientInfo, scope: &Scope, org
     let own = services.clone();
     let leave = move |act: Act| async move {
         act.db.after_commit(move || own.forget_session(old));
-        record_end(&act, "session.switch", &sql::revoke(&act, old).await?).await
+        sql::hold_user(&act).await?.ok_or_else(changed_meanwhile)?;
+        still_member(&act).await?;
+        let ended = sql::revoke(&act, old).await?;
+        if ended.is_empty() {
+            return Err(changed_meanwhile());
+        }
+        record_end(&act, "session.switch", &ended).await
     };
     enter(services, there, "session.create", leave).await
 }
@@ -198,13 +212,14 @@ pub async fn sign_out(act: &Act) -> Result<()> {
 /// Replaces the signed-in user's password and ends all her other sessions.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` when the current password is wrong, `RATE_LIMITED` after too many of them, `VALIDATION_ERROR` for a weak new one.
+/// `UNAUTHENTICATED` when the current password is wrong or was changed meanwhile, `RATE_LIMITED` after too many of them, `VALIDATION_ERROR` for a weak new one.
 pub async fn change_password(services: &Services, client: &ClientInfo, scope: &Scope, input: PasswordChangeInput) -> Result<()> {
     let own = sql::own_credentials(services, scope.user).await?.ok_or_else(|| Error::internal("the signed-in user cannot be read"))?;
     let mut checks = Checks::new();
     checks.take("newPassword", passwords::check(&input.new_password, &own.email));
     checks.require(input.new_password != input.current_password, "newPassword", "This is the password as it is; choose another.");
     checks.finish()?;
+    let version = own.version;
     let proof = async {
         match services.passwords.matches(input.current_password, Some(own.password_hash)).await? {
             true => Ok(()),
@@ -216,7 +231,9 @@ pub async fn change_password(services: &Services, client: &ClientInfo, scope: &S
     write_as(services.databases.primary(), &scope.settings(), move |db| async move {
         let act = Act::new(db, act_scope);
         let act_user = act.scope.user;
-        sql::set_password(&act, password_hash).await?;
+        if sql::set_password(&act, version, password_hash).await? == 0 {
+            return Err(changed_meanwhile());
+        }
         let ended = sql::revoke_others(&act).await?;
         record_end(&act, "session.end", &ended).await?;
         act.db.after_commit(move || own.forget_user(act_user));
@@ -225,17 +242,37 @@ pub async fn change_password(services: &Services, client: &ClientInfo, scope: &S
     .await
 }
 
+/// Who has proven to be herself, and as of which version of hers.
+struct Proof {
+    user: Uuid,
+    version: i32,
+}
+
 /// The user of an address and password. Failures are counted, and slowed down when there are too many.
-async fn prove(services: &Services, client: &ClientInfo, email: &str, password: String) -> Result<Uuid> {
+async fn prove(services: &Services, client: &ClientInfo, email: &str, password: String) -> Result<Proof> {
     // What is no address belongs to nobody, and is answered as such.
     let email = email::parse(email).unwrap_or_default();
     let proof = async {
         let known = sql::credentials_by_email(services, &email).await?;
-        let (user, stored) = known.map(|known| (known.id, known.password_hash)).unzip();
+        let (proof, stored) = known.map(|known| (Proof { user: known.id, version: known.version }, known.password_hash)).unzip();
         let matches = services.passwords.matches(password, stored).await?;
-        user.filter(|_| matches).ok_or_else(|| Error::new(Code::Unauthenticated, "The e-mail address or the password is wrong."))
+        proof.filter(|_| matches).ok_or_else(|| Error::new(Code::Unauthenticated, "The e-mail address or the password is wrong."))
     };
     services.throttle.attempt(&email, client.ip, proof).await
+}
+
+/// Refuses when the password was changed since it was proven. Until the transaction ends it is not.
+async fn still_proven(act: &Act, proof: &Proof) -> Result<()> {
+    if sql::hold_user(act).await? == Some(proof.version) { Ok(()) } else { Err(changed_meanwhile()) }
+}
+
+/// Refuses when the acting user was removed, or was given another role than the scope says. Until the transaction ends she is not.
+async fn still_member(act: &Act) -> Result<()> {
+    if queries::hold_role(act, act.scope.user).await? == Some(act.scope.role) { Ok(()) } else { Err(changed_meanwhile()) }
+}
+
+fn changed_meanwhile() -> Error {
+    Error::new(Code::Unauthenticated, "Your password or your membership was changed meanwhile, sign in again.")
 }
 
 /// Does what comes before, opens a session in the scope's organization, and hands out its tokens; all in one transaction. `action` is how the audit

@@ -5,7 +5,7 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 use crate::access::payload::{UserError, divide};
 use crate::access::{Act, Can, Operation, Permission, Services};
 use crate::base::Result;
-use crate::features::accounts::actions::{self, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
+use crate::features::accounts::actions::{self, InvitationRevokeInput, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
 use crate::features::accounts::model::{self, MemberId};
 use crate::features::accounts::object::{Invitation, Member, Organization};
 use crate::payload;
@@ -29,6 +29,14 @@ payload!(
     MemberRemovePayload {
         /// The member as she was kept; null when there are user errors.
         member: Member
+    }
+);
+
+payload!(
+    /// What came of `invitationRevoke`.
+    InvitationRevokePayload {
+        /// The invitation as it was; null when there are user errors.
+        invitation: Invitation
     }
 );
 
@@ -83,7 +91,18 @@ impl MemberMutations {
         Ok(Some(MemberInvitePayload { invitation: invitation.map(Invitation::from), invite_token, user_errors }))
     }
 
-    /// Gives a member another role. Only an owner makes or unmakes owners, and one always remains. Null when it fails; the errors say why.
+    /// Ends an invitation that was not accepted: its token is refused from now on. Null when it fails; the errors say why.
+    #[graphql(guard = "Can(Permission::MembersWrite)")]
+    async fn invitation_revoke(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which invitation.")] input: InvitationRevokeInput,
+    ) -> Result<Option<InvitationRevokePayload>> {
+        let outcome = Operation::of(ctx)?.write(move |act| async move { actions::revoke_invitation(&act, input.invitation_id).await }).await;
+        InvitationRevokePayload::of(outcome)
+    }
+
+    /// Gives a member another role. Only an owner makes or unmakes owners, and one always remains. The open invitations of a member who may not invite any more end. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_role_set(
         &self,
@@ -97,7 +116,7 @@ impl MemberMutations {
         MemberRoleSetPayload::of(outcome)
     }
 
-    /// Removes a member and signs her out of this organization. What she did keeps her name, and she can be invited again. Null when it fails; the errors say why.
+    /// Removes a member, signs her out of this organization and ends the open invitations that she made. What she did keeps her name, and she can be invited again. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<Option<MemberRemovePayload>> {
         let operation = Operation::of(ctx)?;

@@ -84,6 +84,14 @@ pub async fn own_role(act: &Act) -> Result<Option<(Role, String)>> {
     act.db.first(query.filter(memberships::removed_at.is_null())).await
 }
 
+/// The version of the acting user; until the transaction ends nobody changes her password.
+///
+/// # Errors
+/// As the database fails.
+pub async fn hold_user(act: &Act) -> Result<Option<i32>> {
+    act.db.first(users::table.select(users::version).filter(users::id.eq(act.scope.user)).for_share()).await
+}
+
 /// The acting session with its hashes, locked against other writers until the transaction ends.
 ///
 /// # Errors
@@ -169,12 +177,12 @@ pub async fn enter(act: &Act, organization: Uuid) -> Result<()> {
     act.db.first::<_, String, _>(set).await.map(|_| ())
 }
 
-/// Replaces the acting user's password.
+/// Replaces the acting user's password, unless it is not at this version any more, and says how many users that were.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn set_password(act: &Act, password_hash: String) -> Result<usize> {
-    let target = users::table.filter(users::id.eq(act.scope.user));
+pub async fn set_password(act: &Act, version: i32, password_hash: String) -> Result<usize> {
+    let target = users::table.filter(users::id.eq(act.scope.user)).filter(users::version.eq(version));
     let changes = (users::password_hash.eq(password_hash), users::updated_at.eq(act.now()), users::version.eq(users::version + 1));
     act.db.execute(diesel::update(target).set(changes)).await
 }

@@ -2,12 +2,13 @@
 
 use async_graphql::InputObject;
 
-use super::{Entered, enter, insert_member, insert_user, prove, scope_of};
+use super::{Entered, Proof, enter, insert_member, insert_user, prove, scope_of, still_proven};
 use crate::access::audit::{self, Changed};
-use crate::access::{Act, ClientInfo, Services, passwords, refresh};
+use crate::access::{Act, ClientInfo, Role, Services, passwords, refresh};
 use crate::base::{Checks, Code, Error, Result, id, text};
-use crate::features::accounts::model::Invitation;
-use crate::features::accounts::queries::{self, sign_in as sql};
+use crate::features::accounts::model::{Invitation, Member};
+use crate::features::accounts::queries::{self, invitations, sign_in as sql};
+use crate::features::accounts::rules;
 
 /// An invitation to accept.
 #[derive(Clone, InputObject)]
@@ -22,14 +23,14 @@ pub struct InvitationAcceptInput {
 
 /// Who accepts.
 enum Guest {
-    Known,
+    Known(Proof),
     New { name: String, password_hash: String },
 }
 
 /// Makes the invited person a member and signs her in.
 ///
 /// # Errors
-/// `INVALID_TOKEN` for an invitation that is not there, was accepted or has run out; `UNAUTHENTICATED` when the password is not the one of the
+/// `INVALID_TOKEN` for an invitation that is not there, was accepted or has run out, or whose inviter may not invite any more; `UNAUTHENTICATED` when the password is not the one of the
 /// account; `CONFLICT` when she is a member already.
 pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationAcceptInput) -> Result<Entered> {
     let found = sql::invitation_by_token(services, &refresh::hash(&input.token)).await?;
@@ -39,7 +40,8 @@ pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationA
     }
     let email = invitation.email.text()?.to_owned();
     let (user, guest) = if sql::credentials_by_email(services, &email).await?.is_some() {
-        (prove(services, client, &email, input.password).await?, Guest::Known)
+        let proof = prove(services, client, &email, input.password).await?;
+        (proof.user, Guest::Known(proof))
     } else {
         let mut checks = Checks::new();
         let name = checks.take("name", text::line(&input.name, 200)).unwrap_or_default();
@@ -59,19 +61,33 @@ pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationA
 }
 
 async fn join(act: &Act, invitation: &Invitation, email: String, guest: Guest) -> Result<()> {
-    let accepted = queries::accept_invitation(act, invitation.id).await?.ok_or_else(not_acceptable)?;
-    if let Guest::New { name, password_hash } = guest {
-        insert_user(act, name, email, password_hash).await?;
+    match guest {
+        Guest::Known(proof) => still_proven(act, &proof).await?,
+        Guest::New { name, password_hash } => insert_user(act, name, email, password_hash).await?,
     }
-    match queries::lock_member_of_user(act, act.scope.user).await? {
+    let inviter = invitation.invited_by.value()?;
+    let members = queries::lock_members_of_users(act, [inviter, act.scope.user]).await?;
+    let of = |user| members.iter().find(|member| member.user_id.value().is_ok_and(|id| id == user));
+    let may_invite = |role: Role| rules::may_invite(role, act.scope.role);
+    if !of(inviter).and_then(present_role).is_some_and(may_invite) {
+        return Err(not_acceptable());
+    }
+    let accepted = invitations::accept(act, invitation.id).await?.ok_or_else(not_acceptable)?;
+    match of(act.scope.user) {
         None => insert_member(act, act.scope.role).await?,
         Some(before) if before.removed_at.value()?.is_some() => {
             let after = queries::set_role(act, before.id, act.scope.role).await?;
-            audit::record(act, "member.restore", &[Changed { id: before.id, before: Some(&before), after: after.as_ref() }]).await?;
+            audit::record(act, "member.restore", &[Changed { id: before.id, before: Some(before), after: after.as_ref() }]).await?;
         }
         Some(_) => return Err(Error::new(Code::Conflict, "You are a member of this organization already: sign in.")),
     }
     audit::record(act, "invitation.accept", &[Changed { id: accepted.id, before: Some(invitation), after: Some(&accepted) }]).await
+}
+
+/// What a member who was not removed may do.
+fn present_role(member: &Member) -> Option<Role> {
+    let present = matches!(member.removed_at.value(), Ok(None));
+    member.role.value().ok().filter(|_| present)
 }
 
 fn not_acceptable() -> Error {
