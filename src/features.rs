@@ -7,7 +7,7 @@ pub mod shapes;
 
 use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
 
-use crate::access::nullable::NullableFields;
+use crate::access::nullable::{self, NullableFields};
 use crate::access::{NodeObject, Operation, SignedIn};
 use crate::base::id::AnyId;
 use crate::base::page::{MAX_SIZE, argument};
@@ -40,7 +40,8 @@ macro_rules! features {
         }
         pub use interface::Node;
 
-        async fn find(ctx: &Context<'_>, id: &AnyId) -> Result<Option<Node>> {
+        async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+            let id = AnyId::parse(id)?;
             $($(
                 if id.prefix == <<$feature::object::$object as NodeObject>::Row as Noun>::PREFIX {
                     Operation::of(ctx)?.scope()?.require($feature::object::$object::READ)?;
@@ -71,19 +72,28 @@ pub struct Nodes;
 #[Object]
 impl Nodes {
     /// The object of an identifier, whatever its kind; null when there is no such object in this organization.
+    /// Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The identifier.")] id: ID) -> Result<Option<Node>> {
-        find(ctx, &AnyId::parse(&id)?).await
+        find(ctx, &id).await
     }
 
-    /// The objects of up to 100 identifiers, in their order; null in the place of each that is not there.
+    /// The objects of up to 100 identifiers, in their order; null in the place of each that is not there,
+    /// or that fails. Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
-    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "The identifiers.")] ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "The identifiers.")] ids: Vec<ID>) -> Result<Option<Vec<Option<Node>>>> {
         if i64::try_from(ids.len()).unwrap_or(i64::MAX) > MAX_SIZE {
             return Err(argument("ids", &format!("`ids` takes at most {MAX_SIZE} identifiers.")));
         }
-        let ids: Vec<AnyId> = ids.iter().map(|id| AnyId::parse(id)).collect::<Result<_>>()?;
-        futures_util::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await
+        let operation = Operation::of(ctx)?;
+        let place = async |(index, id): (usize, &ID)| match find(ctx, id).await {
+            Ok(node) => node,
+            Err(error) => {
+                operation.note_error(nullable::at_item(ctx, index, error));
+                None
+            }
+        };
+        Ok(Some(futures_util::future::join_all(ids.iter().enumerate().map(place)).await))
     }
 }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
-use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
+use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
 
 use crate::access::operation::Operation;
+use crate::base::Error;
 
 /// Keeps the error of a nullable field to that field.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,16 @@ impl Extension for NullableFields {
             }
             (outcome, _) => outcome,
         }
+    }
+}
+
+/// The error of an item of the list that is being resolved, for items that are null by themselves.
+#[must_use]
+pub fn at_item(ctx: &Context<'_>, index: usize, error: Error) -> ServerError {
+    let error = async_graphql::Error::from(error).into_server_error(ctx.item.pos);
+    match &ctx.path_node {
+        Some(list) => at(&QueryPathNode { parent: Some(list), segment: QueryPathSegment::Index(index) }, error),
+        None => error,
     }
 }
 

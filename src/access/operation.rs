@@ -27,6 +27,8 @@ pub struct Reader {
     pub db: Transaction,
     /// On whose behalf.
     pub scope: Scope,
+    /// The present instant, the same for everything that is read from the snapshot.
+    pub now: DateTime<Utc>,
     selection: Arc<Selection>,
 }
 
@@ -238,10 +240,8 @@ impl Operation {
         let databases = &self.inner.services.databases;
         let pool = if self.inner.reading_primary { databases.primary() } else { databases.reader() };
         let db = Transaction::on_either(pool.clone(), Some(databases.primary().clone()), Access::Snapshot, &scope.settings());
-        let fresh = Arc::new(Reads {
-            reader: Reader { db, scope, selection: Arc::clone(&self.inner.selection) },
-            loaders: Loaders::new(Arc::clone(&self.inner.turns)),
-        });
+        let reader = Reader { db, now: scope.clock.now(), scope, selection: Arc::clone(&self.inner.selection) };
+        let fresh = Arc::new(Reads { reader, loaders: Loaders::new(Arc::clone(&self.inner.turns)) });
         *reads = Some(Arc::clone(&fresh));
         Ok(fresh)
     }

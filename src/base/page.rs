@@ -104,10 +104,10 @@ impl<F: OrderField> Window<F> {
         if self.backward { self.order.direction.reversed() } else { self.order.direction }
     }
 
-    /// How many rows to read: one more than asked for, to know whether there are more.
+    /// How many rows to read: one more than asked for, to know whether there are more; [`Window::page`] leaves out what was not asked for.
     #[must_use]
-    pub const fn limit(&self) -> i64 {
-        self.size + 1
+    pub fn limit(&self) -> i64 {
+        rows_to_read(self.size + 1)
     }
 
     /// The rows that were read as the page that was asked for.
@@ -122,6 +122,14 @@ impl<F: OrderField> Window<F> {
         }
         Page { rows, has_previous: self.after.is_some(), has_next: more }
     }
+}
+
+/// How many rows to read for so many that are wanted: as many, or up to twice as many.
+///
+/// The number stands in the statement's text, and each text is prepared on each connection, so there are only a few.
+#[must_use]
+pub fn rows_to_read(wanted: i64) -> i64 {
+    [1, 2, 3, 6, 11, 21, 31, 51, MAX_SIZE + 1].into_iter().find(|size| wanted <= *size).unwrap_or(wanted)
 }
 
 /// The rows of a page and whether there are others on either side.
@@ -186,6 +194,13 @@ mod tests {
         }
         assert!(window(PageArgs { first: Some(1), last: Some(1), ..PageArgs::default() }).is_err());
         assert_eq!(window(PageArgs::default()).unwrap().limit(), 21);
+    }
+
+    #[test]
+    fn pages_of_all_sizes_are_read_by_few_statements() {
+        let limits: std::collections::BTreeSet<i64> = (1..=MAX_SIZE + 1).map(rows_to_read).collect();
+        assert!(limits.len() < 10, "{limits:?}");
+        assert!((1..=MAX_SIZE + 1).all(|wanted| (wanted..=2 * wanted).contains(&rows_to_read(wanted))));
     }
 
     #[test]

@@ -116,16 +116,6 @@ where
     Ok(Some(Connection::new(&key.args.1.window, page, total)))
 }
 
-/// The first rows in the usual ordering, for a field that is no connection.
-///
-/// # Errors
-/// `VALIDATION_ERROR` for a number outside 0 to 100, and as the database fails.
-pub async fn first<R: InLists>(reader: &Reader, first: i32) -> Result<Vec<R>> {
-    let window = Window::new(&PageArgs { first: Some(first), ..PageArgs::default() }, R::USUALLY)?;
-    let list = List { filter: R::Filter::default(), window };
-    Ok(list.window.page(R::page(reader, &list).await?).rows)
-}
-
 fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option<R::Filter>, order: Option<O>) -> Result<ListOf<R>> {
     let filter = filter.unwrap_or_default();
     filter.check()?;

@@ -36,6 +36,9 @@ pub struct DatabaseConfig {
     /// How long a connection is used before it is replaced.
     #[arg(long, env = "DATABASE_MAX_LIFETIME", default_value = "30m", value_parser = duration)]
     pub max_lifetime: Duration,
+    /// How many statements are prepared on a connection before it is replaced; each takes about 16 KB of the database's memory.
+    #[arg(long, env = "DATABASE_MAX_PREPARED", default_value_t = 500)]
+    pub max_prepared: usize,
     /// How long one statement may run.
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT", default_value = "5s", value_parser = duration)]
     pub statement_timeout: Duration,
@@ -58,6 +61,7 @@ impl DatabaseConfig {
             pool_wait: Duration::from_millis(200),
             connect_timeout: Duration::from_secs(5),
             max_lifetime: Duration::from_secs(1800),
+            max_prepared: 500,
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(1),
             idle_in_transaction_timeout: Duration::from_secs(10),

@@ -13,6 +13,7 @@ mod coverage;
 mod dashboard;
 mod deals;
 mod doctor;
+mod failing;
 mod harness;
 mod isolation;
 mod nouns;

@@ -1,5 +1,8 @@
 //! Reading: one connection, one snapshot, only what is selected, and as many statements for a hundred parents as for one.
 
+use diesel::dsl::sql;
+use diesel::sql_types::{BigInt, Integer};
+use payaid::platform::postgres::{Access, Settings, Transaction};
 use serde_json::{Value, json};
 
 use crate::harness::statements::Recorder;
@@ -195,4 +198,56 @@ async fn walk(owner: &Client, order: &str, size: &str, from: &str, more: &str, c
         at = data["contacts"]["pageInfo"][cursor].clone();
         assert!(found.len() <= 7, "pages repeat");
     }
+}
+
+/// Clients decide how many statements there are: a connection that keeps too many of them prepared is replaced.
+#[tokio::test]
+async fn prepared_statements_stay_bounded() {
+    const MOST: usize = 40;
+    let app = TestApp::with(
+        |config| {
+            config.database.pool_size = 1;
+            config.database.max_prepared = MOST;
+        },
+        std::sync::Arc::new(payaid::base::clock::SystemClock),
+    )
+    .await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let pool = app.app.services.databases.primary();
+    let kept = async || {
+        let db = Transaction::new(pool.clone(), Access::Snapshot, &Settings::default());
+        let counts = sql::<(BigInt, Integer)>("count(*), pg_backend_pid() FROM pg_prepared_statements");
+        db.first::<_, (i64, i32), _>(diesel::select(counts)).await.unwrap().unwrap()
+    };
+    let (mut backends, mut most) = (std::collections::BTreeSet::new(), 0);
+    let columns = ["name", "email", "phone", "city", "notes", "tags", "status"];
+    for shape in 1..128_u32 {
+        let selected = columns.iter().enumerate().filter(|(index, _)| shape & (1 << index) != 0);
+        let selected = selected.map(|(_, column)| *column).collect::<Vec<_>>().join(" ");
+        owner.query(&format!("{{ contacts(first: 1) {{ nodes {{ {selected} }} }} }}")).await;
+        let (count, backend) = kept().await;
+        backends.insert(backend);
+        most = most.max(count);
+    }
+    assert!((20..=i64::try_from(MOST).unwrap() + 2).contains(&most), "{most} statements were prepared on one connection");
+    assert!((3..=10).contains(&backends.len()), "{} connections for 127 shapes", backends.len());
+}
+
+/// Pages of all sizes are read by a few statements, and none shows more than was asked for.
+#[tokio::test]
+async fn a_page_of_each_size_has_that_size() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    crate::harness::crowd::fill(&app, &owner, 30).await;
+    let recorder = Recorder::start(&app).await;
+    for size in 0..=31 {
+        for way in ["first", "last"] {
+            let data = owner.query(&format!("{{ contacts({way}: {size}) {{ nodes {{ id }} pageInfo {{ hasNextPage hasPreviousPage }} }} }}")).await;
+            assert_eq!(ids(&data).len(), size.min(30), "{way}: {size}");
+            let more = if way == "first" { "hasNextPage" } else { "hasPreviousPage" };
+            assert_eq!(data["contacts"]["pageInfo"][more], size < 30, "{way}: {size}");
+        }
+    }
+    let texts: std::collections::BTreeSet<String> = recorder.finish().into_iter().collect();
+    assert!((2..=20).contains(&texts.len()), "{texts:#?}");
 }

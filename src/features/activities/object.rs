@@ -52,17 +52,17 @@ impl Activity {
         self.0.duration_minutes.value()
     }
 
-    /// The contact it was with; null when it is about a deal alone.
+    /// The contact it was with; null when it is about a deal alone. Null when it fails; the errors say why.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
     }
 
-    /// The deal it belongs to; null when it belongs to none.
+    /// The deal it belongs to; null when it belongs to none. Null when it fails; the errors say why.
     async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Deal>> {
         Deal::load_if(ctx, self.0.deal_id.value()?).await
     }
 
-    /// The member who wrote it down; null when no person did.
+    /// The member who wrote it down; null when no person did. Null when it fails; the errors say why.
     async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load_if(ctx, self.0.author_id.value()?).await
     }

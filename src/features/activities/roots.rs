@@ -16,13 +16,13 @@ pub struct Roots;
 
 #[Object(name = "ActivityRoots")]
 impl Roots {
-    /// One activity; null when there is no such activity in this organization.
+    /// One activity; null when there is no such activity in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesRead)")]
     async fn activity(&self, ctx: &Context<'_>, #[graphql(desc = "The activity's identifier.")] id: ActivityId) -> Result<Option<Activity>> {
         Activity::load(ctx, id.uuid()).await
     }
 
-    /// The organization's activities, those that took place last first unless ordered otherwise.
+    /// The organization's activities, those that took place last first unless ordered otherwise. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(

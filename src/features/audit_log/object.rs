@@ -60,7 +60,7 @@ impl AuditEntry {
         self.0.at.value().map(DateTime)
     }
 
-    /// The member who did it; null when the server did it by itself.
+    /// The member who did it; null when the server did it by itself. Null when it fails; the errors say why.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match self.0.actor_id.value()? {
             Some(id) => User::load(ctx, id).await,

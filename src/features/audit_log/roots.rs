@@ -20,7 +20,7 @@ pub struct Mutations();
 
 #[Object(name = "AuditRoots")]
 impl Roots {
-    /// Who did what in the organization, the latest first unless ordered otherwise. For owners and admins.
+    /// Who did what in the organization, the latest first unless ordered otherwise. For owners and admins. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::AuditRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn audit_log(

@@ -81,12 +81,12 @@ impl Company {
         self.0.notes.text()
     }
 
-    /// The member who looks after the company; null when nobody does.
+    /// The member who looks after the company; null when nobody does. Null when it fails; the errors say why.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load_if(ctx, self.0.owner_id.value()?).await
     }
 
-    /// The contacts who work for the company, newest first unless ordered otherwise.
+    /// The contacts who work for the company, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn contacts(
         &self,
@@ -102,7 +102,7 @@ impl Company {
         lists::under(ctx, (ContactParent::Company, self.0.id), &page, filter, order_by).await
     }
 
-    /// The deals with the company, newest first unless ordered otherwise.
+    /// The deals with the company, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn deals(
         &self,

@@ -16,13 +16,13 @@ pub struct Roots;
 
 #[Object(name = "CompanyRoots")]
 impl Roots {
-    /// One company; null when there is no such company in this organization.
+    /// One company; null when there is no such company in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::CompaniesRead)")]
     async fn company(&self, ctx: &Context<'_>, #[graphql(desc = "The company's identifier.")] id: CompanyId) -> Result<Option<Company>> {
         Company::load(ctx, id.uuid()).await
     }
 
-    /// The organization's companies, newest first unless ordered otherwise.
+    /// The organization's companies, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::CompaniesRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn companies(

@@ -50,7 +50,7 @@ impl Contact {
         self.0.phone.text()
     }
 
-    /// The company the contact works for; null when none is known.
+    /// The company the contact works for; null when none is known. Null when it fails; the errors say why.
     async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
         Company::load_if(ctx, self.0.company_id.value()?).await
     }
@@ -90,7 +90,7 @@ impl Contact {
         Ok(self.0.tags.get()?.iter().flatten().map(String::as_str).collect())
     }
 
-    /// The member who looks after the contact; null when nobody does.
+    /// The member who looks after the contact; null when nobody does. Null when it fails; the errors say why.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load_if(ctx, self.0.owner_id.value()?).await
     }
@@ -100,7 +100,7 @@ impl Contact {
         self.0.notes.text()
     }
 
-    /// The deals with the contact, newest first unless ordered otherwise.
+    /// The deals with the contact, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn deals(
         &self,
@@ -116,7 +116,7 @@ impl Contact {
         lists::under(ctx, (DealParent::Contact, self.0.id), &page, filter, order_by).await
     }
 
-    /// The tasks about the contact, newest first unless ordered otherwise.
+    /// The tasks about the contact, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn tasks(
         &self,
@@ -132,7 +132,7 @@ impl Contact {
         lists::under(ctx, (TaskParent::Contact, self.0.id), &page, filter, order_by).await
     }
 
-    /// The timeline of the contact, what took place last first unless ordered otherwise.
+    /// The timeline of the contact, what took place last first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,

@@ -17,13 +17,13 @@ pub struct Roots;
 
 #[Object(name = "ContactRoots")]
 impl Roots {
-    /// One contact; null when there is no such contact in this organization.
+    /// One contact; null when there is no such contact in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsRead)")]
     async fn contact(&self, ctx: &Context<'_>, #[graphql(desc = "The contact's identifier.")] id: ContactId) -> Result<Option<Contact>> {
         Contact::load(ctx, id.uuid()).await
     }
 
-    /// The organization's contacts, newest first unless ordered otherwise.
+    /// The organization's contacts, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn contacts(

@@ -1,17 +1,14 @@
-//! Batch functions of the dashboard: however often a figure is selected in one operation, it is read once.
+//! Batch functions of the dashboard: however often a figure is selected in one operation, for however many periods, it is read by one statement.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use crate::access::{Batch, Reader};
 use crate::base::Result;
-use crate::features::activities::model::Activity;
 use crate::features::contacts::model::ContactStage;
-use crate::features::dashboard::model::{Instants, OpenDeals, OpenTasks, WonDeals};
+use crate::features::dashboard::model::{Instants, OpenDeals, OpenTasks, RecentActivity, WonDeals};
+use crate::features::dashboard::period::Span;
 use crate::features::dashboard::queries;
-use crate::features::lists;
 
 /// How many contacts stand in each stage.
 pub struct ContactsByStage;
@@ -43,31 +40,30 @@ pub struct WonDealsIn;
 
 impl Batch for WonDealsIn {
     type Key = Instants;
-    type Value = Arc<Vec<WonDeals>>;
+    type Value = Vec<WonDeals>;
 
     async fn load(reader: Reader, keys: Vec<Instants>) -> Result<HashMap<Instants, Self::Value>> {
-        let read = keys.into_iter().map(|span| {
-            let reader = reader.clone();
-            async move { Ok((span, Arc::new(queries::won_deals(&reader, span).await?))) }
-        });
-        Ok(futures_util::future::try_join_all(read).await?.into_iter().collect())
+        let mut won: HashMap<Instants, Self::Value> = HashMap::new();
+        for (first, until, month, currency, count, value) in queries::won_deals(&reader, &keys).await? {
+            won.entry((first, until)).or_default().push((month, currency, count, value));
+        }
+        Ok(won)
     }
 }
 
-/// The open tasks as of an instant, and those of a day and of a week.
-pub struct OpenTasksAsOf;
+/// The open tasks as they stand now, and those of today and of this week.
+pub struct OpenTasksNow;
 
-impl Batch for OpenTasksAsOf {
-    type Key = (DateTime<Utc>, Instants, Instants);
+impl Batch for OpenTasksNow {
+    type Key = ();
     type Value = OpenTasks;
 
-    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, OpenTasks>> {
-        // The instant is the operation's, so there is one key, unless an operation spans midnight.
-        let read = keys.into_iter().map(|key| {
-            let reader = reader.clone();
-            async move { Ok((key, queries::open_tasks(&reader, key.0, key.1, key.2).await?)) }
-        });
-        Ok(futures_util::future::try_join_all(read).await?.into_iter().collect())
+    async fn load(reader: Reader, _: Vec<()>) -> Result<HashMap<(), OpenTasks>> {
+        let zone = reader.scope.time_zone;
+        let today = reader.now.with_timezone(&zone).date_naive();
+        let (day, week) = (Span { first: today, last: today }, Span::week_of(today));
+        let tasks = queries::open_tasks(&reader, day.instants(zone), week.instants(zone)).await?;
+        Ok(HashMap::from([((), tasks)]))
     }
 }
 
@@ -76,11 +72,11 @@ pub struct RecentActivities;
 
 impl Batch for RecentActivities {
     type Key = i32;
-    type Value = Vec<Arc<Activity>>;
+    type Value = Vec<Arc<RecentActivity>>;
 
     async fn load(reader: Reader, keys: Vec<i32>) -> Result<HashMap<i32, Self::Value>> {
         let most = keys.iter().copied().max().unwrap_or_default();
-        let rows: Vec<Arc<Activity>> = lists::first::<Activity>(&reader, most).await?.into_iter().map(Arc::new).collect();
+        let rows: Vec<_> = queries::recent_activities(&reader, most).await?.into_iter().map(Arc::new).collect();
         let newest = |count: i32| rows.iter().take(usize::try_from(count).unwrap_or_default()).map(Arc::clone).collect();
         Ok(keys.into_iter().map(|count| (count, newest(count))).collect())
     }

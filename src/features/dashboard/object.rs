@@ -1,27 +1,31 @@
 //! What the schema shows of the dashboard.
+//!
+//! Stages and activities appear by their ids and names, not as objects of their own: whatever is selected, each list stays one statement.
+
+use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::base::money::{Currency, Money};
 use crate::base::page::argument;
-use crate::base::scalars::Date;
-use crate::features::activities::object::Activity;
-use crate::features::contacts::model::ContactStage;
-use crate::features::dashboard::loaders::{ContactsByStage, OpenDealsByStage, OpenTasksAsOf, RecentActivities, WonDealsIn};
-use crate::features::dashboard::model::{OpenDeals, WonDeals};
+use crate::base::scalars::{Date, DateTime};
+use crate::features::accounts::model::UserId;
+use crate::features::activities::model::{ActivityId, ActivityKind};
+use crate::features::contacts::model::{ContactId, ContactStage};
+use crate::features::dashboard::loaders::{ContactsByStage, OpenDealsByStage, OpenTasksNow, RecentActivities, WonDealsIn};
+use crate::features::dashboard::model::{self, OpenDeals, WonDeals};
 use crate::features::dashboard::period::Span;
-use crate::features::pipelines::object::PipelineStage;
+use crate::features::deals::model::DealId;
+use crate::features::pipelines::model::{PipelineId, StageId};
 
 /// What the organization's business comes to.
 #[derive(Debug, Clone, Copy)]
 pub struct Dashboard {
     /// The days that it looks at.
     pub span: Span,
-    /// The present instant.
-    pub now: DateTime<Utc>,
 }
 
 /// The contacts of one stage.
@@ -34,10 +38,16 @@ pub struct ContactStageFigures {
 }
 
 /// The open deals of one stage.
-#[derive(Clone, SimpleObject)]
+#[derive(Debug, Clone, SimpleObject)]
 pub struct PipelineStageFigures {
-    /// The stage.
-    pub stage: PipelineStage,
+    /// The identifier of the stage.
+    pub stage_id: StageId,
+    /// The name of the stage.
+    pub stage_name: String,
+    /// The identifier of the stage's pipeline.
+    pub pipeline_id: PipelineId,
+    /// The name of the stage's pipeline.
+    pub pipeline_name: String,
     /// How many open deals stand in it.
     pub count: i64,
     /// What they are worth: one sum for each currency, rupees first; empty when there are none.
@@ -71,6 +81,75 @@ pub struct TaskFigures {
     pub due_this_week: i64,
 }
 
+/// An activity in a line; `activity` finds all of it.
+#[derive(Clone)]
+pub struct DashboardActivity(Arc<model::RecentActivity>);
+
+/// An activity in a line; `activity` finds all of it.
+#[Object(guard = "Can(Permission::ActivitiesRead)")]
+impl DashboardActivity {
+    /// The identifier of the activity.
+    async fn activity_id(&self) -> ActivityId {
+        ActivityId::new(self.0.id)
+    }
+
+    /// What passed.
+    async fn kind(&self) -> ActivityKind {
+        self.0.kind
+    }
+
+    /// What it was about.
+    async fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// When it took place.
+    async fn occurred_at(&self) -> DateTime {
+        DateTime(self.0.occurred_at)
+    }
+
+    /// How long it took, in minutes; null when that was not said.
+    async fn duration_minutes(&self) -> Option<i32> {
+        self.0.duration_minutes
+    }
+
+    /// The identifier of the contact it was with; null when it is about a deal alone.
+    #[graphql(guard = "Can(Permission::ContactsRead)")]
+    async fn contact_id(&self) -> Option<ContactId> {
+        self.0.contact_id.map(ContactId::new)
+    }
+
+    /// The name of the contact it was with; null when it is about a deal alone.
+    #[graphql(guard = "Can(Permission::ContactsRead)")]
+    async fn contact_name(&self) -> Option<&str> {
+        self.0.contact_name.as_deref()
+    }
+
+    /// The identifier of the deal it belongs to; null when it belongs to none.
+    #[graphql(guard = "Can(Permission::DealsRead)")]
+    async fn deal_id(&self) -> Option<DealId> {
+        self.0.deal_id.map(DealId::new)
+    }
+
+    /// The title of the deal it belongs to; null when it belongs to none.
+    #[graphql(guard = "Can(Permission::DealsRead)")]
+    async fn deal_title(&self) -> Option<&str> {
+        self.0.deal_title.as_deref()
+    }
+
+    /// The identifier of the member who wrote it down; null when no person did.
+    #[graphql(guard = "Can(Permission::MembersRead)")]
+    async fn author_id(&self) -> Option<UserId> {
+        self.0.author_id.map(UserId::new)
+    }
+
+    /// The name of the member who wrote it down; null when no person did.
+    #[graphql(guard = "Can(Permission::MembersRead)")]
+    async fn author_name(&self) -> Option<&str> {
+        self.0.author_name.as_deref()
+    }
+}
+
 /// What the organization's business comes to. Days, weeks and months begin in the organization's time zone.
 #[Object(guard = "Can(Permission::DashboardRead)")]
 impl Dashboard {
@@ -84,62 +163,71 @@ impl Dashboard {
         Date(self.span.last)
     }
 
-    /// The contacts as they stand now: an entry for every stage.
-    async fn contacts_by_stage(&self, ctx: &Context<'_>) -> Result<Vec<ContactStageFigures>> {
+    /// The contacts as they stand now: an entry for every stage. Null when it fails; the errors say why.
+    async fn contacts_by_stage(&self, ctx: &Context<'_>) -> Result<Option<Vec<ContactStageFigures>>> {
         let counts = Operation::of(ctx)?.reads()?.load::<ContactsByStage>(()).await?.unwrap_or_default();
         let of = |stage: &ContactStage| ContactStageFigures { stage: *stage, count: counts.get(stage).copied().unwrap_or_default() };
-        Ok(ContactStage::ALL.iter().map(of).collect())
+        Ok(Some(ContactStage::ALL.iter().map(of).collect()))
     }
 
-    /// The open deals as they stand now: an entry for every open stage, pipeline by pipeline in the order of their stages.
-    async fn pipeline_by_stage(&self, ctx: &Context<'_>) -> Result<Vec<PipelineStageFigures>> {
-        by_stage(&Operation::of(ctx)?.reads()?.load::<OpenDealsByStage>(()).await?.unwrap_or_default())
+    /// The open deals as they stand now: an entry for every open stage, pipeline by pipeline in the order of their stages; null without the
+    /// permission to see deals. Null when it fails; the errors say why.
+    #[graphql(guard = "Can(Permission::DealsRead)")]
+    async fn pipeline_by_stage(&self, ctx: &Context<'_>) -> Result<Option<Vec<PipelineStageFigures>>> {
+        let open = Operation::of(ctx)?.reads()?.load::<OpenDealsByStage>(()).await?.unwrap_or_default();
+        by_stage(&open).map(Some)
     }
 
-    /// The deals won in the period: an entry for every month that has a day in it, of which only the days in the period count.
-    async fn won_by_month(&self, ctx: &Context<'_>) -> Result<Vec<WonMonthFigures>> {
+    /// The deals won in the period: an entry for every month that has a day in it, of which only the days in the period count. Null when it fails;
+    /// the errors say why.
+    async fn won_by_month(&self, ctx: &Context<'_>) -> Result<Option<Vec<WonMonthFigures>>> {
         let reads = Operation::of(ctx)?.reads()?;
         let won = reads.load::<WonDealsIn>(self.span.instants(reads.reader.scope.time_zone)).await?.unwrap_or_default();
-        by_month(&self.span.month_starts(), &won)
+        by_month(&self.span.month_starts(), &won).map(Some)
     }
 
-    /// The tasks that are neither done nor cancelled, as they stand now.
-    async fn tasks(&self, ctx: &Context<'_>) -> Result<TaskFigures> {
-        let reads = Operation::of(ctx)?.reads()?;
-        let zone = reads.reader.scope.time_zone;
-        let today = self.now.with_timezone(&zone).date_naive();
-        let (day, week) = (Span { first: today, last: today }.instants(zone), Span::week_of(today).instants(zone));
-        let figures = reads.load::<OpenTasksAsOf>((self.now, day, week)).await?;
+    /// The tasks that are neither done nor cancelled, as they stand now. Null when it fails; the errors say why.
+    async fn tasks(&self, ctx: &Context<'_>) -> Result<Option<TaskFigures>> {
+        let figures = Operation::of(ctx)?.reads()?.load::<OpenTasksNow>(()).await?;
         let (open, overdue, due_today, due_this_week) = figures.unwrap_or_default();
-        Ok(TaskFigures { open, overdue, due_today, due_this_week })
+        Ok(Some(TaskFigures { open, overdue, due_today, due_this_week }))
     }
 
-    /// What took place last, the latest first; null without the permission to see the timeline.
+    /// What took place last, the latest first; null without the permission to see the timeline. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesRead)")]
     async fn recent_activity(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most so many: 0 to 100.", default = 10)] first: i32,
-    ) -> Result<Option<Vec<Activity>>> {
+    ) -> Result<Option<Vec<DashboardActivity>>> {
         let reads = Operation::of(ctx)?.reads()?;
         if !(0..=100).contains(&first) {
             return Err(argument("first", "`first` is 0 to 100."));
         }
         let rows = reads.load::<RecentActivities>(first).await?.unwrap_or_default();
-        Ok(Some(rows.into_iter().map(Activity::from).collect::<Vec<_>>()))
+        Ok(Some(rows.into_iter().map(DashboardActivity).collect()))
     }
 }
 
 /// The rows of a stage, which stand one after another, as one entry.
 fn by_stage(rows: &[OpenDeals]) -> Result<Vec<PipelineStageFigures>> {
     let mut stages: Vec<PipelineStageFigures> = Vec::new();
-    for (stage, currency, count, value, weighted) in rows {
-        if stages.last().is_none_or(|last| last.stage.0.id != stage.id) {
-            stages.push(PipelineStageFigures { stage: stage.clone().into(), count: 0, value: Vec::new(), weighted_value: Vec::new() });
+    for row in rows {
+        let id = StageId::new(row.stage_id);
+        if stages.last().is_none_or(|last| last.stage_id != id) {
+            stages.push(PipelineStageFigures {
+                stage_id: id,
+                stage_name: row.stage_name.clone(),
+                pipeline_id: PipelineId::new(row.pipeline_id),
+                pipeline_name: row.pipeline_name.clone(),
+                count: 0,
+                value: Vec::new(),
+                weighted_value: Vec::new(),
+            });
         }
         let Some(figures) = stages.last_mut() else { continue };
-        figures.count += count;
-        if let (Some(currency), Some(value), Some(weighted)) = (currency, value, weighted) {
+        figures.count += row.count;
+        if let (Some(currency), Some(value), Some(weighted)) = (&row.currency, &row.value, &row.weighted) {
             let currency = Currency::from_code(currency)?;
             figures.value.push(Money::from_sum(value, currency)?);
             figures.weighted_value.push(Money::from_sum(weighted, currency)?);

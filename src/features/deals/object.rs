@@ -8,7 +8,7 @@ use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::money::{Currency, Money};
 use crate::base::page::PageArgs;
 use crate::base::scalars::{Date, DateTime};
-use crate::base::{Error, Result};
+use crate::base::Result;
 use crate::features::accounts::object::User;
 use crate::features::activities::object::ActivityConnection;
 use crate::features::activities::queries::{ActivityFilter, ActivityOrder, ActivityParent};
@@ -44,15 +44,14 @@ impl Deal {
         self.0.title.text()
     }
 
-    /// The pipeline it goes through.
-    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Pipeline> {
-        let pipeline = Pipeline::load(ctx, self.0.pipeline_id.value()?).await?;
-        pipeline.ok_or_else(|| Error::internal("a deal's pipeline is not there"))
+    /// The pipeline it goes through. Null when it fails; the errors say why.
+    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Pipeline>> {
+        Pipeline::required(ctx, self.0.pipeline_id.value()?).await.map(Some)
     }
 
-    /// The stage it stands in.
-    async fn stage(&self, ctx: &Context<'_>) -> Result<PipelineStage> {
-        PipelineStage::required(ctx, self.0.stage_id.value()?).await
+    /// The stage it stands in. Null when it fails; the errors say why.
+    async fn stage(&self, ctx: &Context<'_>) -> Result<Option<PipelineStage>> {
+        PipelineStage::required(ctx, self.0.stage_id.value()?).await.map(Some)
     }
 
     /// How it stands. It follows from the stage.
@@ -60,17 +59,17 @@ impl Deal {
         self.0.status.value()
     }
 
-    /// With whom; null when that is not known.
+    /// With whom; null when that is not known. Null when it fails; the errors say why.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
     }
 
-    /// With which company; null when that is not known.
+    /// With which company; null when that is not known. Null when it fails; the errors say why.
     async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
         Company::load_if(ctx, self.0.company_id.value()?).await
     }
 
-    /// The member who looks after it; null when nobody does.
+    /// The member who looks after it; null when nobody does. Null when it fails; the errors say why.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load_if(ctx, self.0.owner_id.value()?).await
     }
@@ -110,13 +109,13 @@ impl Deal {
         self.0.notes.text()
     }
 
-    /// The way from stage to stage, newest first: the newest 100 moves.
-    async fn stage_history(&self, ctx: &Context<'_>) -> Result<Vec<DealStageChange>> {
+    /// The way from stage to stage, newest first: the newest 100 moves. Null when it fails; the errors say why.
+    async fn stage_history(&self, ctx: &Context<'_>) -> Result<Option<Vec<DealStageChange>>> {
         let moves = Operation::of(ctx)?.reads()?.load::<MovesByDeal>(self.0.id).await?;
-        Ok(moves.unwrap_or_default().into_iter().map(DealStageChange).collect())
+        Ok(Some(moves.unwrap_or_default().into_iter().map(DealStageChange).collect()))
     }
 
-    /// The tasks about the deal, newest first unless ordered otherwise.
+    /// The tasks about the deal, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn tasks(
         &self,
@@ -132,7 +131,7 @@ impl Deal {
         lists::under(ctx, (TaskParent::Deal, self.0.id), &page, filter, order_by).await
     }
 
-    /// The timeline of the deal, what took place last first unless ordered otherwise.
+    /// The timeline of the deal, what took place last first unless ordered otherwise. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,
@@ -177,7 +176,7 @@ pub struct DealStageChange(pub Arc<model::DealStageChange>);
 /// A move of a deal into a stage.
 #[Object(guard = "Can(Permission::DealsRead)")]
 impl DealStageChange {
-    /// The stage that the deal stood in; null when it was created.
+    /// The stage that the deal stood in; null when it was created. Null when it fails; the errors say why.
     async fn from(&self, ctx: &Context<'_>) -> Result<Option<PipelineStage>> {
         match self.0.from_stage_id.value()? {
             Some(id) => PipelineStage::required(ctx, id).await.map(Some),
@@ -185,9 +184,9 @@ impl DealStageChange {
         }
     }
 
-    /// The stage that it went to.
-    async fn to(&self, ctx: &Context<'_>) -> Result<PipelineStage> {
-        PipelineStage::required(ctx, self.0.to_stage_id.value()?).await
+    /// The stage that it went to. Null when it fails; the errors say why.
+    async fn to(&self, ctx: &Context<'_>) -> Result<Option<PipelineStage>> {
+        PipelineStage::required(ctx, self.0.to_stage_id.value()?).await.map(Some)
     }
 
     /// When.
@@ -195,7 +194,7 @@ impl DealStageChange {
         self.0.at.value().map(DateTime)
     }
 
-    /// Who moved it; null when no person did.
+    /// Who moved it; null when no person did. Null when it fails; the errors say why.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load_if(ctx, self.0.actor_id.value()?).await
     }

@@ -17,13 +17,13 @@ pub struct Roots;
 /// The query fields of deals.
 #[Object(name = "DealRoots")]
 impl Roots {
-    /// One deal; null when there is no such deal in this organization.
+    /// One deal; null when there is no such deal in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::DealsRead)")]
     async fn deal(&self, ctx: &Context<'_>, #[graphql(desc = "The deal's identifier.")] id: DealId) -> Result<Option<Deal>> {
         Deal::load(ctx, id.uuid()).await
     }
 
-    /// The organization's deals, newest first unless ordered otherwise.
+    /// The organization's deals, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::DealsRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn deals(

@@ -34,6 +34,16 @@ impl NodeObject for Pipeline {
     }
 }
 
+impl Pipeline {
+    /// The pipeline that a foreign key leads to, which must therefore be there.
+    ///
+    /// # Errors
+    /// As the database fails.
+    pub async fn required(ctx: &Context<'_>, id: Uuid) -> Result<Self> {
+        Self::load(ctx, id).await?.ok_or_else(|| Error::internal("a pipeline that is referred to is not there"))
+    }
+}
+
 /// A way that deals go, stage by stage.
 #[Object(guard = "Can(Permission::DealsRead)")]
 impl Pipeline {
@@ -52,10 +62,10 @@ impl Pipeline {
         self.0.is_default.value()
     }
 
-    /// The stages in their order, at most 20.
-    async fn stages(&self, ctx: &Context<'_>) -> Result<Vec<PipelineStage>> {
+    /// The stages in their order, at most 20. Null when it fails; the errors say why.
+    async fn stages(&self, ctx: &Context<'_>) -> Result<Option<Vec<PipelineStage>>> {
         let stages = Operation::of(ctx)?.reads()?.load::<StagesByPipeline>(self.0.id).await?;
-        Ok(stages.unwrap_or_default().into_iter().map(PipelineStage).collect())
+        Ok(Some(stages.unwrap_or_default().into_iter().map(PipelineStage).collect()))
     }
 
     /// When the pipeline was created.
@@ -111,10 +121,9 @@ impl PipelineStage {
         StageId::new(self.0.id)
     }
 
-    /// The pipeline that the stage is part of.
-    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Pipeline> {
-        let pipeline = Pipeline::load(ctx, self.0.pipeline_id).await?;
-        pipeline.ok_or_else(|| Error::internal("a stage's pipeline is not there"))
+    /// The pipeline that the stage is part of. Null when it fails; the errors say why.
+    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Pipeline>> {
+        Pipeline::required(ctx, self.0.pipeline_id).await.map(Some)
     }
 
     /// The name, unique in the pipeline.
@@ -137,7 +146,7 @@ impl PipelineStage {
         self.0.probability.value()
     }
 
-    /// The deals that stand in this stage, newest first unless ordered otherwise: a column of a board.
+    /// The deals that stand in this stage, newest first unless ordered otherwise: a column of a board. Null when it fails; the errors say why.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn deals(
         &self,

@@ -15,16 +15,16 @@ pub struct Roots;
 /// The query fields of pipelines.
 #[Object(name = "PipelineRoots")]
 impl Roots {
-    /// One pipeline; null when there is no such pipeline in this organization.
+    /// One pipeline; null when there is no such pipeline in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::DealsRead)")]
     async fn pipeline(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline's identifier.")] id: PipelineId) -> Result<Option<Pipeline>> {
         Pipeline::load(ctx, id.uuid()).await
     }
 
-    /// The organization's pipelines, oldest first: the first 100.
+    /// The organization's pipelines, oldest first: the first 100. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::DealsRead)")]
-    async fn pipelines(&self, ctx: &Context<'_>) -> Result<Vec<Pipeline>> {
+    async fn pipelines(&self, ctx: &Context<'_>) -> Result<Option<Vec<Pipeline>>> {
         let pipelines = queries::all(&Operation::of(ctx)?.reads()?.reader).await?;
-        Ok(pipelines.into_iter().map(Pipeline::from).collect())
+        Ok(Some(pipelines.into_iter().map(Pipeline::from).collect()))
     }
 }

@@ -48,17 +48,17 @@ impl Task {
         self.0.priority.value()
     }
 
-    /// The member who is to do it; null when nobody is.
+    /// The member who is to do it; null when nobody is. Null when it fails; the errors say why.
     async fn assignee(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load_if(ctx, self.0.assignee_id.value()?).await
     }
 
-    /// The contact it is about; null when it is about none.
+    /// The contact it is about; null when it is about none. Null when it fails; the errors say why.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
     }
 
-    /// The deal it is about; null when it is about none.
+    /// The deal it is about; null when it is about none. Null when it fails; the errors say why.
     async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Deal>> {
         Deal::load_if(ctx, self.0.deal_id.value()?).await
     }
@@ -75,7 +75,7 @@ impl Task {
 
     /// Whether it is past its due date now, and neither done nor cancelled.
     async fn is_overdue(&self, ctx: &Context<'_>) -> Result<bool> {
-        let now = Operation::of(ctx)?.scope()?.clock.now();
+        let now = Operation::of(ctx)?.reads()?.reader.now;
         Ok(rules::is_overdue(self.0.status.value()?, self.0.due_at.value()?, now))
     }
 

@@ -93,7 +93,7 @@ fn narrowed<ST>(query: Query<ST>, reader: &Reader, filter: &TaskFilter) -> Query
     query = narrow_id!(query, filter.deal_id, tasks::deal_id);
     query = narrow_instant!(query, filter.due_at, tasks::due_at);
     query = narrow_instant!(query, filter.created_at, tasks::created_at);
-    let now = reader.scope.clock.now();
+    let now = reader.now;
     match filter.overdue {
         Some(true) => query.filter(unfinished().and(tasks::due_key.lt(now))),
         Some(false) => query.filter(diesel::dsl::not(unfinished()).or(tasks::due_key.ge(now))),

@@ -16,13 +16,13 @@ pub struct Roots;
 
 #[Object(name = "TaskRoots")]
 impl Roots {
-    /// One task; null when there is no such task in this organization.
+    /// One task; null when there is no such task in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksRead)")]
     async fn task(&self, ctx: &Context<'_>, #[graphql(desc = "The task's identifier.")] id: TaskId) -> Result<Option<Task>> {
         Task::load(ctx, id.uuid()).await
     }
 
-    /// The organization's tasks, newest first unless ordered otherwise.
+    /// The organization's tasks, newest first unless ordered otherwise. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn tasks(

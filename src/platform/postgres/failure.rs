@@ -50,8 +50,7 @@ fn by_message(message: &str, text: String) -> Error {
     if has("lock timeout") || has("deadlock detected") {
         return Error::new(Code::Conflict, "Somebody else is changing the same object; try again.").because(text);
     }
-    // A snapshot is one transaction: the statement that failed first takes those that were sent with it along.
-    if has("current transaction is aborted") {
+    if has(ABORTED) {
         let message = "This was not read, because another part of the operation failed, whose error says why; try again.";
         return Error { message: message.to_owned(), ..Error::database_unavailable(text) };
     }
@@ -69,6 +68,15 @@ fn by_message(message: &str, text: String) -> Error {
         return Error::database_unavailable(text);
     }
     Error::internal(text)
+}
+
+/// What a statement fails with that is sent in a transaction in which another has failed.
+const ABORTED: &str = "current transaction is aborted";
+
+/// Whether a statement only failed because another one of its transaction did.
+#[must_use]
+pub fn taken_along(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, information) if information.message().contains(ABORTED))
 }
 
 fn constraint_of(information: &dyn DatabaseErrorInformation) -> String {

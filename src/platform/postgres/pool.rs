@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
@@ -43,15 +44,21 @@ impl Pool {
         manager_config.recycling_method = RecyclingMethod::Fast;
         manager_config.custom_setup = Box::new(move |_| connect_bound(prepared.clone()).boxed());
         let manager = AsyncDieselConnectionManager::new_with_config(url, manager_config);
-        let lifetime = config.max_lifetime;
-        // The cache of prepared statements grows with every shape of a filter, so connections do not live for ever.
-        let young = Hook::sync_fn(move |_, metrics| if metrics.age() < lifetime { Ok(()) } else { Err(HookError::message("past its lifetime")) });
+        let (lifetime, most) = (config.max_lifetime, config.max_prepared);
+        let fit = Hook::sync_fn(move |connection: &mut AsyncPgConnection, metrics| {
+            let prepared = connection.instrumentation().downcast_ref::<Prepared>().map_or(0, |prepared| prepared.0);
+            match (metrics.age() < lifetime, prepared < most) {
+                (true, true) => Ok(()),
+                (false, _) => Err(HookError::message("past its lifetime")),
+                (_, false) => Err(HookError::message("too many statements are prepared on it")),
+            }
+        });
         let inner = deadpool::Pool::builder(manager)
             .max_size(config.pool_size)
             .wait_timeout(Some(config.pool_wait))
             .create_timeout(Some(config.connect_timeout))
             .runtime(::deadpool::Runtime::Tokio1)
-            .pre_recycle(young)
+            .pre_recycle(fit)
             .build()?;
         Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64), writes: TaskTracker::new() })
     }
@@ -171,9 +178,25 @@ fn connection_config(url: &str, config: &DatabaseConfig) -> anyhow::Result<tokio
     Ok(parsed)
 }
 
+/// Counts the statements that were prepared on a connection and are kept there.
+///
+/// Callers decide how many there are: every set of selected columns and every shape of a filter has a text of its own. PostgreSQL keeps them until
+/// the connection ends, so one that has too many is not used again.
+#[derive(Default)]
+struct Prepared(usize);
+
+impl Instrumentation for Prepared {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if matches!(event, InstrumentationEvent::CacheQuery { .. }) {
+            self.0 += 1;
+        }
+    }
+}
+
 /// Connects as the server does: bound by row level security, or not at all.
 async fn connect_bound(config: tokio_postgres::Config) -> ConnectionResult<AsyncPgConnection> {
-    let connection = connect(config).await?;
+    let mut connection = connect(config).await?;
+    connection.set_instrumentation(Prepared::default());
     let question = diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(POWERFUL));
     let powerful = diesel_async::RunQueryDsl::get_result::<bool>(question, &mut &connection).await;
     match powerful {

@@ -96,6 +96,8 @@ pub enum Bind {
     BigInt(i64),
     /// An instant.
     Instant(DateTime<Utc>),
+    /// Several instants.
+    Instants(Vec<DateTime<Utc>>),
     /// A day.
     Date(NaiveDate),
 }
@@ -132,6 +134,7 @@ impl<ST> QueryFragment<Pg> for Sql<ST> {
                 Bind::Int(value) => out.push_bind_param::<sql_types::Integer, _>(value)?,
                 Bind::BigInt(value) => out.push_bind_param::<sql_types::BigInt, _>(value)?,
                 Bind::Instant(value) => out.push_bind_param::<sql_types::Timestamptz, _>(value)?,
+                Bind::Instants(value) => out.push_bind_param::<sql_types::Array<sql_types::Timestamptz>, _>(value)?,
                 Bind::Date(value) => out.push_bind_param::<sql_types::Date, _>(value)?,
             }
             out.push_sql(part);

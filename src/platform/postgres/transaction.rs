@@ -3,6 +3,9 @@
 //! `BEGIN` and the tenant's settings travel as one message just before the first statement, so that opening costs no round trip of its own;
 //! statements that are awaited together travel together. A transaction that is dropped without [`Transaction::commit`] ends by itself, off the
 //! caller's path, and only then does its connection return to the pool.
+//!
+//! A statement of a snapshot that fails fails alone. To PostgreSQL it aborts the transaction, and whatever was sent with it; so a snapshot begins with
+//! a savepoint, goes back there after a failure, and runs again what was only taken along. The snapshot stays the same.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::QueryResult;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
-use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::query_builder::{AsQuery, Query, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::future::{BoxFuture, Shared};
@@ -21,11 +25,14 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::base::{Error, Result};
-use crate::platform::postgres::failure::translate;
+use crate::platform::postgres::failure::{taken_along, translate};
 use crate::platform::postgres::pool::{Pool, Pooled};
 
 /// How long the end of a transaction may take before its connection is given up.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a statement of a snapshot is run again because others that failed took it along.
+const MOST_REPEATS: usize = 8;
 
 /// What a transaction may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +85,9 @@ impl Settings {
                 let _ = write!(sql, "; SET LOCAL app.{name} = '{}'", text.replace('\'', "''"));
             }
         }
+        if access == Access::Snapshot {
+            sql.push_str("; SAVEPOINT opened");
+        }
         if let (Access::Write, Some(Stamp { at, request_id })) = (access, &self.stamp) {
             let (at, request_id) = (at.to_rfc3339_opts(SecondsFormat::Micros, true), request_id.replace('\'', "''"));
             let _ = write!(sql, "; SET LOCAL app.now = '{at}'; SET LOCAL app.request_id = '{request_id}'");
@@ -95,6 +105,7 @@ pub struct Transaction {
 struct Inner {
     pool: Pool,
     otherwise: Option<Pool>,
+    access: Access,
     begin: String,
     opened: OnceCell<Opened>,
     committed: AtomicBool,
@@ -120,6 +131,7 @@ impl Transaction {
             inner: Arc::new(Inner {
                 pool,
                 otherwise,
+                access,
                 begin: settings.begin(access),
                 opened: OnceCell::new(),
                 committed: AtomicBool::new(false),
@@ -140,15 +152,24 @@ impl Transaction {
         T: FromSqlRow<ST, Pg>,
     {
         let opened = self.open().await?;
-        let mut connection: &AsyncPgConnection = &opened.connection;
-        let (begun, stream) = futures_util::join!(opened.begun.clone(), AsyncConnectionCore::load(&mut connection, query));
-        begun?;
-        let mut stream = stream.map_err(translate)?;
-        let mut rows = Vec::new();
-        while let Some(row) = stream.try_next().await.map_err(translate)? {
-            rows.push(T::build_from_row(&row).map_err(|error| Error::internal(format!("a row cannot be read: {error}")))?);
-        }
-        Ok(rows)
+        // A query can be sent to other threads but not shared by them, unless one at a time looks at it.
+        let query = Mutex::new(query.as_query());
+        let mut repeats = 0;
+        let rows = loop {
+            let (begun, rows) = futures_util::join!(opened.begun.clone(), send(&opened.connection, &query));
+            begun?;
+            match rows {
+                Err(failure) if self.inner.access == Access::Snapshot => {
+                    let resumed = opened.resume().await;
+                    if !(resumed && taken_along(&failure) && repeats < MOST_REPEATS) {
+                        return Err(translate(failure));
+                    }
+                    repeats += 1;
+                }
+                outcome => break outcome.map_err(translate)?,
+            }
+        };
+        rows.iter().map(|row| T::build_from_row(row).map_err(|error| Error::internal(format!("a row cannot be read: {error}")))).collect()
     }
 
     /// Runs a statement and reads its first row, if there is one.
@@ -233,6 +254,27 @@ impl Inner {
         let _ = futures_util::poll!(begun.clone());
         Ok(Opened { connection, begun })
     }
+}
+
+impl Opened {
+    /// Goes on with a snapshot in which a statement has failed; whether that can be.
+    async fn resume(&self) -> bool {
+        let mut connection: &AsyncPgConnection = &self.connection;
+        connection.batch_execute("ROLLBACK TO SAVEPOINT opened").await.is_ok()
+    }
+}
+
+type Row = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
+
+/// Sends a statement and reads its rows; what is sent is put together before this returns.
+fn send<'c, Q>(connection: &'c AsyncPgConnection, query: &Mutex<Q>) -> BoxFuture<'c, QueryResult<Vec<Row>>>
+where
+    Q: Query + QueryFragment<Pg> + QueryId,
+{
+    let query = query.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut shared = connection;
+    let stream = AsyncConnectionCore::load(&mut shared, &*query);
+    async move { stream.await?.try_collect().await }.boxed()
 }
 
 impl Drop for Inner {
