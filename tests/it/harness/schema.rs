@@ -32,6 +32,7 @@ pub struct Field {
     pub name: String,
     pub of: String,
     pub list: bool,
+    pub nullable: bool,
     pub arguments: Vec<Argument>,
 }
 
@@ -84,7 +85,7 @@ impl Schema {
                     let fields = fields.iter().map(|field| {
                         let (of, list) = base(&field.ty.node);
                         let arguments = field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect();
-                        Field { name: field.name.node.to_string(), of, list, arguments }
+                        Field { name: field.name.node.to_string(), of, list, nullable: field.ty.node.nullable, arguments }
                     });
                     schema.objects.insert(name, fields.collect());
                 }
