@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::ways::{Way, least, ways};
 use crate::harness::client::codes;
 use crate::harness::crowd::fill;
-use crate::harness::schema::{Argument, Root, Schema};
+use crate::harness::schema::{Argument, Root, Schema, noun_of};
 use crate::harness::snapshot;
 use crate::harness::{Client, TestApp};
 
@@ -51,7 +51,7 @@ async fn ask_everything(caller: &Client) -> BTreeMap<String, char> {
     for (of, way) in &all {
         for field in &schema.objects[of] {
             let arguments: Vec<String> =
-                field.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &schema)).collect();
+                field.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &field.name, &schema)).collect();
             let selection = match arguments.is_empty() {
                 true => least(&schema, field),
                 false => format!("{}({}) {}", field.name, arguments.join(", "), schema.selection(&field.of, 1)),
@@ -64,7 +64,8 @@ async fn ask_everything(caller: &Client) -> BTreeMap<String, char> {
     let mut mutations: Vec<&Root> = schema.roots().filter(|root| root.mutation).collect();
     mutations.sort_by_key(|root| ["signOut", "passwordChange"].contains(&root.name.as_str()));
     for root in mutations {
-        let arguments: Vec<String> = root.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &schema)).collect();
+        let arguments: Vec<String> =
+            root.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &root.name, &schema)).collect();
         let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
         let answer = caller.send(&format!("mutation {{ {}{arguments} {{ __typename }} }}", root.name), json!({})).await;
         marks.insert(format!("Mutation.{}", root.name), mark(&answer, 1));
@@ -76,7 +77,10 @@ async fn ask_everything(caller: &Client) -> BTreeMap<String, char> {
 fn mark(answer: &Value, depth: usize) -> char {
     let refused = |error: &Value| ["UNAUTHENTICATED", "INSUFFICIENT_PERMISSIONS"].contains(&error["extensions"]["code"].as_str().unwrap_or_default());
     let names = |error: &Value| error["path"].as_array().map_or(0, |path| path.iter().filter(|segment| segment.is_string()).count());
-    assert!(!codes(answer).iter().any(|code| matches!(code.as_str(), "INTERNAL_ERROR" | "VALIDATION_ERROR")), "{answer}");
+    assert!(
+        !codes(answer).iter().any(|code| matches!(code.as_str(), "INTERNAL_ERROR" | "VALIDATION_ERROR" | "INVALID_ID")),
+        "the guard was not reached: {answer}"
+    );
     let places: Vec<usize> = answer["errors"].as_array().into_iter().flatten().filter(|error| refused(error)).map(names).collect();
     match places.iter().min() {
         None => '+',
@@ -87,10 +91,10 @@ fn mark(answer: &Value, depth: usize) -> char {
 }
 
 /// An argument with a value of its type that refers to nothing.
-fn given(argument: &Argument, schema: &Schema) -> String {
+fn given(argument: &Argument, root: &str, schema: &Schema) -> String {
     let single = match (argument.of.as_str(), schema.inputs.get(&argument.of), schema.enums.get(&argument.of)) {
         (_, Some(fields), _) => {
-            let fields: Vec<String> = fields.iter().filter(|field| field.required).map(|field| given(field, schema)).collect();
+            let fields: Vec<String> = fields.iter().filter(|field| field.required).map(|field| given(field, root, schema)).collect();
             format!("{{{}}}", fields.join(", "))
         }
         (_, _, Some(values)) => values[0].clone(),
@@ -99,14 +103,10 @@ fn given(argument: &Argument, schema: &Schema) -> String {
         ("Decimal", ..) => "\"1.00\"".to_owned(),
         ("Date", ..) => "\"2026-04-01\"".to_owned(),
         ("DateTime", ..) => "\"2026-04-01T10:00:00Z\"".to_owned(),
-        ("ID", ..) => format!("\"{}\"", crate::harness::identifier(noun(&argument.name), uuid::Uuid::nil())),
+        ("ID", ..) => format!("\"{}\"", crate::harness::identifier(noun_of(&argument.name, root), uuid::Uuid::nil())),
         _ => "\"x\"".to_owned(),
     };
     format!("{}: {}", argument.name, if argument.list { format!("[{single}]") } else { single })
-}
-
-fn noun(argument: &str) -> &str {
-    argument.strip_suffix("Id").or_else(|| argument.strip_suffix("Ids")).unwrap_or("contact")
 }
 
 /// The table finds a guard that is gone, and one that is too strict.

@@ -140,3 +140,16 @@ impl Schema {
         format!("{{ {} }}", parts.join(" "))
     }
 }
+
+/// The noun that an identifier is of which a root field takes in an argument or input field: `id` and `ids` mean the root field's own noun.
+pub fn noun_of<'n>(argument: &'n str, root: &str) -> &'n str {
+    match argument {
+        "id" | "ids" if root.starts_with("pipelineStage") => "stage",
+        "id" | "ids" => {
+            let nouns = ["contact", "company", "deal", "task", "activity", "pipeline", "member", "invitation", "organization"];
+            nouns.into_iter().find(|noun| root.starts_with(noun)).unwrap_or("contact")
+        }
+        "ownerId" | "assigneeId" | "authorId" | "actorId" | "userId" => "user",
+        other => other.strip_suffix("Id").unwrap_or(other),
+    }
+}

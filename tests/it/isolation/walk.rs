@@ -3,7 +3,7 @@
 use payaid::base::id::AnyId;
 use serde_json::{Map, Value, json};
 
-use crate::harness::schema::{Argument, Root, Schema};
+use crate::harness::schema::{Argument, Root, Schema, noun_of};
 use crate::harness::world::{World, populate};
 use crate::harness::{Client, TestApp};
 
@@ -147,8 +147,8 @@ impl<'a> Walk<'a> {
             return json!({"$enum": first[0]});
         }
         match (argument.of.as_str(), argument.name.as_str()) {
-            ("ID", name) => own.get(noun_of(name, root)).map_or(json!("contact_00000000000000000000000000"), |id| json!(id)),
-            ("Int", "version") => version[noun_of("id", root)].clone(),
+            ("ID", name) => own.get(noun_of(name, &root.name)).map_or(json!("contact_00000000000000000000000000"), |id| json!(id)),
+            ("Int", "version") => version[noun_of("id", &root.name)].clone(),
             ("Int", _) => json!(1),
             ("Boolean", _) => json!(true),
             ("Decimal", _) => json!("10.00"),
@@ -170,6 +170,7 @@ impl<'a> Walk<'a> {
             ("task", "Task"),
             ("activity", "Activity"),
             ("pipeline", "Pipeline"),
+            ("stage", "PipelineStage"),
             ("organization", "Organization"),
         ] {
             versions[noun] = json!(1);
@@ -180,18 +181,6 @@ impl<'a> Walk<'a> {
             }
         }
         versions
-    }
-}
-
-/// The noun that an identifier field of a root field is about: `id` and `ids` mean the root field's own noun.
-fn noun_of<'n>(field: &'n str, root: &'n Root) -> &'n str {
-    match field {
-        "id" | "ids" => {
-            let nouns = ["contact", "company", "deal", "task", "activity", "pipeline", "member", "invitation", "organization"];
-            nouns.into_iter().find(|noun| root.name.starts_with(noun)).unwrap_or("contact")
-        }
-        "ownerId" | "assigneeId" | "authorId" | "actorId" | "userId" => "user",
-        other => other.strip_suffix("Id").unwrap_or(other),
     }
 }
 
