@@ -236,22 +236,22 @@ impl Invitation {
 /// Who is signed in, and where.
 #[Object(guard = "SignedIn")]
 impl Viewer {
-    /// The signed-in person.
-    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
+    /// The signed-in person. Null when it fails; the errors say why.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let user = Operation::of(ctx)?.scope()?.user;
-        User::load(ctx, user).await?.ok_or_else(|| Error::internal("the signed-in user cannot be read"))
+        User::load(ctx, user).await?.ok_or_else(|| Error::internal("the signed-in user cannot be read")).map(Some)
     }
 
-    /// The organization that she is signed in to.
-    async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
+    /// The organization that she is signed in to. Null when it fails; the errors say why.
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         let organization = Operation::of(ctx)?.scope()?.organization;
-        Organization::load(ctx, organization).await?.ok_or_else(|| Error::internal("the organization cannot be read"))
+        Organization::load(ctx, organization).await?.ok_or_else(|| Error::internal("the organization cannot be read")).map(Some)
     }
 
-    /// All organizations that she belongs to, by name, at most 100; `organizationSwitch` goes from one to another.
-    async fn organizations(&self, ctx: &Context<'_>) -> Result<Vec<Organization>> {
+    /// All organizations that she belongs to, by name, at most 100; `organizationSwitch` goes from one to another. Null when it fails; the errors say why.
+    async fn organizations(&self, ctx: &Context<'_>) -> Result<Option<Vec<Organization>>> {
         let reads = Operation::of(ctx)?.reads()?;
-        Ok(queries::organizations_of_viewer(&reads.reader).await?.into_iter().map(Organization::from).collect())
+        Ok(Some(queries::organizations_of_viewer(&reads.reader).await?.into_iter().map(Organization::from).collect()))
     }
 
     /// Her role in the organization.

@@ -22,14 +22,14 @@ impl Roots {
         Viewer
     }
 
-    /// The organization that the caller is signed in to.
+    /// The organization that the caller is signed in to. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersRead)")]
-    async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         let own = Operation::of(ctx)?.scope()?.organization;
-        Organization::load(ctx, own).await?.ok_or_else(|| Error::internal("the organization cannot be read"))
+        Organization::load(ctx, own).await?.ok_or_else(|| Error::internal("the organization cannot be read")).map(Some)
     }
 
-    /// The organization's members, in the order in which they joined unless ordered otherwise. Removed ones are listed only when asked for.
+    /// The organization's members, in the order in which they joined unless ordered otherwise. Removed ones are listed only when asked for. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersRead)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn members(
@@ -45,7 +45,7 @@ impl Roots {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }
 
-    /// The organization's invitations, open ones and those of the past, newest first unless ordered otherwise. `invitationRevoke` ends an open one.
+    /// The organization's invitations, open ones and those of the past, newest first unless ordered otherwise. `invitationRevoke` ends an open one. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn invitations(
