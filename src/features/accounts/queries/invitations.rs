@@ -35,7 +35,7 @@ pub struct InvitationFilter {
 impl Filter for InvitationFilter {}
 
 fn narrowed<ST>(query: Query<ST>, reader: &Reader, filter: &InvitationFilter) -> Query<ST> {
-    let now = reader.scope.clock.now();
+    let now = reader.now;
     match filter.open {
         None => query,
         Some(true) => query.filter(invitations::accepted_at.is_null()).filter(invitations::expires_at.gt(now)),
