@@ -1,0 +1,109 @@
+//! What the requests name, taken from the data, and that both sides answer alike.
+
+use anyhow::{Context, Result, bail};
+use payaid::commands::seed::DEMO_PASSWORD;
+use serde_json::{Value, json};
+
+use crate::load;
+use crate::process::{Servers, Side};
+use crate::works::{Of, Work};
+
+/// What requests name.
+pub struct Samples {
+    pub contacts: Vec<String>,
+    pub cursors: Vec<String>,
+    pub small_cursors: Vec<String>,
+    pub words: Vec<String>,
+    large: String,
+    small: String,
+}
+
+/// How many pages cursors are taken from.
+const PAGES: usize = 40;
+
+impl Samples {
+    /// Signs in to both organizations and looks around.
+    pub async fn take(servers: &Servers) -> Result<Self> {
+        let side = &servers.product;
+        let (large, small) = (sign_in(side, "owner@bench-01.example").await?, sign_in(side, "owner@bench-02.example").await?);
+        let (cursors, contacts) = look(side, &large).await?;
+        let (small_cursors, _) = look(side, &small).await?;
+        let first = ["asha", "ravi", "meera", "arjun", "kavita", "sanjay", "priya", "imran", "divya"];
+        let second = ["pune", "kochi", "surat", "jaipur", "rao", "patel", "iyer"];
+        let words = first.iter().flat_map(|first| second.iter().map(move |second| format!("{first} {second}"))).collect();
+        Ok(Self { contacts, cursors, small_cursors, words, large, small })
+    }
+
+    /// The access token of an organization's owner.
+    pub fn token(&self, of: Of) -> &str {
+        if of == Of::Large { &self.large } else { &self.small }
+    }
+}
+
+async fn sign_in(side: &Side, email: &str) -> Result<String> {
+    let document = "mutation($input: SignInInput!) { signIn(input: $input) { accessToken } }";
+    let answer = ask(side, None, document, json!({"input": {"email": email, "password": DEMO_PASSWORD}})).await?;
+    answer.pointer("/data/signIn/accessToken").and_then(Value::as_str).map(str::to_owned).with_context(|| format!("no token in {answer}"))
+}
+
+/// The ends of some pages, and the contacts on them.
+async fn look(side: &Side, token: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let document = "query($after: String) { contacts(first: 100, after: $after) { pageInfo { endCursor } nodes { id } } }";
+    let (mut cursors, mut contacts) = (Vec::new(), Vec::new());
+    for _ in 0..PAGES {
+        let answer = ask(side, Some(token), document, json!({"after": cursors.last()})).await?;
+        let page = answer.pointer("/data/contacts").with_context(|| format!("no page in {answer}"))?;
+        cursors.push(page["pageInfo"]["endCursor"].as_str().context("no cursor")?.to_owned());
+        contacts.extend(page["nodes"].as_array().into_iter().flatten().filter_map(|node| node["id"].as_str()).map(str::to_owned));
+    }
+    Ok((cursors, contacts))
+}
+
+async fn ask(side: &Side, token: Option<&str>, document: &str, variables: Value) -> Result<Value> {
+    let body = json!({"query": document, "variables": variables}).to_string();
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{authorization}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    load::once(side, request.as_bytes()).await
+}
+
+/// Asks both sides the same, a few times, and compares what they say.
+pub async fn compare(servers: &Servers, work: &Work, samples: &Samples) -> Result<()> {
+    for variables in work.variables(samples, 10) {
+        let mut answers = Vec::new();
+        for side in servers.sides() {
+            // What is created by one side is in the other's way.
+            let variables = if work.writes() { work.variables(samples, 1).remove(0) } else { variables.clone() };
+            answers.push(load::once(side, &work.request(side.kind, samples, variables)).await?);
+        }
+        let [one, other] = answers.as_mut_slice() else { bail!("there are two sides") };
+        if work.writes() {
+            for answer in [&mut *one, &mut *other] {
+                blank(answer, "/data/contactCreate/contact/id")?;
+                blank(answer, "/data/contactCreate/contact/email")?;
+            }
+        }
+        // As text, because the order of the fields counts.
+        if one.to_string() != other.to_string() {
+            bail!("the product says\n{one}\nand the handler written by hand\n{other}");
+        }
+        if !has_something(one) {
+            bail!("an answer without content: {one}");
+        }
+    }
+    Ok(())
+}
+
+/// What is fresh in every row cannot be compared; that it is there can.
+fn blank(answer: &mut Value, at: &str) -> Result<()> {
+    let value = answer.pointer_mut(at).filter(|value| value.is_string()).with_context(|| format!("there is nothing at {at}"))?;
+    *value = Value::Null;
+    Ok(())
+}
+
+fn has_something(answer: &Value) -> bool {
+    let full = |value: &Value| value.as_object().is_some_and(|data| data.values().all(|value| !value.is_null()));
+    answer.get("errors").is_none() && answer.get("data").is_some_and(full) && answer.pointer("/data/contacts/nodes").is_none_or(|nodes| nodes != &json!([]))
+}

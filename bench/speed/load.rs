@@ -1,0 +1,112 @@
+//! The load: connections that send one request after another, with as little work of their own as can be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::process::Side;
+
+/// What came of a round.
+#[derive(Default)]
+pub struct Done {
+    pub requests: usize,
+    pub seconds: f64,
+    /// How long each request took, in microseconds, in ascending order.
+    pub took: Vec<u32>,
+}
+
+/// Sends the requests in turn over so many connections until the time is over.
+pub async fn run(side: &Side, requests: &[Vec<u8>], connections: usize, length: Duration) -> Result<Done> {
+    let (requests, next) = (Arc::new(requests.to_vec()), Arc::new(AtomicUsize::new(0)));
+    let begun = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..connections {
+        let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+        let mut connection = Connection::open(side.port).await?;
+        tasks.push(tokio::spawn(async move {
+            let mut took = Vec::new();
+            while begun.elapsed() < length {
+                let number = next.fetch_add(1, Ordering::Relaxed) % requests.len();
+                let sent = Instant::now();
+                connection.answer(&requests[number]).await?;
+                took.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+            }
+            Ok::<_, anyhow::Error>(took)
+        }));
+    }
+    let mut done = Done::default();
+    for task in tasks {
+        done.took.extend(task.await??);
+    }
+    done.seconds = begun.elapsed().as_secs_f64();
+    done.requests = done.took.len();
+    done.took.sort_unstable();
+    Ok(done)
+}
+
+/// One request and its answer.
+pub async fn once(side: &Side, request: &[u8]) -> Result<Value> {
+    let mut connection = Connection::open(side.port).await?;
+    let body = connection.answer(request).await?;
+    serde_json::from_slice(&body).context("the answer is not JSON")
+}
+
+/// The memory of a server that has so many connections on which nothing is sent, in MB.
+pub async fn idle(side: &Side, connections: usize) -> Result<f64> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(side.port).await?);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    side.memory()
+}
+
+struct Connection {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, read: Vec::with_capacity(64 * 1024) })
+    }
+
+    /// The body of the answer, which must be one of status 200 without errors.
+    async fn answer(&mut self, request: &[u8]) -> Result<Vec<u8>> {
+        self.stream.write_all(request).await?;
+        self.read.clear();
+        loop {
+            if self.stream.read_buf(&mut self.read).await? == 0 {
+                bail!("the server closed the connection");
+            }
+            let Some((body, length)) = head(&self.read)? else { continue };
+            if self.read.len() >= body + length {
+                let body = self.read[body..body + length].to_vec();
+                if !self.read.starts_with(b"HTTP/1.1 200") || has_errors(&body) {
+                    bail!("refused: {}", String::from_utf8_lossy(&self.read));
+                }
+                return Ok(body);
+            }
+        }
+    }
+}
+
+fn has_errors(body: &[u8]) -> bool {
+    let tail = &body[body.len().saturating_sub(4_000)..];
+    tail.windows(10).any(|window| window == b"\"errors\":[")
+}
+
+/// Where the body begins and how long it is, once the head is there.
+fn head(read: &[u8]) -> Result<Option<(usize, usize)>> {
+    let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let head = std::str::from_utf8(&read[..end])?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).context("an answer without its length")?;
+    Ok(Some((end + 4, length.trim().parse()?)))
+}

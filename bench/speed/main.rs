@@ -1,0 +1,129 @@
+//! How fast the server is, beside a handler written by hand: the same statements, in the same transactions, under the same row level security, with
+//! the same answer to the byte of every value.
+//!
+//! What must hold: answers are compared before anything is timed; both serve the same data from the same PostgreSQL, in turn; what is printed is the
+//! median of at least three rounds. `make bench` builds and runs it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a program for the terminal, not a library")]
+
+mod content;
+mod load;
+mod plain;
+mod process;
+mod table;
+mod works;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+use crate::process::{Servers, sample};
+use crate::table::{Measured, Report};
+use crate::works::{WORKS, Work};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Given by `cargo bench`, and of no meaning here.
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures, prints the table and writes it to a file.
+    Run(Run),
+    /// The handler written by hand.
+    #[command(hide = true)]
+    Plain { url: String },
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// How many rounds; the median counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How long a round of one kind of work lasts on each side, in seconds.
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Connections at once.
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// Only these kinds of work, comma separated.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Where the data is kept between runs.
+    #[arg(long, default_value = "target/bench-data")]
+    data: PathBuf,
+    /// Where the table is written.
+    #[arg(long, default_value = "bench/results.md")]
+    results: PathBuf,
+}
+
+fn main() -> Result<()> {
+    payaid::access::tokens::install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match Cli::parse().command {
+        Some(Command::Plain { url }) => runtime.block_on(plain::serve(&url)),
+        Some(Command::Run(run)) => runtime.block_on(measure(run)),
+        None => runtime.block_on(measure(Run::parse_from(["run"]))),
+    }
+}
+
+impl Run {
+    fn parse_from<const N: usize>(line: [&str; N]) -> Self {
+        match Cli::parse_from(std::iter::once("speed").chain(line)).command {
+            Some(Command::Run(run)) => run,
+            _ => std::process::exit(2),
+        }
+    }
+
+    fn works(&self) -> Result<Vec<&'static Work>> {
+        if let Some(unknown) = self.only.iter().find(|name| !WORKS.iter().any(|work| work.name == **name)) {
+            bail!("there is no work `{unknown}`; there are {}", WORKS.iter().map(|work| work.name).collect::<Vec<_>>().join(", "));
+        }
+        Ok(WORKS.iter().filter(|work| self.only.is_empty() || self.only.iter().any(|name| name == work.name)).collect())
+    }
+}
+
+async fn measure(run: Run) -> Result<()> {
+    let works = run.works()?;
+    let servers = Servers::start(&run.data).await?;
+    let idle = servers.product.memory()?;
+    let samples = content::Samples::take(&servers).await?;
+    for work in &works {
+        content::compare(&servers, work, &samples).await.with_context(|| format!("the answers to `{}` are not the same", work.name))?;
+    }
+    println!("Both answer alike. {} rounds of {} s on each side, {} connections.", run.rounds, run.seconds, run.connections);
+    let length = Duration::from_secs(run.seconds);
+    let mut report = Report::new(&run, idle);
+    for work in &works {
+        // What is first asked for is planned, cached and read from disk, which is not what is measured.
+        for side in servers.sides() {
+            load::run(side, &work.requests(side.kind, &samples), run.connections, Duration::from_secs(2)).await?;
+        }
+        let mut measured: Measured = Measured::default();
+        for round in 0..run.rounds {
+            // Whoever comes first in one round comes last in the next.
+            let mut sides = servers.sides();
+            if round % 2 == 1 {
+                sides.reverse();
+            }
+            for side in sides {
+                let requests = work.requests(side.kind, &samples);
+                let before = sample(side, &servers)?;
+                let done = load::run(side, &requests, run.connections, length).await?;
+                measured.add(side.kind, &done, &before.until(&sample(side, &servers)?));
+            }
+        }
+        println!("{}", report.add(work, &measured));
+    }
+    report.many_idle = Some(load::idle(&servers.product, 2_000).await?);
+    servers.stop().await;
+    let text = report.finish();
+    println!("\n{text}");
+    std::fs::write(&run.results, text).with_context(|| format!("{} cannot be written", run.results.display()))
+}

@@ -1,0 +1,124 @@
+//! The table: medians of the rounds, and what they come to beside the handler written by hand.
+
+use std::fmt::Write;
+
+use crate::Run;
+use crate::load::Done;
+use crate::process::{Kind, Used};
+use crate::works::Work;
+
+/// The rounds of one kind of work.
+#[derive(Default)]
+pub struct Measured {
+    product: Vec<Round>,
+    plain: Vec<Round>,
+}
+
+#[derive(Clone, Copy)]
+struct Round {
+    rate: f64,
+    server: f64,
+    database: f64,
+    memory: f64,
+    half: f64,
+    most: f64,
+}
+
+impl Measured {
+    pub fn add(&mut self, kind: Kind, done: &Done, used: &Used) {
+        let requests = done.requests.max(1) as f64;
+        let at = |part: f64| done.took.get(((done.took.len() as f64 * part) as usize).min(done.took.len().saturating_sub(1))).map_or(0.0, |took| f64::from(*took) / 1000.0);
+        let round = Round {
+            rate: done.requests as f64 / done.seconds,
+            server: used.server / requests,
+            database: used.database / requests,
+            memory: used.memory,
+            half: at(0.5),
+            most: at(0.99),
+        };
+        match kind {
+            Kind::Product => self.product.push(round),
+            Kind::Plain => self.plain.push(round),
+        }
+    }
+}
+
+fn median(rounds: &[Round], of: fn(&Round) -> f64) -> f64 {
+    let mut values: Vec<f64> = rounds.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// What a run came to.
+pub struct Report {
+    rows: String,
+    detail: String,
+    how: String,
+    idle: f64,
+    /// The memory of the product with many idle connections, in MB.
+    pub many_idle: Option<f64>,
+}
+
+impl Report {
+    pub fn new(run: &Run, idle: f64) -> Self {
+        let how = format!("Medians of {} rounds of {} s on each side in turn, {} connections.", run.rounds, run.seconds, run.connections);
+        Self { rows: String::new(), detail: String::new(), how, idle, many_idle: None }
+    }
+
+    /// Adds a row and gives it back.
+    pub fn add(&mut self, work: &Work, measured: &Measured) -> String {
+        let of = |field: fn(&Round) -> f64| (median(&measured.product, field), median(&measured.plain, field));
+        let (rate, plain_rate) = of(|round| round.rate);
+        let spread = |rounds: &[Round]| {
+            let rates = rounds.iter().map(|round| round.rate);
+            100.0 * (rates.clone().fold(0.0, f64::max) / rates.fold(f64::INFINITY, f64::min) - 1.0)
+        };
+        let ((server, plain_server), (database, plain_database)) = (of(|round| round.server), of(|round| round.database));
+        let row = format!(
+            "| {} | {rate:.0} | {plain_rate:.0} | **{:.2}** | {:.2} | {server:.3} + {database:.3} | {plain_server:.3} + {plain_database:.3} | {} |",
+            work.title,
+            rate / plain_rate,
+            work.at_least,
+            work.statements,
+        );
+        let ((half, plain_half), (most, plain_most)) = (of(|round| round.half), of(|round| round.most));
+        let ((memory, plain_memory), (spread, plain_spread)) = (of(|round| round.memory), (spread(&measured.product), spread(&measured.plain)));
+        let _ = writeln!(self.rows, "{row}");
+        let _ = writeln!(
+            self.detail,
+            "| {} | {half:.2} / {most:.2} | {plain_half:.2} / {plain_most:.2} | {memory:.0} | {plain_memory:.0} | {spread:.0} % | {plain_spread:.0} % |",
+            work.title
+        );
+        row
+    }
+
+    pub fn finish(self) -> String {
+        let many = self.many_idle.map_or_else(|| "not measured".to_owned(), |memory| format!("{memory:.0} MB"));
+        format!(
+            "# How fast it is\n\n\
+            Written by `make bench`: the server beside a handler written by hand with axum and tokio-postgres, which runs the same statements in the same\n\
+            transactions under the same row level security and gives the same answers. Load, servers and PostgreSQL share one machine: {}.\n\
+            {}\n\n\
+            | work | requests/s | by hand | ratio | at least | CPU ms a request: server + PostgreSQL | by hand | statements |\n\
+            |---|---|---|---|---|---|---|---|\n{}\n\
+            | work | ms: half / 99 % | by hand | memory MB | by hand | spread of the rounds | by hand |\n\
+            |---|---|---|---|---|---|---|\n{}\n\
+            Memory of the server before its first request: {:.0} MB; with 2,000 idle connections after all of the above: {many}.\n",
+            machine(),
+            self.how,
+            self.rows,
+            self.detail,
+            self.idle,
+        )
+    }
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let read = |path: &str, prefix: &str| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix(prefix)).map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned()).unwrap_or_default()
+    };
+    let memory = read("/proc/meminfo", "MemTotal").trim_end_matches(" kB").trim().parse::<f64>().unwrap_or_default() / 1024.0 / 1024.0;
+    format!("{cores} cores ({}), {memory:.0} GiB", read("/proc/cpuinfo", "model name"))
+}

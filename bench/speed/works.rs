@@ -1,0 +1,132 @@
+//! What is measured: the operations, what a caller sends with them, and what each is to reach.
+
+use serde_json::{Value, json};
+
+use crate::content::Samples;
+use crate::process::Kind;
+
+/// One kind of work.
+pub struct Work {
+    pub name: &'static str,
+    /// What it is, for the table.
+    pub title: &'static str,
+    /// The least ratio to the handler written by hand.
+    pub at_least: f64,
+    /// Statements beside those that begin and end the transaction; `tests/it/reading.rs` counts them.
+    pub statements: usize,
+    pub document: &'static str,
+    /// Whose data it is.
+    pub of: Of,
+    /// The variables of the request of a number.
+    variables: fn(&Samples, usize) -> Value,
+}
+
+/// An organization of the benchmark data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// The one that has half of everything.
+    Large,
+    /// One that has a fortieth of everything.
+    Small,
+}
+
+/// How many different requests are sent in turn.
+const VARIETY: usize = 997;
+
+pub const WORKS: &[Work] = &[
+    Work {
+        name: "contact",
+        title: "a contact by id, 8 fields",
+        at_least: 0.85,
+        statements: 1,
+        document: "query($id: ID!) { contact(id: $id) { id name email phone city stage status createdAt } }",
+        of: Of::Large,
+        variables: |samples, n| json!({"id": samples.contacts[n % samples.contacts.len()]}),
+    },
+    Work {
+        name: "nested",
+        title: "50 contacts newest first, each with up to 5 open deals and 3 open tasks",
+        at_least: 0.80,
+        statements: 3,
+        document: "query($after: String) { contacts(first: 50, after: $after) { nodes { id name email \
+            deals(first: 5, filter: {status: {eq: OPEN}}) { nodes { id title value { amount currency } expectedClose } } \
+            tasks(first: 3, filter: {status: {eq: OPEN}}) { nodes { id title dueAt } } } } }",
+        of: Of::Large,
+        variables: |samples, n| json!({"after": samples.cursors[n % samples.cursors.len()]}),
+    },
+    Work {
+        name: "dashboard",
+        title: "dashboard of a small organization",
+        at_least: 0.95,
+        statements: 5,
+        document: "{ dashboard { from to contactsByStage { stage count } \
+            pipelineByStage { stageId stageName count value { amount currency } weightedValue { amount currency } } \
+            wonByMonth { month count value { amount currency } } tasks { open overdue dueToday dueThisWeek } recentActivity { activityId subject } } }",
+        of: Of::Small,
+        variables: |_, _| json!({}),
+    },
+    Work {
+        name: "search",
+        title: "full-text search, first 20",
+        at_least: 0.95,
+        statements: 1,
+        document: "query($words: String!) { contacts(first: 20, search: $words) { nodes { id name email phone city } } }",
+        of: Of::Large,
+        variables: |samples, n| json!({"words": samples.words[n % samples.words.len()]}),
+    },
+    Work {
+        name: "page",
+        title: "a page of 50 with totalCount",
+        at_least: 0.90,
+        statements: 2,
+        document: "query($after: String) { contacts(first: 50, after: $after) { totalCount pageInfo { hasNextPage endCursor } \
+            nodes { id name email stage city createdAt } } }",
+        of: Of::Small,
+        variables: |samples, n| json!({"after": samples.small_cursors[n % samples.small_cursors.len()]}),
+    },
+    Work {
+        name: "create",
+        title: "contactCreate, with its audit entry",
+        at_least: 0.80,
+        statements: 2,
+        document: "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { \
+            contact { id name email phone city stage } userErrors { code field message } } }",
+        of: Of::Large,
+        variables: |_, _| {
+            let email = format!("{}@created.example", uuid::Uuid::now_v7().simple());
+            json!({"input": {"name": "Asha Rao", "email": email, "phone": "+919876543210", "city": "Pune", "stage": "LEAD"}})
+        },
+    },
+];
+
+impl Work {
+    /// Whether every request changes something, so that none can be sent twice.
+    pub fn writes(&self) -> bool {
+        self.document.starts_with("mutation")
+    }
+
+    /// The variables of a number of requests.
+    pub fn variables(&self, samples: &Samples, count: usize) -> Vec<Value> {
+        (0..count).map(|n| (self.variables)(samples, n * 7)).collect()
+    }
+
+    /// The requests that a side is sent, as they go over the wire.
+    pub fn requests(&self, kind: Kind, samples: &Samples) -> Vec<Vec<u8>> {
+        let count = if self.writes() { 200_000 } else { VARIETY };
+        self.variables(samples, count).into_iter().map(|variables| self.request(kind, samples, variables)).collect()
+    }
+
+    /// A request as it goes over the wire.
+    pub fn request(&self, kind: Kind, samples: &Samples, variables: Value) -> Vec<u8> {
+        let (path, body) = match kind {
+            Kind::Product => ("/graphql".to_owned(), json!({"query": self.document, "variables": variables})),
+            Kind::Plain => (format!("/{}", self.name), variables),
+        };
+        let (body, token) = (body.to_string(), samples.token(self.of));
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}
