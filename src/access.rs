@@ -3,22 +3,27 @@
 pub mod audit;
 pub mod connection;
 pub mod document;
+pub mod execution;
 pub mod guard;
 pub mod loaders;
 pub mod node;
-pub mod nullable;
+
 mod objects;
 pub mod operation;
 pub mod passwords;
 pub mod payload;
 pub mod permissions;
+mod plan;
 pub mod refresh;
+pub mod same;
 pub mod scope;
 pub mod services;
 pub mod standing;
 pub mod throttle;
 pub mod tokens;
 mod turns;
+mod variables;
+pub mod writer;
 
 pub use guard::{Can, Public, SignedIn};
 pub use loaders::{Batch, ListKey};

@@ -9,6 +9,7 @@ pub mod error;
 pub mod filter;
 pub mod gstin;
 pub mod id;
+pub mod json;
 pub mod money;
 pub mod network;
 pub mod page;

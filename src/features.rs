@@ -7,7 +7,7 @@ pub mod shapes;
 
 use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
 
-use crate::access::nullable::{self, NullableFields};
+use crate::access::execution::{self, Execution};
 use crate::access::{NodeObject, Operation, SignedIn};
 use crate::base::id::AnyId;
 use crate::base::page::{MAX_SIZE, argument};
@@ -89,7 +89,7 @@ impl Nodes {
         let place = async |(index, id): (usize, &ID)| match find(ctx, id).await {
             Ok(node) => node,
             Err(error) => {
-                operation.note_error(nullable::at_item(ctx, index, error));
+                operation.note_error(execution::at_item(ctx, index, error));
                 None
             }
         };
@@ -109,7 +109,7 @@ const MAX_NESTING: usize = 40;
 #[must_use]
 pub fn build() -> ApiSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .extension(NullableFields)
+        .extension(Execution)
         .limit_directives(MAX_DIRECTIVES)
         .limit_recursive_depth(MAX_NESTING)
         .finish()

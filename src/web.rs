@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -54,10 +54,8 @@ pub fn router(app: Arc<App>) -> Router {
             .route("/graphiql/{*path}", get(explorer::file));
     }
     router
-        .layer(from_fn(observe::catch_panic))
         .layer(CompressionLayer::new())
         .layer(cors(&app.config.http.cors_origins))
-        .layer(from_fn_with_state(Arc::clone(&app), headers::secure))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }

@@ -105,5 +105,7 @@ fn blank(answer: &mut Value, at: &str) -> Result<()> {
 
 fn has_something(answer: &Value) -> bool {
     let full = |value: &Value| value.as_object().is_some_and(|data| data.values().all(|value| !value.is_null()));
-    answer.get("errors").is_none() && answer.get("data").is_some_and(full) && answer.pointer("/data/contacts/nodes").is_none_or(|nodes| nodes != &json!([]))
+    answer.get("errors").is_none()
+        && answer.get("data").is_some_and(full)
+        && answer.pointer("/data/contacts/nodes").is_none_or(|nodes| nodes != &json!([]))
 }

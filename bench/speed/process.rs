@@ -38,11 +38,12 @@ impl Servers {
     /// Starts PostgreSQL with the benchmark data, and both servers on it.
     pub async fn start(data: &Path) -> Result<Self> {
         std::fs::create_dir_all(data)?;
-        let settings = [("shared_buffers", "512MB"), ("max_wal_size", "4GB"), ("jit", "off")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings =
+            [("shared_buffers", "512MB"), ("max_wal_size", "4GB"), ("jit", "off")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let database = Server::start(Options { settings: settings.into(), ..Options::kept(data.join("postgres")) }).await?;
-        let (admin, _) = tokio_postgres::connect(&database.url("postgres", SUPERUSER), tokio_postgres::NoTls).await.map(|(client, connection)| {
-            (client, tokio::spawn(connection))
-        })?;
+        let (admin, _) = tokio_postgres::connect(&database.url("postgres", SUPERUSER), tokio_postgres::NoTls)
+            .await
+            .map(|(client, connection)| (client, tokio::spawn(connection)))?;
         if admin.query_opt("SELECT 1 FROM pg_database WHERE datname = 'payaid'", &[]).await?.is_none() {
             admin.batch_execute("CREATE DATABASE payaid").await?;
         }

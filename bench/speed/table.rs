@@ -27,7 +27,11 @@ struct Round {
 impl Measured {
     pub fn add(&mut self, kind: Kind, done: &Done, used: &Used) {
         let requests = done.requests.max(1) as f64;
-        let at = |part: f64| done.took.get(((done.took.len() as f64 * part) as usize).min(done.took.len().saturating_sub(1))).map_or(0.0, |took| f64::from(*took) / 1000.0);
+        let at = |part: f64| {
+            done.took
+                .get(((done.took.len() as f64 * part) as usize).min(done.took.len().saturating_sub(1)))
+                .map_or(0.0, |took| f64::from(*took) / 1000.0)
+        };
         let round = Round {
             rate: done.requests as f64 / done.seconds,
             server: used.server / requests,

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use async_graphql::{Object, OutputType, SimpleObject, TypeName};
+use async_graphql::resolver_utils::ContainerType;
+use async_graphql::{Object, SimpleObject, TypeName};
 
+use crate::access::writer::{Written, WrittenList};
 use crate::base::cursor::Cursor;
 use crate::base::page::{Keyed, Order, OrderField, Page, Window};
 use crate::base::{Error, Result};
 
 /// A GraphQL object that appears in lists.
-pub trait Listed: OutputType + Clone + Send + Sync + 'static {
+pub trait Listed: ContainerType + Clone + Send + Sync + 'static {
     /// The type's name, from which `ContactConnection` and `ContactEdge` are made.
     const NAME: &'static str;
     /// The orderings of its lists.
@@ -83,24 +85,24 @@ impl<T: Listed> TypeName for Edge<T> {
 #[Object(name_type)]
 impl<T: Listed> Connection<T> {
     /// The entries with their cursors.
-    async fn edges(&self) -> Vec<Edge<T>> {
-        self.nodes.iter().map(|node| Edge { node: node.clone(), order: self.order }).collect()
+    async fn edges(&self) -> WrittenList<Vec<Edge<T>>> {
+        WrittenList(self.nodes.iter().map(|node| Edge { node: node.clone(), order: self.order }).collect())
     }
 
     /// The entries alone.
-    async fn nodes(&self) -> &[T] {
-        &self.nodes
+    async fn nodes(&self) -> WrittenList<&[T]> {
+        WrittenList(&self.nodes)
     }
 
     /// Which part of the list this is.
-    async fn page_info(&self) -> Result<PageInfo> {
+    async fn page_info(&self) -> Result<Written<PageInfo>> {
         let at = |node: Option<&T>| node.map(|node| cursor(node, self.order)).transpose();
-        Ok(PageInfo {
+        Ok(Written(PageInfo {
             has_previous_page: self.has_previous,
             has_next_page: self.has_next,
             start_cursor: at(self.nodes.first())?,
             end_cursor: at(self.nodes.last())?,
-        })
+        }))
     }
 
     /// How many entries the whole list has, whatever the page. Counted only when it is selected.
@@ -113,8 +115,8 @@ impl<T: Listed> Connection<T> {
 #[Object(name_type)]
 impl<T: Listed> Edge<T> {
     /// The entry.
-    async fn node(&self) -> &T {
-        &self.node
+    async fn node(&self) -> Written<&T> {
+        Written(&self.node)
     }
 
     /// Where the entry stands: send it as `after` or `before` to go on from here.

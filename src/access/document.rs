@@ -5,15 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{
     BaseType, DocumentOperations, ExecutableDocument, FieldDefinition, FragmentDefinition, OperationDefinition, OperationType, Selection as Node,
     SelectionSet, TypeKind, TypeSystemDefinition, VariableDefinition,
 };
+use async_graphql::registry::Registry;
 use async_graphql::{Name, Value, Variables, parser};
 
 use crate::access::objects::{Leads, Objects};
+use crate::access::variables::is_surely;
 use crate::base::{Code, Error, Result};
 
 /// The longest document, in bytes.
@@ -86,11 +89,42 @@ pub struct Selection {
     root_count: usize,
     by_type: HashMap<String, Vec<String>>,
     required_variables: Vec<Name>,
+    /// Every variable with its type, and whether it has a default.
+    variables: Vec<(Name, String, bool)>,
+    /// Whether the document was found valid; the same for all its operations.
+    valid: Arc<AtomicBool>,
     defaults: HashMap<Name, Value>,
     objects: Objects,
+    overlaps: bool,
 }
 
 impl Selection {
+    /// Whether two selections below one response key may have to be put together.
+    #[must_use]
+    pub const fn has_overlaps(&self) -> bool {
+        self.overlaps
+    }
+
+    /// Whether the document was found valid before.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.valid.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the document was found valid.
+    pub fn note_valid(&self) {
+        self.valid.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the values are surely of the types that the operation declares.
+    #[must_use]
+    pub fn fits(&self, registry: &Registry, variables: &Variables) -> bool {
+        self.variables.iter().all(|(name, of, has_default)| match variables.get(name) {
+            None if *has_default => true,
+            value => is_surely(registry, of, value),
+        })
+    }
+
     /// Refuses when a variable that must have a value has none: that is an error of the request, before any field is executed.
     ///
     /// # Errors
@@ -156,9 +190,10 @@ impl Document {
         }
         let parsed =
             parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
-        let mut selections = HashMap::new();
+        let (mut selections, valid) = (HashMap::new(), Arc::new(AtomicBool::new(false)));
         for (name, operation) in operations(&parsed.operations) {
-            let selection = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
+            let mut selection = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
+            selection.valid = Arc::clone(&valid);
             selections.insert(name.map(ToString::to_string), Arc::new(selection));
         }
         Ok(Self { parsed, selections })
@@ -188,18 +223,20 @@ fn operations(all: &DocumentOperations) -> Vec<(Option<&Name>, &Positioned<Opera
 
 /// What a selection set amounts to once its fragments are expanded.
 #[derive(Debug, Clone, Default)]
-struct Extent {
+struct Extent<'a> {
     /// Those of the set itself, not of what they select.
     own: usize,
     fields: usize,
     depth: usize,
     objects: Objects,
+    /// The response keys of the set's fields that select something themselves.
+    keys: HashSet<&'a str>,
 }
 
 struct Walk<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     types: &'a TypeMap,
-    known: HashMap<&'a Name, Extent>,
+    known: HashMap<&'a Name, Extent<'a>>,
     open: HashSet<&'a Name>,
     selection: Selection,
 }
@@ -217,6 +254,10 @@ impl<'a> Walk<'a> {
         self.selection.mutation = operation.ty == OperationType::Mutation;
         let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
         self.selection.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
+        let variable = |variable: &Positioned<VariableDefinition>| {
+            (variable.node.name.node.clone(), variable.node.var_type.node.to_string(), variable.node.default_value.is_some())
+        };
+        self.selection.variables = operation.variable_definitions.iter().map(variable).collect();
         let extent = self.set(&operation.selection_set.node, Some(root), true)?;
         if extent.depth > MAX_DEPTH {
             return Err(too_complex(&format!("The document nests {} fields deep; at most {MAX_DEPTH} are allowed.", extent.depth)));
@@ -229,7 +270,7 @@ impl<'a> Walk<'a> {
         Ok(self.selection)
     }
 
-    fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent> {
+    fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent<'a>> {
         let mut extent = Extent::default();
         for item in &set.items {
             let (inner, own_depth) = match &item.node {
@@ -238,11 +279,12 @@ impl<'a> Walk<'a> {
                     self.note(of, name, at_root);
                     let target = of.and_then(|of| self.types.target(of, name));
                     let below = self.set(&field.node.selection_set.node, target.map(|(target, _)| target), false)?;
-                    let mut objects = Objects::default();
+                    let (mut objects, mut keys) = (Objects::default(), HashSet::new());
                     if !field.node.selection_set.node.items.is_empty() {
+                        keys.insert(field.node.response_key().node.as_str());
                         objects.add(&field.node, target.map_or(Leads::Single, |(_, leads)| leads), below.objects);
                     }
-                    (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth, objects }, 1)
+                    (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth, objects, keys }, 1)
                 }
                 Node::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
@@ -250,6 +292,8 @@ impl<'a> Walk<'a> {
                 }
                 Node::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node, at_root)?, 0),
             };
+            self.selection.overlaps |= !extent.keys.is_disjoint(&inner.keys);
+            extent.keys.extend(inner.keys);
             extent.own = extent.own.saturating_add(inner.own);
             extent.fields = extent.fields.saturating_add(inner.fields);
             extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
@@ -263,7 +307,7 @@ impl<'a> Walk<'a> {
         Ok(extent)
     }
 
-    fn fragment(&mut self, name: &Name, at_root: bool) -> Result<Extent> {
+    fn fragment(&mut self, name: &Name, at_root: bool) -> Result<Extent<'a>> {
         // A spread of an unknown fragment is the validator's to report.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Extent::default()) };
         if let Some(extent) = self.known.get(name) {

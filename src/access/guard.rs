@@ -17,7 +17,7 @@ pub struct Can(pub Permission);
 
 impl Guard for Can {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        Ok(Operation::of(ctx)?.scope()?.require(self.0)?)
+        Ok(Operation::of(ctx)?.require(self.0)?)
     }
 }
 

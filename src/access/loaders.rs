@@ -1,7 +1,7 @@
 //! Loaders: what many parents ask for one by one is read in one statement.
 //!
 //! One set for each operation and snapshot, never shared between callers. The `dataloader` crate keeps what was read; this module takes care of
-//! its sharp edges: keys are gathered until no sibling asks any more, however many there are; the statement runs in a task of its own, so that a
+//! its sharp edges: keys are gathered until no sibling asks any more, however many there are; the operation itself runs the statement, so that a
 //! waiting field that is dropped does not take the others' answer with it; every key gets an answer, so that a missing row is `None` and not a
 //! panic; and a failure reaches everyone who waited.
 
@@ -9,15 +9,17 @@ use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dataloader::BatchFn;
 use dataloader::cached::Loader;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, try_join_all};
+use futures_util::future::{Shared, try_join_all};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::access::operation::Reader;
+use crate::access::same::{Same, SameArguments};
 use crate::access::turns::Turns;
 use crate::base::page::{OrderField, Page, Window};
 use crate::base::{Error, Result};
@@ -42,7 +44,7 @@ pub struct ListKey<A> {
     /// The parent's id.
     pub parent: Uuid,
     /// Filter, window and whatever else the field takes.
-    pub args: Arc<A>,
+    pub args: Same<A>,
 }
 
 /// Rows with the parent that each belongs to, as a statement for many parents reads them.
@@ -55,12 +57,12 @@ impl<A: Eq + Hash> ListKey<A> {
     /// What a statement failed with.
     pub async fn pages<R, F, Fut, O>(keys: Vec<Self>, read: F, window: fn(&A) -> &Window<O>) -> Result<HashMap<Self, Page<Arc<R>>>>
     where
-        F: Fn(Arc<A>, Vec<Uuid>) -> Fut,
+        F: Fn(Same<A>, Vec<Uuid>) -> Fut,
         Fut: Future<Output = Result<ByParent<R>>>,
         O: OrderField,
     {
-        let read_one = |(args, parents): (Arc<A>, Vec<Uuid>)| {
-            let rows = read(Arc::clone(&args), parents.clone());
+        let read_one = |(args, parents): (Same<A>, Vec<Uuid>)| {
+            let rows = read(args.clone(), parents.clone());
             async move { Ok::<_, Error>((args, parents, rows.await?)) }
         };
         let mut pages = HashMap::new();
@@ -71,7 +73,7 @@ impl<A: Eq + Hash> ListKey<A> {
             }
             for parent in parents {
                 let page = window(&args).page(by_parent.remove(&parent).unwrap_or_default());
-                pages.insert(Self { parent, args: Arc::clone(&args) }, page);
+                pages.insert(Self { parent, args: args.clone() }, page);
             }
         }
         Ok(pages)
@@ -83,11 +85,11 @@ impl<A: Eq + Hash> ListKey<A> {
     /// What a statement failed with.
     pub async fn counts<F, Fut>(keys: Vec<Self>, read: F) -> Result<HashMap<Self, i64>>
     where
-        F: Fn(Arc<A>, Vec<Uuid>) -> Fut,
+        F: Fn(Same<A>, Vec<Uuid>) -> Fut,
         Fut: Future<Output = Result<Vec<(Uuid, i64)>>>,
     {
-        let read_one = |(args, parents): (Arc<A>, Vec<Uuid>)| {
-            let rows = read(Arc::clone(&args), parents.clone());
+        let read_one = |(args, parents): (Same<A>, Vec<Uuid>)| {
+            let rows = read(args.clone(), parents.clone());
             async move { Ok::<_, Error>((args, parents, rows.await?)) }
         };
         let mut counts = HashMap::new();
@@ -95,14 +97,14 @@ impl<A: Eq + Hash> ListKey<A> {
             let found: HashMap<Uuid, i64> = rows.into_iter().collect();
             for parent in parents {
                 let count = found.get(&parent).copied().unwrap_or_default();
-                counts.insert(Self { parent, args: Arc::clone(&args) }, count);
+                counts.insert(Self { parent, args: args.clone() }, count);
             }
         }
         Ok(counts)
     }
 
-    fn grouped(keys: Vec<Self>) -> HashMap<Arc<A>, Vec<Uuid>> {
-        let mut groups: HashMap<Arc<A>, Vec<Uuid>> = HashMap::new();
+    fn grouped(keys: Vec<Self>) -> HashMap<Same<A>, Vec<Uuid>> {
+        let mut groups: HashMap<Same<A>, Vec<Uuid>> = HashMap::new();
         for key in keys {
             groups.entry(key.args).or_default().push(key.parent);
         }
@@ -120,9 +122,7 @@ struct Runner<B> {
 
 impl<B: Batch> BatchFn<B::Key, Answer<B::Value>> for Runner<B> {
     async fn load(&mut self, keys: &[B::Key]) -> HashMap<B::Key, Answer<B::Value>> {
-        let task = tokio::spawn(B::load(self.reader.clone(), keys.to_vec()));
-        let outcome = task.await.unwrap_or_else(|failure| Err(Error::internal(format!("a loader did not finish: {failure}"))));
-        match outcome {
+        match B::load(self.reader.clone(), keys.to_vec()).await {
             Ok(mut found) => keys.iter().map(|key| (key.clone(), Ok(found.remove(key)))).collect(),
             Err(error) => {
                 let shared = Arc::new(error);
@@ -133,11 +133,12 @@ impl<B: Batch> BatchFn<B::Key, Answer<B::Value>> for Runner<B> {
 }
 
 type Answers<B> = Arc<std::result::Result<HashMap<<B as Batch>::Key, Answer<<B as Batch>::Value>>, String>>;
+type Awaited<B> = Shared<oneshot::Receiver<Answers<B>>>;
 
 /// The keys that wait for their batch, and the answers that all who asked for them wait for.
 struct Gathering<B: Batch> {
     keys: HashSet<B::Key>,
-    answers: Shared<BoxFuture<'static, Answers<B>>>,
+    answers: Awaited<B>,
 }
 
 /// Gathers keys before the crate's loader sees them.
@@ -162,30 +163,33 @@ impl<B: Batch> Gatherer<B> {
     }
 
     /// Adds a key to the batch that is being gathered, or begins one.
-    fn ask(&self, key: B::Key, turns: &Arc<Turns>) -> Shared<BoxFuture<'static, Answers<B>>> {
+    fn ask(&self, key: B::Key, turns: &Turns) -> Awaited<B> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gathering) = &mut *open {
             gathering.keys.insert(key);
             return gathering.answers.clone();
         }
-        // Held weakly, or a batch that nobody waits for any more would keep itself and its snapshot alive.
-        let own = Arc::downgrade(&self.open);
-        let answers = answer(self.loader.clone(), own, Arc::clone(turns)).boxed().shared();
+        let (tell, told) = oneshot::channel();
+        let answers = told.shared();
         *open = Some(Gathering { keys: HashSet::from([key]), answers: answers.clone() });
+        turns.when_quiet(self.clone().answer(tell).boxed());
         answers
+    }
+
+    /// Reads what was gathered. Whoever asks from now on begins another batch.
+    async fn answer(self, tell: oneshot::Sender<Answers<B>>) {
+        let gathered = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let keys = gathered.map(|gathering| gathering.keys.into_iter().collect()).unwrap_or_default();
+        let answers = self.loader.try_load_many(keys).await.map_err(|error| error.to_string());
+        // Nobody may be waiting any more.
+        let _ = tell.send(Arc::new(answers));
     }
 }
 
-async fn answer<B: Batch>(loader: Cached<B>, open: Weak<Mutex<Option<Gathering<B>>>>, turns: Arc<Turns>) -> Answers<B> {
-    turns.quiet().await;
-    let gathered = open.upgrade().and_then(|open| open.lock().unwrap_or_else(PoisonError::into_inner).take());
-    let keys = gathered.map(|gathering| gathering.keys.into_iter().collect()).unwrap_or_default();
-    Arc::new(loader.try_load_many(keys).await.map_err(|error| error.to_string()))
-}
-
-/// The loaders of one snapshot, made when they are first asked.
+/// The loaders of one snapshot, made when they are first asked, and the arguments that their keys share.
 pub struct Loaders {
     by_batch: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    same: SameArguments,
     turns: Arc<Turns>,
 }
 
@@ -193,7 +197,7 @@ impl Loaders {
     /// The loaders of a snapshot that the operation of these turns reads.
     #[must_use]
     pub fn new(turns: Arc<Turns>) -> Self {
-        Self { by_batch: Mutex::default(), turns }
+        Self { by_batch: Mutex::default(), same: SameArguments::default(), turns }
     }
 
     /// The value for a key, read together with those of its siblings.
@@ -203,11 +207,17 @@ impl Loaders {
     pub async fn load<B: Batch>(&self, reader: &Reader, key: B::Key) -> Result<Option<B::Value>> {
         let answers = self.of::<B>(reader)?.ask(key.clone(), &self.turns);
         self.turns.stir();
-        let answers = answers.await;
+        let answers = answers.await.map_err(|_| Error::internal("a batch was given up"))?;
         self.turns.stir();
         let found = answers.as_ref().as_ref().map_err(Error::internal)?;
         let answer = found.get(&key).ok_or_else(|| Error::internal("a loader left a key without an answer"))?;
         answer.clone().map_err(|error| Error::clone(&error))
+    }
+
+    /// The arguments that many parents share.
+    #[must_use]
+    pub const fn same(&self) -> &SameArguments {
+        &self.same
     }
 
     fn of<B: Batch>(&self, reader: &Reader) -> Result<Gatherer<B>> {

@@ -3,10 +3,14 @@
 //! A query reads everything from one snapshot on one node. A mutation's fields run one after another, each in a transaction of its own, and what
 //! a payload shows is read afterwards from a fresh snapshot of the primary.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use async_graphql::{Context, ServerError};
+use async_graphql::registry::Registry;
+use async_graphql::{Context, ContextSelectionSet, ServerError, Variables};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -14,6 +18,9 @@ use uuid::Uuid;
 use crate::access::document::Selection;
 use crate::access::guard::PUBLIC_FIELDS;
 use crate::access::loaders::{Batch, Loaders};
+use crate::access::permissions::Permission;
+use crate::access::plan::Plan;
+use crate::access::same::SameArguments;
 use crate::access::scope::Scope;
 use crate::access::services::Services;
 use crate::access::turns::Turns;
@@ -57,6 +64,12 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// The arguments that many parents share.
+    #[must_use]
+    pub const fn same(&self) -> &SameArguments {
+        self.loaders.same()
+    }
+
     /// The value for a key, read together with those of its siblings.
     ///
     /// # Errors
@@ -134,6 +147,9 @@ struct Inner {
     /// Errors of fields that are null by themselves.
     errors: Mutex<Vec<ServerError>>,
     turns: Arc<Turns>,
+    surely_valid: AtomicBool,
+    /// By the address of the selection, which stays where it is as long as the operation runs.
+    plans: Mutex<HashMap<usize, Option<Arc<Plan>>>>,
 }
 
 impl Operation {
@@ -150,6 +166,8 @@ impl Operation {
                 reads: Mutex::new(None),
                 errors: Mutex::default(),
                 turns: Arc::default(),
+                surely_valid: AtomicBool::new(false),
+                plans: Mutex::default(),
                 reading_primary,
             }),
         }
@@ -163,6 +181,23 @@ impl Operation {
         ctx.data_opt::<Self>().ok_or_else(|| Error::internal("the schema was executed without an operation"))
     }
 
+    /// Compares the values of variables with their types, which the document's validity does not say anything of.
+    pub fn compare_variables(&self, registry: &Registry, variables: &Variables) {
+        let selection = &self.inner.selection;
+        self.inner.surely_valid.store(selection.is_valid() && selection.fits(registry, variables), Ordering::Relaxed);
+    }
+
+    /// Whether nothing more can be wrong with the request.
+    #[must_use]
+    pub fn is_surely_valid(&self) -> bool {
+        self.inner.surely_valid.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the document and the values of its variables were found valid.
+    pub fn note_valid(&self) {
+        self.inner.selection.note_valid();
+    }
+
     /// Notes the error of a field that is null by itself.
     pub fn note_error(&self, error: ServerError) {
         self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
@@ -172,6 +207,17 @@ impl Operation {
     #[must_use]
     pub fn take_errors(&self) -> Vec<ServerError> {
         std::mem::take(&mut *self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is selected of a type at the place of a context, where that can be said field by field.
+    #[must_use]
+    pub fn plan(&self, ctx: &ContextSelectionSet<'_>, type_name: impl FnOnce() -> Cow<'static, str>) -> Option<Arc<Plan>> {
+        if self.inner.selection.has_overlaps() {
+            return None;
+        }
+        let mut plans = self.inner.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let plan = plans.entry(std::ptr::from_ref(ctx.item).addr());
+        plan.or_insert_with(|| Plan::of(ctx, &type_name()).map(Arc::new)).clone()
     }
 
     /// How its fields take turns.
@@ -212,6 +258,15 @@ impl Operation {
     /// `UNAUTHENTICATED` when nobody is signed in.
     pub fn scope(&self) -> Result<Scope> {
         self.inner.scope.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(unauthenticated)
+    }
+
+    /// Refuses unless somebody is signed in whose role has the permission.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, or as [`Scope::require`].
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        let scope = self.inner.scope.read().unwrap_or_else(PoisonError::into_inner);
+        scope.as_ref().ok_or_else(unauthenticated)?.require(permission)
     }
 
     /// What is known of the caller without her being signed in.

@@ -1,40 +1,66 @@
 //! How the fields of one operation take turns, with each other and with everybody else's operations.
 //!
 //! What is loaded already resolves without waiting for anything, so that an operation with much to compute would keep its thread to itself: no time
-//! limit, and nobody else, would come to their turn. So a turn is so many fields long. And a batch is read when all siblings have asked: nobody has
-//! asked, been answered or been held back for a few turns.
+//! limit, and nobody else, would come to their turn. So a turn is so many fields long. And what many fields ask for is read when all siblings have
+//! asked: in a whole turn nobody has asked, been answered or been held back.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 
 /// How many fields begin in one turn of the runtime: about a millisecond's work.
 const FIELDS_IN_A_TURN: usize = 1_000;
-/// For how many turns nothing may have stirred before the gathered keys are taken to the database.
-const QUIET_TURNS: usize = 2;
 
 /// The turns of one operation.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Turns {
     /// Fields that began in this turn.
     begun: AtomicUsize,
     /// Counts fields that ask, are answered, or are held back.
     stirred: AtomicUsize,
+    /// What is to be done once nothing stirs.
+    later: Mutex<Vec<BoxFuture<'static, ()>>>,
 }
 
 impl Turns {
-    /// Runs an operation turn by turn.
+    /// Runs an operation turn by turn, and between its turns what it left for later.
     pub async fn run<T>(&self, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
+        let mut batches = FuturesUnordered::new();
         std::future::poll_fn(|context| {
-            self.begun.store(0, Ordering::Relaxed);
-            operation.as_mut().poll(context)
+            loop {
+                self.begun.store(0, Ordering::Relaxed);
+                let before = self.stirred.load(Ordering::Relaxed);
+                if let Poll::Ready(outcome) = operation.as_mut().poll(context) {
+                    return Poll::Ready(outcome);
+                }
+                if self.stirred.load(Ordering::Relaxed) != before {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                batches.extend(std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner)));
+                // What is over has answers for the operation; there may be none to wait for.
+                if !matches!(batches.poll_next_unpin(context), Poll::Ready(Some(()))) {
+                    return Poll::Pending;
+                }
+            }
         })
         .await
     }
 
     /// Begins a field, in this turn or in a later one.
     pub async fn begin(&self) {
-        while self.begun.fetch_add(1, Ordering::Relaxed) >= FIELDS_IN_A_TURN {
+        self.begin_all(1).await;
+    }
+
+    /// Begins so many fields together.
+    pub async fn begin_all(&self, fields: usize) {
+        while self.begun.fetch_add(fields, Ordering::Relaxed) >= FIELDS_IN_A_TURN {
             self.stir();
             tokio::task::yield_now().await;
         }
@@ -45,15 +71,9 @@ impl Turns {
         self.stirred.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until nothing has stirred for a few turns: then all siblings have asked.
-    pub async fn quiet(&self) {
-        let (mut before, mut turns) = (self.stirred.load(Ordering::Relaxed), 0);
-        while turns < QUIET_TURNS {
-            tokio::task::yield_now().await;
-            let now = self.stirred.load(Ordering::Relaxed);
-            turns = if now == before { turns + 1 } else { 0 };
-            before = now;
-        }
+    /// Leaves something to be done when nothing has stirred for a turn: then all siblings have asked.
+    pub fn when_quiet(&self, work: BoxFuture<'static, ()>) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(work);
     }
 }
 
@@ -86,16 +106,17 @@ mod tests {
     #[tokio::test]
     async fn it_is_not_quiet_while_fields_are_held_back() {
         let turns = Turns::default();
-        let begun = AtomicUsize::new(0);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let (seen, told) = tokio::sync::oneshot::channel();
+        let own = Arc::clone(&begun);
+        turns.when_quiet(Box::pin(async move {
+            let _ = seen.send(own.load(Ordering::Relaxed));
+        }));
         let fields = join_all((0..5 * FIELDS_IN_A_TURN).map(|_| async {
             turns.begin().await;
             begun.fetch_add(1, Ordering::Relaxed);
         }));
-        let last = async {
-            turns.quiet().await;
-            begun.load(Ordering::Relaxed)
-        };
-        let (_, seen) = turns.run(futures_util::future::join(fields, last)).await;
-        assert_eq!(seen, 5 * FIELDS_IN_A_TURN);
+        let (_, seen) = turns.run(futures_util::future::join(fields, told)).await;
+        assert_eq!(seen, Ok(5 * FIELDS_IN_A_TURN));
     }
 }

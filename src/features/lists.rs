@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
 use crate::access::loaders::ByParent;
+use crate::access::same::Same;
+use crate::access::writer::Written;
 use crate::access::{Batch, ListKey, Operation, Reader};
 use crate::base::page::{Keyed, Order, OrderField, Page, PageArgs, Window};
 use crate::base::{Error, Result};
@@ -79,7 +81,7 @@ pub async fn all<T, O>(
     page: &PageArgs,
     filter: Option<<T::Row as InLists>::Filter>,
     order: Option<O>,
-) -> Result<Option<Connection<T>>>
+) -> Result<Option<Written<Connection<T>>>>
 where
     T: Listed + From<T::Row>,
     T::Row: InLists<Order = T::Order>,
@@ -89,7 +91,7 @@ where
     let reads = Operation::of(ctx)?.reads()?;
     let counted = async { if is_counted(ctx) { T::Row::count(&reads.reader, &list).await.map(Some) } else { Ok(None) } };
     let (rows, total) = futures_util::try_join!(T::Row::page(&reads.reader, &list), counted)?;
-    Ok(Some(Connection::new(&list.window, list.window.page(rows), total)))
+    Ok(Some(Written(Connection::new(&list.window, list.window.page(rows), total))))
 }
 
 /// A parent's rows, read together with those of the parent's siblings: what a field of the parent answers with.
@@ -102,18 +104,20 @@ pub async fn under<T, O>(
     page: &PageArgs,
     filter: Option<<T::Row as InLists>::Filter>,
     order: Option<O>,
-) -> Result<Option<Connection<T>>>
+) -> Result<Option<Written<Connection<T>>>>
 where
     T: Listed + From<Arc<T::Row>>,
     T::Row: UnderParents<Order = T::Order>,
     O: Into<Order<T::Order>>,
 {
-    let key = ListKey { parent, args: Arc::new((of, checked::<T::Row, O>(page, filter, order)?)) };
     let reads = Operation::of(ctx)?.reads()?;
-    let counted = async { if is_counted(ctx) { reads.load::<Counts<T::Row>>(key.clone()).await } else { Ok(None) } };
+    let same = || Ok((reads.same().only((of, checked::<T::Row, O>(page, filter, order)?)), is_counted(ctx)));
+    let (args, is_counted) = reads.same().once(ctx, same)?;
+    let key = ListKey { parent, args };
+    let counted = async { if is_counted { reads.load::<Counts<T::Row>>(key.clone()).await } else { Ok(None) } };
     let (page, total) = futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), counted)?;
     let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
-    Ok(Some(Connection::new(&key.args.1.window, page, total)))
+    Ok(Some(Written(Connection::new(&key.args.1.window, page, total))))
 }
 
 fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option<R::Filter>, order: Option<O>) -> Result<ListOf<R>> {
@@ -136,7 +140,7 @@ impl<R: UnderParents> Batch for Pages<R> {
     type Value = Page<Arc<R>>;
 
     async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>> {
-        let read = |args: Arc<(R::Parent, ListOf<R>)>, parents| {
+        let read = |args: Same<(R::Parent, ListOf<R>)>, parents| {
             let reader = reader.clone();
             async move { R::pages(&reader, args.0, parents, &args.1).await }
         };
@@ -152,7 +156,7 @@ impl<R: UnderParents> Batch for Counts<R> {
     type Value = i64;
 
     async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, i64>> {
-        let read = |args: Arc<(R::Parent, ListOf<R>)>, parents| {
+        let read = |args: Same<(R::Parent, ListOf<R>)>, parents| {
             let reader = reader.clone();
             async move { R::counts(&reader, args.0, parents, &args.1).await }
         };

@@ -22,7 +22,7 @@ macro_rules! object {
         pub struct $name(pub std::sync::Arc<$row>);
 
         $(#[$page_meta])*
-        pub type $connection = $crate::access::connection::Connection<$name>;
+        pub type $connection = $crate::access::writer::Written<$crate::access::connection::Connection<$name>>;
 
         impl From<std::sync::Arc<$row>> for $name {
             fn from(row: std::sync::Arc<$row>) -> Self {

@@ -22,7 +22,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::SecretString;
 
 use crate::App;
-use crate::base::{Code, Error};
+use crate::base::{Code, Error, json};
 use crate::web::client_ip::client_ip;
 use crate::web::media::{Media, is_json_body};
 use crate::web::observe::{RequestId, note_operation};
@@ -104,7 +104,7 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
     let status = reply.status;
     let retry_after = reply.body.errors.iter().filter_map(super::errors::ErrorBody::retry_after_seconds).max();
     let code = reply.code();
-    let mut response = (status, serde_json::to_vec(&reply.body).unwrap_or_default()).into_response();
+    let mut response = (status, json::to_vec(&reply.body).unwrap_or_default()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, accepted.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

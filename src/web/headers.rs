@@ -1,13 +1,6 @@
 //! Headers that keep browsers from doing more with an answer than it is meant for.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
-
-use crate::App;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const FIXED: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -22,15 +15,12 @@ const FIXED: [(HeaderName, &str); 6] = [
 const HSTS: &str = "max-age=63072000; includeSubDomains";
 
 /// Adds the headers. A policy that the answer has already, such as the explorer's, is kept.
-pub async fn secure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+pub fn secure(headers: &mut HeaderMap, hsts: bool) {
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    if app.config.http.hsts {
+    if hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
-    response
 }

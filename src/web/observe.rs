@@ -14,6 +14,7 @@ use tracing::{Instrument, Span, field};
 use crate::App;
 use crate::base::{Clock, Error, id};
 use crate::web::graphql::write;
+use crate::web::headers::secure;
 use crate::web::media::Media;
 use crate::web::pipeline::{Reply, panic_message};
 
@@ -24,7 +25,8 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone)]
 pub struct RequestId(pub Arc<str>);
 
-/// Gives the request an id, and notes how it ended.
+/// Gives the request an id, answers for a handler that panicked, adds the headers that every answer has, and notes how it ended. All in one, because
+/// each step of its own would cost every request a copy of the router and a box.
 pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = sent_id(request.headers()).unwrap_or_else(|| fresh_id(&*app.services.clock));
@@ -33,7 +35,12 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     let path = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(RequestId(Arc::clone(&request_id)));
     let span = tracing::info_span!("request", request_id = &*request_id, method, path, operation = field::Empty);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let mut response = answered.unwrap_or_else(|panic| {
+        let error = Error::internal(format!("a handler panicked: {}", panic_message(&*panic)));
+        write(Reply::refusal(&error, &request_id), Media::GraphqlResponse)
+    });
+    secure(response.headers_mut(), app.config.http.hsts);
     let status = response.status();
     let took = begun.elapsed();
     span.in_scope(|| tracing::info!(status = status.as_u16(), duration_ms = took.as_secs_f64() * 1000.0, "answered"));
@@ -44,18 +51,6 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     response
-}
-
-/// Answers for a handler that panicked.
-pub async fn catch_panic(request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from("unknown"), |RequestId(id)| Arc::clone(id));
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => {
-            let error = Error::internal(format!("a handler panicked: {}", panic_message(&*panic)));
-            write(Reply::refusal(&error, &request_id), Media::GraphqlResponse)
-        }
-    }
 }
 
 /// A fresh id for a request.

@@ -228,7 +228,13 @@ async fn read_nested(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result
         let id: Key = row.get(0);
         let deals = deals.get(&id.0).into_iter().flatten().map(|row| deal(row)).collect::<Result<_>>()?;
         let tasks = tasks.get(&id.0).into_iter().flatten().map(|row| task(row)).collect();
-        nodes.push(Parent { id: id.of::<Contact>(), name: row.get(1), email: row.get(2), deals: Nodes { nodes: deals }, tasks: Nodes { nodes: tasks } });
+        nodes.push(Parent {
+            id: id.of::<Contact>(),
+            name: row.get(1),
+            email: row.get(2),
+            deals: Nodes { nodes: deals },
+            tasks: Nodes { nodes: tasks },
+        });
     }
     written(Contacts { contacts: Nodes { nodes } })
 }

@@ -107,8 +107,14 @@ async fn insert(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<
     let after = Json(serde_json::to_vec(&whole(row))?);
     db.rows(8, &[&tenant, &Key(Uuid::now_v7()), &at, &Key(user), &Key(id), &after, &request]).await?;
     db.commit().await?;
-    let contact =
-        Shown { id: row.get::<_, Key>(0).of::<Contact>(), name: row.get(1), email: row.get(2), phone: row.get(3), city: row.get(5), stage: row.get(7) };
+    let contact = Shown {
+        id: row.get::<_, Key>(0).of::<Contact>(),
+        name: row.get(1),
+        email: row.get(2),
+        phone: row.get(3),
+        city: row.get(5),
+        stage: row.get(7),
+    };
     written(Data { contact_create: Payload { contact, user_errors: Vec::new() } })
 }
 

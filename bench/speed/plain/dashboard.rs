@@ -139,7 +139,11 @@ async fn read(plain: &Plain, headers: &HeaderMap) -> Result<Vec<u8>> {
             pipeline_by_stage: pipeline(&open)?,
             won_by_month: months(span, &won)?,
             tasks: Tasks { open: tasks.get(0), overdue: tasks.get(1), due_today: tasks.get(2), due_this_week: tasks.get(3) },
-            recent_activity: recent.iter().take(10).map(|row| Recent { activity_id: row.get::<_, Key>(0).of::<Activity>(), subject: row.get(1) }).collect(),
+            recent_activity: recent
+                .iter()
+                .take(10)
+                .map(|row| Recent { activity_id: row.get::<_, Key>(0).of::<Activity>(), subject: row.get(1) })
+                .collect(),
         },
     })
 }

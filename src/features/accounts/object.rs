@@ -6,6 +6,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Operation, Permission, Role, SignedIn};
 use crate::base::scalars::DateTime;
 use crate::base::{Error, Result, state};
@@ -35,10 +36,10 @@ pub struct Invitation(pub Arc<model::Invitation>);
 pub struct Viewer;
 
 /// A page of members.
-pub type MemberConnection = Connection<Member>;
+pub type MemberConnection = Written<Connection<Member>>;
 
 /// A page of invitations.
-pub type InvitationConnection = Connection<Invitation>;
+pub type InvitationConnection = Written<Connection<Invitation>>;
 
 macro_rules! shows {
     ($($object:ident by $loader:ident seen with $permission:ident),+ $(,)?) => {

@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::Result;
 use crate::base::id::AnyId;
@@ -20,7 +21,7 @@ use crate::features::audit_log::queries::AuditOrderField;
 pub struct AuditEntry(pub Arc<model::AuditEntry>);
 
 /// A page of the audit log.
-pub type AuditEntryConnection = Connection<AuditEntry>;
+pub type AuditEntryConnection = Written<Connection<AuditEntry>>;
 
 impl From<model::AuditEntry> for AuditEntry {
     fn from(row: model::AuditEntry) -> Self {

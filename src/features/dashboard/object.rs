@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::NaiveDate;
 
+use crate::access::writer::{Written, WrittenList};
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::base::money::{Currency, Money};
@@ -51,10 +52,10 @@ pub struct PipelineStageFigures {
     /// How many open deals stand in it.
     pub count: i64,
     /// What they are worth: one sum for each currency, rupees first; empty when there are none.
-    pub value: Vec<Money>,
+    pub value: WrittenList<Vec<Money>>,
     /// What they are worth by their chances: one sum for each currency, rupees first; empty when there are none. Each deal's weighted value is
     /// rounded before they are added up.
-    pub weighted_value: Vec<Money>,
+    pub weighted_value: WrittenList<Vec<Money>>,
 }
 
 /// The deals won in one month.
@@ -65,7 +66,7 @@ pub struct WonMonthFigures {
     /// How many deals were won.
     pub count: i64,
     /// What they are worth: one sum for each currency, rupees first; empty when there are none.
-    pub value: Vec<Money>,
+    pub value: WrittenList<Vec<Money>>,
 }
 
 /// The tasks that are neither done nor cancelled.
@@ -164,33 +165,33 @@ impl Dashboard {
     }
 
     /// The contacts as they stand now: an entry for every stage. Null when it fails; the errors say why.
-    async fn contacts_by_stage(&self, ctx: &Context<'_>) -> Result<Option<Vec<ContactStageFigures>>> {
+    async fn contacts_by_stage(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<ContactStageFigures>>>> {
         let counts = Operation::of(ctx)?.reads()?.load::<ContactsByStage>(()).await?.unwrap_or_default();
         let of = |stage: &ContactStage| ContactStageFigures { stage: *stage, count: counts.get(stage).copied().unwrap_or_default() };
-        Ok(Some(ContactStage::ALL.iter().map(of).collect()))
+        Ok(Some(WrittenList(ContactStage::ALL.iter().map(of).collect())))
     }
 
     /// The open deals as they stand now: an entry for every open stage, pipeline by pipeline in the order of their stages; null without the
     /// permission to see deals. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::DealsRead)")]
-    async fn pipeline_by_stage(&self, ctx: &Context<'_>) -> Result<Option<Vec<PipelineStageFigures>>> {
+    async fn pipeline_by_stage(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<PipelineStageFigures>>>> {
         let open = Operation::of(ctx)?.reads()?.load::<OpenDealsByStage>(()).await?.unwrap_or_default();
-        by_stage(&open).map(Some)
+        by_stage(&open).map(WrittenList).map(Some)
     }
 
     /// The deals won in the period: an entry for every month that has a day in it, of which only the days in the period count. Null when it fails;
     /// the errors say why.
-    async fn won_by_month(&self, ctx: &Context<'_>) -> Result<Option<Vec<WonMonthFigures>>> {
+    async fn won_by_month(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<WonMonthFigures>>>> {
         let reads = Operation::of(ctx)?.reads()?;
         let won = reads.load::<WonDealsIn>(self.span.instants(reads.reader.scope.time_zone)).await?.unwrap_or_default();
-        by_month(&self.span.month_starts(), &won).map(Some)
+        by_month(&self.span.month_starts(), &won).map(WrittenList).map(Some)
     }
 
     /// The tasks that are neither done nor cancelled, as they stand now. Null when it fails; the errors say why.
-    async fn tasks(&self, ctx: &Context<'_>) -> Result<Option<TaskFigures>> {
+    async fn tasks(&self, ctx: &Context<'_>) -> Result<Option<Written<TaskFigures>>> {
         let figures = Operation::of(ctx)?.reads()?.load::<OpenTasksNow>(()).await?;
         let (open, overdue, due_today, due_this_week) = figures.unwrap_or_default();
-        Ok(Some(TaskFigures { open, overdue, due_today, due_this_week }))
+        Ok(Some(Written(TaskFigures { open, overdue, due_today, due_this_week })))
     }
 
     /// What took place last, the latest first; null without the permission to see the timeline. Null when it fails; the errors say why.
@@ -199,13 +200,13 @@ impl Dashboard {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most so many: 0 to 100.", default = 10)] first: i32,
-    ) -> Result<Option<Vec<DashboardActivity>>> {
+    ) -> Result<Option<WrittenList<Vec<DashboardActivity>>>> {
         let reads = Operation::of(ctx)?.reads()?;
         if !(0..=100).contains(&first) {
             return Err(argument("first", "`first` is 0 to 100."));
         }
         let rows = reads.load::<RecentActivities>(first).await?.unwrap_or_default();
-        Ok(Some(rows.into_iter().map(DashboardActivity).collect()))
+        Ok(Some(WrittenList(rows.into_iter().map(DashboardActivity).collect())))
     }
 }
 
@@ -221,16 +222,16 @@ fn by_stage(rows: &[OpenDeals]) -> Result<Vec<PipelineStageFigures>> {
                 pipeline_id: PipelineId::new(row.pipeline_id),
                 pipeline_name: row.pipeline_name.clone(),
                 count: 0,
-                value: Vec::new(),
-                weighted_value: Vec::new(),
+                value: WrittenList(Vec::new()),
+                weighted_value: WrittenList(Vec::new()),
             });
         }
         let Some(figures) = stages.last_mut() else { continue };
         figures.count += row.count;
         if let (Some(currency), Some(value), Some(weighted)) = (&row.currency, &row.value, &row.weighted) {
             let currency = Currency::from_code(currency)?;
-            figures.value.push(Money::from_sum(value, currency)?);
-            figures.weighted_value.push(Money::from_sum(weighted, currency)?);
+            figures.value.0.push(Money::from_sum(value, currency)?);
+            figures.weighted_value.0.push(Money::from_sum(weighted, currency)?);
         }
     }
     Ok(stages)
@@ -238,11 +239,11 @@ fn by_stage(rows: &[OpenDeals]) -> Result<Vec<PipelineStageFigures>> {
 
 /// An entry for each of these months.
 fn by_month(months: &[NaiveDate], rows: &[WonDeals]) -> Result<Vec<WonMonthFigures>> {
-    let mut figures: Vec<_> = months.iter().map(|month| WonMonthFigures { month: Date(*month), count: 0, value: Vec::new() }).collect();
+    let mut figures: Vec<_> = months.iter().map(|month| WonMonthFigures { month: Date(*month), count: 0, value: WrittenList(Vec::new()) }).collect();
     for (month, currency, count, value) in rows {
         let Some(entry) = figures.iter_mut().find(|entry| entry.month.0 == *month) else { continue };
         entry.count += count;
-        entry.value.push(Money::from_sum(value, Currency::from_code(currency)?)?);
+        entry.value.0.push(Money::from_sum(value, Currency::from_code(currency)?)?);
     }
     Ok(figures)
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::dashboard::object::Dashboard;
@@ -24,9 +25,9 @@ impl Roots {
             default_with = "DashboardPeriod::ThisFinancialYear"
         )]
         period: DashboardPeriod,
-    ) -> Result<Option<Dashboard>> {
+    ) -> Result<Option<Written<Dashboard>>> {
         let reads = Operation::of(ctx)?.reads()?;
         let today = reads.reader.now.with_timezone(&reads.reader.scope.time_zone).date_naive();
-        Ok(Some(Dashboard { span: period.span(today) }))
+        Ok(Some(Written(Dashboard { span: period.span(today) })))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::money::{Currency, Money};
 use crate::base::page::PageArgs;
@@ -75,12 +76,12 @@ impl Deal {
     }
 
     /// What it is worth.
-    async fn value(&self) -> Result<Money> {
+    async fn value(&self) -> Result<Written<Money>> {
         self.money(self.0.value_minor.value()?)
     }
 
     /// What it is worth by its chances: the value times the probability, rounded half up to the currency's minor unit.
-    async fn weighted_value(&self) -> Result<Money> {
+    async fn weighted_value(&self) -> Result<Written<Money>> {
         self.money(rules::weighted(self.0.value_minor.value()?, self.0.probability.value()?))
     }
 
@@ -164,8 +165,8 @@ impl Deal {
 }
 
 impl Deal {
-    fn money(&self, minor: i64) -> Result<Money> {
-        Ok(Money::from_minor(minor, Currency::from_code(self.0.currency.text()?)?))
+    fn money(&self, minor: i64) -> Result<Written<Money>> {
+        Ok(Written(Money::from_minor(minor, Currency::from_code(self.0.currency.text()?)?)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Statements that Diesel's builder has no words for: literal limits, a list for each of many parents, and plain SQL that is prepared once.
 //!
-//! All of them are cached as prepared statements by their text, which `diesel::sql_query` never is.
+//! All of them are prepared once on each connection, by their text: [`ByText`] says so of every statement of the server.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryResult;
@@ -17,6 +17,28 @@ macro_rules! cached_by_text {
             const HAS_STATIC_QUERY_ID: bool = false;
         }
     };
+}
+
+/// A statement that is prepared once on each connection.
+///
+/// Diesel has statements prepared anew each time in which a literal stands or a column is left out, for fear of too many texts; of ours there are
+/// only so many, and connections on which there are too many are replaced.
+#[derive(Debug, Clone, Copy)]
+pub struct ByText<Q>(pub Q);
+
+// By its text and never by its type, for which a column that is left out is the same as one that is not.
+cached_by_text!(ByText<Q>);
+impl<Q: Query> Query for ByText<Q> {
+    type SqlType = Q::SqlType;
+}
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ByText<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
+        Ok(true)
+    }
 }
 
 /// A query with a literal limit: the planner sees the number, which a bound one hides from it.

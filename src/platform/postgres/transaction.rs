@@ -27,6 +27,7 @@ use uuid::Uuid;
 use crate::base::{Error, Result};
 use crate::platform::postgres::failure::{taken_along, translate};
 use crate::platform::postgres::pool::{Pool, Pooled};
+use crate::platform::postgres::statement::ByText;
 
 /// How long the end of a transaction may take before its connection is given up.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -153,7 +154,7 @@ impl Transaction {
     {
         let opened = self.open().await?;
         // A query can be sent to other threads but not shared by them, unless one at a time looks at it.
-        let query = Mutex::new(query.as_query());
+        let query = Mutex::new(ByText(query.as_query()));
         let mut repeats = 0;
         let rows = loop {
             let (begun, rows) = futures_util::join!(opened.begun.clone(), send(&opened.connection, &query));
@@ -196,7 +197,7 @@ impl Transaction {
     {
         let opened = self.open().await?;
         let mut connection: &AsyncPgConnection = &opened.connection;
-        let (begun, count) = futures_util::join!(opened.begun.clone(), AsyncConnectionCore::execute_returning_count(&mut connection, query));
+        let (begun, count) = futures_util::join!(opened.begun.clone(), AsyncConnectionCore::execute_returning_count(&mut connection, ByText(query)));
         begun?;
         count.map_err(translate)
     }

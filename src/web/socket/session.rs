@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use chrono::DateTime;
 use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::App;
-use crate::base::{Code, Error};
+use crate::base::{Code, Error, json};
 use crate::web::errors::ErrorBody;
 use crate::web::graphql::bearer;
 use crate::web::observe::{fresh_id, note_operation};
@@ -212,10 +212,8 @@ impl Session {
     }
 
     async fn tell(&mut self, message: &Outgoing) -> Flow {
-        match serde_json::to_string(message) {
-            Ok(text) => self.send(Message::Text(text.into())).await,
-            Err(_) => Break(None),
-        }
+        let Some(text) = json::to_vec(message).ok().and_then(|json| Utf8Bytes::try_from(json).ok()) else { return Break(None) };
+        self.send(Message::Text(text)).await
     }
 
     async fn send(&mut self, message: Message) -> Flow {

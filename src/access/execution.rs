@@ -1,0 +1,102 @@
+//! What the executor is told to do otherwise, as an extension of it.
+//!
+//! A nullable field that fails is null by itself, as the GraphQL specification has it (section 6.4.4, "Handling Execution Errors"). The executor alone
+//! hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take its siblings along.
+//! Here it is stopped at the field and noted with the operation, which adds it to the answer's errors. This is also where each field begins its turn.
+//!
+//! A document that was found valid once is not validated again. The rules look at the document alone, but for one, which looks at the values of
+//! variables: those are compared with their types, and where that leaves a doubt, the rules have their say.
+
+use std::sync::Arc;
+
+use async_graphql::async_trait::async_trait;
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextResolve, NextValidation, ResolveInfo};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{
+    CacheControl, Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, ValidationResult, Value, Variables,
+};
+
+use crate::access::operation::Operation;
+use crate::base::Error;
+
+/// Keeps the error of a nullable field to that field, and validates a document once.
+#[derive(Debug, Clone, Copy)]
+pub struct Execution;
+
+impl ExtensionFactory for Execution {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait]
+impl Extension for Execution {
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        if let Some(operation) = ctx.data_opt::<Operation>() {
+            operation.compare_variables(&ctx.schema_env.registry, variables);
+        }
+        next.run(ctx, query, variables).await
+    }
+
+    async fn validation(&self, ctx: &ExtensionContext<'_>, next: NextValidation<'_>) -> Result<ValidationResult, Vec<ServerError>> {
+        let operation = ctx.data_opt::<Operation>();
+        if operation.is_some_and(Operation::is_surely_valid) {
+            return Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 });
+        }
+        let found = next.run(ctx).await?;
+        if let Some(operation) = operation {
+            operation.note_valid();
+        }
+        Ok(found)
+    }
+
+    async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
+        let operation = ctx.data_opt::<Operation>();
+        if let Some(operation) = operation {
+            operation.turns().begin().await;
+        }
+        let nullable = !info.return_type.ends_with('!');
+        let node = info.path_node;
+        let outcome = next.run(ctx, info).await;
+        match (outcome, operation) {
+            (Err(error), Some(operation)) if nullable => {
+                operation.note_error(at(node, error));
+                Ok(None)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// The error of an item of the list that is being resolved, for items that are null by themselves.
+#[must_use]
+pub fn at_item(ctx: &Context<'_>, index: usize, error: Error) -> ServerError {
+    let error = async_graphql::Error::from(error).into_server_error(ctx.item.pos);
+    match &ctx.path_node {
+        Some(list) => at(&QueryPathNode { parent: Some(list), segment: QueryPathSegment::Index(index) }, error),
+        None => error,
+    }
+}
+
+/// The error with the path of its field, unless it came from further below and has one.
+#[must_use]
+pub fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
+    if !error.path.is_empty() {
+        return error;
+    }
+    let nodes = std::iter::successors(Some(node), |node| node.parent);
+    let mut path: Vec<PathSegment> = nodes
+        .map(|node| match node.segment {
+            QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            QueryPathSegment::Index(index) => PathSegment::Index(index),
+        })
+        .collect();
+    path.reverse();
+    error.with_path(path)
+}
