@@ -2,6 +2,7 @@
 //! fails when a field could not be reached, or when there was too little to tell.
 
 mod guards;
+mod plans;
 mod specification;
 mod statements;
 mod ways;
