@@ -3,15 +3,21 @@
 //! The executor alone hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take
 //! its siblings along. This extension stops it at the field and notes it with the operation, which adds it to the answer's errors. It is also where
 //! each field begins its turn.
+//!
+//! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
+//! in every list on the way.
 
 use std::sync::Arc;
 
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
-use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
+use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value, from_value, to_value};
 
 use crate::access::operation::Operation;
 use crate::base::Error;
+
+/// What an error keeps its path under on its way up.
+const CAME_FROM: &str = "path";
 
 /// Keeps the error of a nullable field to that field.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +44,7 @@ impl Extension for NullableFields {
                 operation.note_error(at(node, error));
                 Ok(None)
             }
-            (outcome, _) => outcome,
+            (outcome, _) => outcome.map_err(|error| kept(at(node, error))),
         }
     }
 }
@@ -67,4 +73,19 @@ fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
         .collect();
     path.reverse();
     error.with_path(path)
+}
+
+fn kept(mut error: ServerError) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    if let (None, Ok(path)) = (extensions.get(CAME_FROM), to_value(&error.path)) {
+        extensions.set(CAME_FROM, path);
+    }
+    error
+}
+
+/// The path of the field that an error came from.
+#[must_use]
+pub fn came_from(error: &ServerError) -> Vec<PathSegment> {
+    let kept = error.extensions.as_ref().and_then(|extensions| extensions.get(CAME_FROM)).cloned();
+    kept.and_then(|path| from_value(path).ok()).unwrap_or_else(|| error.path.clone())
 }
