@@ -85,8 +85,8 @@ impl ListField {
     /// The same list, onwards from the page that was the answer.
     pub fn onwards(&self, schema: &Schema, question: &Question, data: &Value) -> Question {
         let (name, from) = if question.arguments.starts_with("first") { ("endCursor", "after") } else { ("startCursor", "before") };
-        let cursors = self.way.ends(data).into_iter().filter_map(|end| end[&self.field.name]["pageInfo"][name].as_str());
-        let cursor = cursors.last().unwrap_or_else(|| panic!("{} is empty", self.shown()));
+        let mut cursors = self.way.ends(data).into_iter().filter_map(|end| end[&self.field.name]["pageInfo"][name].as_str());
+        let cursor = cursors.next_back().unwrap_or_else(|| panic!("{} is empty", self.shown()));
         let (page, order) = question.arguments.split_once(", ").unwrap_or((&question.arguments, ""));
         self.question(schema, "", order, &format!("{page}, {from}: \"{cursor}\""))
     }
