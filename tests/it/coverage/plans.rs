@@ -19,6 +19,7 @@ use std::time::Duration;
 use payaid::commands::seed;
 use serde_json::{Value, json};
 
+use crate::coverage::ways::ways;
 use crate::harness::clock::HeldClock;
 use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
@@ -76,6 +77,7 @@ impl Walk {
         for list in &lists {
             self.list(list).await;
         }
+        self.rest().await;
         // Planned for any value, sorting is not judged.
         let judged = if self.planning == Planning::ForValues { [TINY, SORTED].concat() } else { TINY.to_vec() };
         assert_eq!(self.excepted, judged.iter().map(|(table, _)| (*table).to_owned()).collect(), "exceptions that are not needed");
@@ -101,21 +103,52 @@ impl Walk {
     /// Asks a question and judges the plans; the answer.
     async fn ask(&mut self, list: &ListField, question: &Question) -> Option<Value> {
         self.asked += 1;
+        let shown = format!("{}({})", list.shown(), question.arguments);
+        let seen = self.run(&shown, &question.operation).await;
+        let counts = seen.statements.iter().filter(|statement| statement.to_lowercase().contains("count(*)")).count();
+        if counts == 0 || counts == seen.statements.len() {
+            self.wrong.push(format!("{shown}: not both a page and a count were read: {:#?}", seen.statements));
+        }
+        for plan in &seen.plans {
+            let faults = out_of_order(self.planning, list, question, plan, &mut self.excepted).into_iter();
+            self.wrong.extend(faults.map(|fault| format!("{shown}: {fault}\n    {}", plan["Query Text"])));
+        }
+        seen.data
+    }
+
+    /// Everything that is no list of its own: what every type brings along, and the dashboard.
+    async fn rest(&mut self) {
+        for (of, way) in ways(&self.schema, &|_, field| field.name != "node" && !field.takes("ids"), false) {
+            let selection = self.schema.selection(&of, 2);
+            let operation = way.operation(selection.trim().trim_start_matches('{').trim_end_matches('}'));
+            self.run(&format!("all of {of}"), &operation).await;
+        }
+    }
+
+    /// Runs an operation and notes what is wrong with any: what was not seen of it, and what was read from end to end.
+    async fn run(&mut self, shown: &str, operation: &str) -> Seen {
         let recorder = Recorder::start(&self.app).await;
-        let mut answer = self.owner.send(&question.operation, json!({"first": PARENTS})).await;
+        let mut answer = self.owner.send(operation, json!({"first": PARENTS})).await;
         self.settle().await;
         let (statements, plans) = (recorder.finish(), recorder.plans());
-        let mut faults = unseen(&statements, &plans);
-        if answer.get("errors").is_some() {
-            faults.push(format!("it was not understood: {}", answer["errors"]));
+        // Of a statement in several lines the log has the first in its own.
+        let text = |plan: &Value| plan["Query Text"].as_str().and_then(|sql| sql.lines().next()).unwrap_or_default().to_owned();
+        let planned: BTreeSet<String> = plans.iter().map(text).collect();
+        self.inside |= planned.iter().any(|sql| !statements.contains(sql));
+        let understood = answer.get("errors").is_none();
+        if !understood {
+            self.wrong.push(format!("{shown}: it was not understood: {}", answer["errors"]));
         }
+        let unseen = statements.iter().filter(|statement| !planned.contains(*statement));
+        self.wrong.extend(unseen.map(|statement| format!("{shown}: its plan was not seen: {statement}")));
         for plan in &plans {
-            self.inside |= plan["Query Text"].as_str().is_some_and(|sql| !statements.iter().any(|statement| statement == sql));
-            let own = judge(self.planning, list, question, plan, &mut self.excepted).into_iter();
-            faults.extend(own.map(|fault| format!("{fault}\n    {}", plan["Query Text"])));
+            for node in nodes(&plan["Plan"]).filter(|node| kind(node) == "Seq Scan") {
+                let table = table(node);
+                let fault = format!("{shown}: {table} is read from end to end: {}\n    {}", brief(node), plan["Query Text"]);
+                self.wrong.extend(unless_excepted(TINY, table, &mut self.excepted).then_some(fault));
+            }
         }
-        self.wrong.extend(faults.into_iter().map(|fault| format!("{}({}): {fault}", list.shown(), question.arguments)));
-        answer.get("errors").is_none().then(|| answer["data"].take())
+        Seen { data: understood.then(|| answer["data"].take()), statements, plans }
     }
 
     /// Waits until the connection is free: only then are the plans of what was run on it written down.
@@ -129,46 +162,40 @@ impl Walk {
     }
 }
 
-/// What of a question's statements was not seen: the page, the count, or the plan of any.
-fn unseen(statements: &[String], plans: &[Value]) -> Vec<String> {
-    let planned = |statement: &&String| plans.iter().any(|plan| plan["Query Text"] == statement.as_str());
-    let mut faults: Vec<String> =
-        statements.iter().filter(|statement| !planned(statement)).map(|statement| format!("its plan was not seen: {statement}")).collect();
-    let counts = statements.iter().filter(|statement| statement.to_lowercase().contains("count(*)")).count();
-    if counts == 0 || counts == statements.len() {
-        faults.push(format!("not both a page and a count were read: {statements:#?}"));
-    }
-    faults
+/// What an operation led to.
+struct Seen {
+    data: Option<Value>,
+    statements: Vec<String>,
+    plans: Vec<Value>,
 }
 
-/// What is wrong with a plan; notes which exceptions it needs.
-fn judge(planning: Planning, list: &ListField, question: &Question, plan: &Value, excepted: &mut BTreeSet<String>) -> Vec<String> {
-    let under_parents = list.of != "Query";
+/// Whether a table is no exception; notes it when it is.
+fn unless_excepted(exceptions: &[(&str, &str)], table: &str, excepted: &mut BTreeSet<String>) -> bool {
+    let known = exceptions.iter().any(|(name, _)| *name == table);
+    if known {
+        excepted.insert(table.to_owned());
+    }
+    !known
+}
+
+/// What of a plan of a list that nothing narrows does not come from an index in its order.
+fn out_of_order(planning: Planning, list: &ListField, question: &Question, plan: &Value, excepted: &mut BTreeSet<String>) -> Vec<String> {
+    let (under_parents, many) = (list.of != "Query", MANY.contains(&list.of.as_str()));
     // Before the list itself, its parents are read.
     let own = !under_parents || plan["Query Text"].as_str().is_some_and(|sql| sql.starts_with("SELECT child.*"));
+    if !own || !question.whole {
+        return Vec::new();
+    }
     let by_parent = |node| nodes(node).any(|node| node["Index Cond"].as_str().is_some_and(|condition| condition.contains("= parent.id")));
     let mut faults = Vec::new();
-    let mut fault = |exceptions: &[(&str, &str)], table: &str, text: String| match exceptions.iter().find(|(name, _)| *name == table) {
-        Some(_) => drop(excepted.insert(table.to_owned())),
-        None => faults.push(text),
-    };
-    if own && question.whole && MANY.contains(&list.of.as_str()) && !by_parent(&plan["Plan"]) {
-        fault(&[], "", format!("no index finds the parent's rows: {}", nodes(&plan["Plan"]).map(brief).collect::<Vec<_>>().join(", ")));
+    if many && !by_parent(&plan["Plan"]) {
+        faults.push(format!("no index has the parent's rows in this order: {}", all_brief(&plan["Plan"])));
     }
-    for node in nodes(&plan["Plan"]) {
-        let table = nodes(node).find_map(|node| node["Relation Name"].as_str()).unwrap_or_default();
-        if kind(node) == "Seq Scan" {
-            fault(TINY, table, format!("{table} is read from end to end: {}", brief(node)));
-        }
-        // A plan for any value cannot know how little a cursor leaves, and may sort that.
-        let in_order = own && question.whole && planning == Planning::ForValues;
-        let few = under_parents && !question.usual && !MANY.contains(&list.of.as_str());
-        if kind(node).ends_with("Sort") && in_order && !(few && by_parent(node)) {
-            fault(
-                SORTED,
-                table,
-                format!("no index has this order: {} of {}", brief(node), nodes(node).skip(1).map(brief).collect::<Vec<_>>().join(", ")),
-            );
+    // A plan for any value cannot know how little a cursor leaves, and may sort that.
+    let sorts = nodes(&plan["Plan"]).filter(|node| kind(node).ends_with("Sort") && planning == Planning::ForValues);
+    for node in sorts.filter(|node| !(under_parents && !many && !question.usual && by_parent(node))) {
+        if unless_excepted(SORTED, table(node), excepted) {
+            faults.push(format!("no index has this order: {}", all_brief(node)));
         }
     }
     faults
@@ -182,6 +209,16 @@ fn kind(node: &Value) -> &str {
 fn nodes(node: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     let below = node["Plans"].as_array().into_iter().flatten();
     Box::new(std::iter::once(node).chain(below.flat_map(nodes)))
+}
+
+/// The table that a node reads, or the first of those that are read below it.
+fn table(node: &Value) -> &str {
+    nodes(node).find_map(|node| node["Relation Name"].as_str()).unwrap_or_default()
+}
+
+/// A node and all below it, in a line.
+fn all_brief(node: &Value) -> String {
+    nodes(node).map(brief).collect::<Vec<_>>().join(" of ")
 }
 
 /// A node without those below it.
@@ -221,7 +258,7 @@ async fn a_list_without_its_indexes_is_found() {
     superuser.batch_execute(drop_all).await.unwrap();
     for (name, expected) in [
         ("Query.contacts", "Query.contacts(first: 20, orderBy: {field: NAME, direction: DESC}): no index has this order"),
-        ("PipelineStage.deals", "PipelineStage.deals(first: 20, orderBy: {field: VALUE, direction: DESC}): no index"),
+        ("PipelineStage.deals", "PipelineStage.deals(first: 20, orderBy: {field: VALUE, direction: DESC}): no index has"),
         ("Contact.deals", "Contact.deals(first: 20): no index has this order"),
         (
             "Query.activities",

@@ -55,8 +55,8 @@ async fn prepare() -> String {
     database
 }
 
-/// Members who joined and left, invitations and an audit log for the first business; then all that it has for ten others, with the same
-/// identifiers, which are an organization's own.
+/// Members who joined and left, invitations and an audit log for the first business; organizations that have nothing yet; then all that the first has
+/// for ten others, with the same identifiers, which are an organization's own.
 const MORE: &str = "
 SET session_replication_role = replica;
 CREATE TEMP TABLE own AS SELECT organization_id AS o, user_id FROM memberships WHERE user_id = (SELECT id FROM users WHERE email = $owner);
@@ -75,6 +75,7 @@ INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_
   SELECT organization_id, md5(id::text)::uuid, created_at, owner_id, 'contact.create', 'contact', id, '{}'::jsonb, id::text FROM contacts JOIN own ON organization_id = o
   UNION ALL
   SELECT organization_id, md5(id::text)::uuid, updated_at, owner_id, 'deal.update', 'deal', id, '{}'::jsonb, id::text FROM deals JOIN own ON organization_id = o;
+INSERT INTO organizations (id, name, state_code, created_at, updated_at) SELECT gen_random_uuid(), 'Empty', '27', now(), now() FROM generate_series(1, 2000);
 DO $$
 DECLARE
   business uuid := (SELECT o FROM own);
