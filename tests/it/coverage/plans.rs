@@ -94,7 +94,8 @@ impl Walk {
                 self.ask(list, &onwards).await;
             }
         }
-        let orders = if self.planning == Planning::ForValues { usize::MAX } else { 1 };
+        // Under parents a filter narrows what the parent's key has narrowed already, whatever the order.
+        let orders = if self.planning == Planning::ForValues && list.of == "Query" { usize::MAX } else { 1 };
         for question in list.narrowed(&self.schema, &self.values, orders) {
             self.ask(list, &question).await;
         }
