@@ -4,7 +4,13 @@
 //! What must hold: answers are compared before anything is timed; both serve the same data from the same PostgreSQL, in turn; what is printed is the
 //! median of at least three rounds. `make bench` builds and runs it.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a program for the terminal, not a library")]
+#![allow(
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a program for the terminal, which counts and divides, and may end where it cannot go on"
+)]
 
 mod content;
 mod load;

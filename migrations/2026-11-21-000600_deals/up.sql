@@ -67,7 +67,10 @@ CREATE INDEX deals_by_updated ON deals (organization_id, updated_at, id);
 CREATE INDEX deals_by_value ON deals (organization_id, value_minor, id);
 CREATE INDEX deals_by_contact ON deals (organization_id, contact_id, created_at, id);
 CREATE INDEX deals_by_company ON deals (organization_id, company_id, created_at, id);
+-- A stage may hold a large part of all deals, so its own are found in every order.
 CREATE INDEX deals_by_stage ON deals (organization_id, stage_id, created_at, id);
+CREATE INDEX deals_by_stage_and_updated ON deals (organization_id, stage_id, updated_at, id);
+CREATE INDEX deals_by_stage_and_value ON deals (organization_id, stage_id, value_minor, id);
 CREATE INDEX deals_by_owner ON deals (organization_id, owner_id, created_at, id);
 CREATE INDEX deals_by_status ON deals (organization_id, status, created_at, id);
 -- Won deals by the day they were closed, with what the dashboard sums.

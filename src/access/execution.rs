@@ -4,6 +4,9 @@
 //! hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take its siblings along.
 //! Here it is stopped at the field and noted with the operation, which adds it to the answer's errors. This is also where each field begins its turn.
 //!
+//! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
+//! in every list on the way.
+//!
 //! A document that was found valid once is not validated again. The rules look at the document alone, but for one, which looks at the values of
 //! variables: those are compared with their types, and where that leaves a doubt, the rules have their say.
 
@@ -13,11 +16,15 @@ use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextResolve, NextValidation, ResolveInfo};
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    CacheControl, Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, ValidationResult, Value, Variables,
+    CacheControl, Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, ValidationResult, Value, Variables, from_value,
+    to_value,
 };
 
 use crate::access::operation::Operation;
 use crate::base::Error;
+
+/// What an error keeps its path under on its way up.
+const CAME_FROM: &str = "path";
 
 /// Keeps the error of a nullable field to that field, and validates a document once.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +76,7 @@ impl Extension for Execution {
                 operation.note_error(at(node, error));
                 Ok(None)
             }
-            (outcome, _) => outcome,
+            (outcome, _) => outcome.map_err(|error| kept(at(node, error))),
         }
     }
 }
@@ -99,4 +106,21 @@ pub fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
         .collect();
     path.reverse();
     error.with_path(path)
+}
+
+/// The error of a field that cannot be null, which keeps its path on its way up.
+#[must_use]
+pub fn kept(mut error: ServerError) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    if let (None, Ok(path)) = (extensions.get(CAME_FROM), to_value(&error.path)) {
+        extensions.set(CAME_FROM, path);
+    }
+    error
+}
+
+/// The path of the field that an error came from.
+#[must_use]
+pub fn came_from(error: &ServerError) -> Vec<PathSegment> {
+    let kept = error.extensions.as_ref().and_then(|extensions| extensions.get(CAME_FROM)).cloned();
+    kept.and_then(|path| from_value(path).ok()).unwrap_or_else(|| error.path.clone())
 }

@@ -207,7 +207,7 @@ fn settle(outcome: ServerResult<Option<Value>>, entry: &Entry, ctx: &Context<'_>
             None => error,
         };
         if !entry.nullable {
-            return Err(error);
+            return Err(execution::kept(error));
         }
         operation.note_error(error);
         Ok(Value::Null)

@@ -54,7 +54,7 @@ mod tests {
     fn parts_that_are_json_already_stay_as_they_are() {
         let list = Value::Binary(b"[{\"a\":1}]".as_slice().into());
         let whole = value!({"text": "Asha \"A\" \u{1F600}\n", "none": null, "flags": [true, false], "number": 1.5});
-        let Value::Object(mut whole) = whole else { unreachable!() };
+        let Value::Object(mut whole) = whole else { panic!("an object") };
         whole.insert(Name::new("list"), list.clone());
         whole.insert(Name::new("stage"), Value::Enum(Name::new("LEAD")));
         let whole = Value::Object(whole);

@@ -8,10 +8,10 @@ use chrono::{NaiveDate, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A calendar day without a time of day, as `2026-04-01` (ISO 8601). Which zone it is meant in is said by the field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(async_graphql::Description, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Date(pub NaiveDate);
 
-#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date")]
+#[Scalar(name = "Date", use_type_description, specified_by_url = "https://scalars.graphql.org/andimarek/local-date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -31,10 +31,10 @@ impl ScalarType for Date {
 }
 
 /// An instant as `2026-04-01T09:30:00.000000Z` (RFC 3339). Answers are in UTC; inputs may carry any offset and are kept to the microsecond.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(async_graphql::Description, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
+#[Scalar(name = "DateTime", use_type_description, specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -56,10 +56,10 @@ impl ScalarType for DateTime {
 
 /// An exact decimal number, sent and received as a string such as `"1250.50"`. JSON integers are accepted too; JSON numbers with a fraction are
 /// refused, because they pass through a binary floating-point number on their way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(async_graphql::Description, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(pub rust_decimal::Decimal);
 
-#[Scalar(name = "Decimal", specified_by_url = "https://en.wikipedia.org/wiki/Decimal_representation")]
+#[Scalar(name = "Decimal", use_type_description, specified_by_url = "https://en.wikipedia.org/wiki/Decimal_representation")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -80,10 +80,10 @@ impl ScalarType for Decimal {
 }
 
 /// Any JSON value, such as an object with the columns that an action changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(async_graphql::Description, Debug, Clone, PartialEq, Eq)]
 pub struct Json(pub serde_json::Value);
 
-#[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
+#[Scalar(name = "JSON", use_type_description, specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
         value.into_json().map(Self).map_err(|_| InputValueError::custom("this is not a JSON value"))

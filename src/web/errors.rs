@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
+use crate::access::execution;
 use crate::base::error::Problem;
 use crate::base::{Code, Error};
 
@@ -95,12 +96,13 @@ impl ErrorBody {
 
     /// What the caller sees of an error that came out of async-graphql.
     fn of(error: ServerError, request_id: &Arc<str>) -> Self {
+        let path = execution::came_from(&error);
         let ours = match error.source::<Error>() {
             Some(ours) => ours.clone(),
             None if error.source.is_some() => Error::internal(format!("a resolver failed with an error that has no code: {}", error.message)),
             None => Error::new(code_of(&error).unwrap_or(Code::ValidationError), error.message),
         };
-        Self { locations: error.locations, path: error.path, ..Self::new(&ours, request_id) }
+        Self { locations: error.locations, path, ..Self::new(&ours, request_id) }
     }
 
     /// The stable code.

@@ -171,3 +171,52 @@ async fn each_node_fails_alone() {
     let found: BTreeSet<String> = codes(&answer).into_iter().collect();
     assert_eq!(found, ["INVALID_ID", "INTERNAL_ERROR"].map(str::to_owned).into());
 }
+
+/// Whose answer has lists and objects between the field that fails and the nearest one that can be null.
+const OF_DEALS: &str = "query($ids: [ID!]!) { \
+    deals { nodes { title value { amount } } } edges: deals { edges { cursor node { weightedValue { amount } } } } \
+    contacts { nodes { name deals { nodes { title value { amount } } pageInfo { hasNextPage } } } } \
+    tasks { nodes { title deal { title both: value { amount } weightedValue { amount } } } } \
+    nodes(ids: $ids) { id ... on Deal { value { amount } } } \
+    pipelines { stages { name deals { totalCount nodes { title } } } } }";
+
+/// A field that cannot be null and fails nulls the nearest field or item above it that can be, and nothing else (GraphQL specification, 6.4.4).
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_null_nulls_the_nearest_that_can_be() {
+    let (app, owner, world) = start().await;
+    let other = populate(&owner, "other").await;
+    let variables = json!({"ids": [other["deal"], world["deal"], world["contact"]]});
+    let mut expected = owner.data(OF_DEALS, variables.clone()).await;
+    // The table takes any three letters for a currency, and the schema knows some of them.
+    app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX' WHERE title = 'Deal own'").await.unwrap();
+    let answer = owner.send(OF_DEALS, variables).await;
+    // The newest come first, and the other world is newer.
+    let nulls = ["/deals", "/edges", "/contacts/nodes/1/deals", "/tasks/nodes/1/deal", "/nodes/1"];
+    for place in nulls {
+        let value = expected.pointer_mut(place).unwrap();
+        assert!(!value.is_null(), "{place}");
+        *value = Value::Null;
+    }
+    assert_eq!(answer["data"], expected, "{answer:#}");
+    let mut failed = paths(&answer);
+    // Which of two siblings failed first is not said.
+    let of_task = failed.iter().filter(|path| path.starts_with("tasks.")).cloned().collect::<Vec<_>>();
+    assert!(!of_task.is_empty() && of_task.iter().all(|path| path.starts_with("tasks.nodes.1.deal.")), "{of_task:?}");
+    failed.retain(|path| !path.starts_with("tasks."));
+    let fields = ["deals.nodes.1.value", "edges.edges.1.node.weightedValue", "contacts.nodes.1.deals.nodes.0.value", "nodes.1.value"];
+    assert_eq!(failed, fields.map(str::to_owned).into(), "{answer:#}");
+    assert!(codes(&answer).iter().all(|code| code == "INTERNAL_ERROR"), "{answer:#}");
+}
+
+/// In the payload of a mutation as well: what was done stays done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_nulls_the_object_that_cannot_be_shown() {
+    let (app, owner, world) = start().await;
+    app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX'").await.unwrap();
+    let update = "mutation($input: DealUpdateInput!) { dealUpdate(input: $input) { deal { title value { amount } } userErrors { message } } }";
+    let answer = owner.send(update, json!({"input": {"id": world["deal"], "version": 1, "changes": {"title": "Changed"}}})).await;
+    assert_eq!(answer["data"], json!({"dealUpdate": {"deal": null, "userErrors": []}}), "{answer:#}");
+    assert_eq!(paths(&answer), BTreeSet::from(["dealUpdate.deal.value".to_owned()]));
+    let title = owner.data("query($id: ID!) { deal(id: $id) { title } }", json!({"id": world["deal"]})).await;
+    assert_eq!(title, json!({"deal": {"title": "Changed"}}));
+}

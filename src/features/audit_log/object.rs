@@ -14,7 +14,7 @@ use crate::base::scalars::{DateTime, Json};
 use crate::features::accounts::object::User;
 use crate::features::audit_log::loaders::AuditEntryById;
 use crate::features::audit_log::model::{self, AuditEntryId};
-use crate::features::audit_log::queries::AuditOrderField;
+use crate::features::audit_log::queries::AuditEntryOrderField;
 
 /// One action on one object.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl From<model::AuditEntry> for AuditEntry {
 
 impl Listed for AuditEntry {
     const NAME: &'static str = "AuditEntry";
-    type Order = AuditOrderField;
+    type Order = AuditEntryOrderField;
     type Row = model::AuditEntry;
 
     fn row(&self) -> &model::AuditEntry {

@@ -16,13 +16,13 @@ use crate::schema::audit_entries;
 use crate::{lists, narrow_id, narrow_instant};
 
 lists! {
-    audit_entries of AuditEntry, narrowed by AuditLogFilter, usually At Desc;
+    audit_entries of AuditEntry, narrowed by AuditEntryFilter, usually At Desc;
 
     /// How to order the audit log.
-    pub struct AuditOrder;
+    pub struct AuditEntryOrder;
 
     /// What the audit log can be ordered by.
-    pub enum AuditOrderField {
+    pub enum AuditEntryOrderField {
         /// When it happened.
         At = at: DateTime<Utc>,
     }
@@ -30,7 +30,7 @@ lists! {
 
 /// Narrows the audit log; all that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, InputObject)]
-pub struct AuditLogFilter {
+pub struct AuditEntryFilter {
     /// Only what this user did.
     pub actor_id: Option<UserId>,
     /// Only this kind of object, such as `contact`.
@@ -43,7 +43,7 @@ pub struct AuditLogFilter {
     pub at: Option<DateTimeFilter>,
 }
 
-impl Filter for AuditLogFilter {
+impl Filter for AuditEntryFilter {
     fn check(&self) -> Result<()> {
         for (name, text) in [("filter.noun", &self.noun), ("filter.action", &self.action)] {
             check_string(name, &StringFilter { eq: text.clone(), any: None })?;
@@ -52,7 +52,7 @@ impl Filter for AuditLogFilter {
     }
 }
 
-fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &AuditLogFilter) -> Query<ST> {
+fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &AuditEntryFilter) -> Query<ST> {
     let mut query = narrow_id!(query, filter.actor_id, audit_entries::actor_id);
     if let Some(Ok(object)) = filter.object_id.as_ref().map(|id| AnyId::parse(id)) {
         query = query.filter(audit_entries::row_id.eq(object.uuid)).filter(audit_entries::noun.eq(object.prefix));

@@ -6,7 +6,7 @@ use crate::access::{Can, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
 use crate::features::audit_log::object::AuditEntryConnection;
-use crate::features::audit_log::queries::{AuditLogFilter, AuditOrder};
+use crate::features::audit_log::queries::{AuditEntryFilter, AuditEntryOrder};
 use crate::features::lists;
 
 /// The query fields of the audit log.
@@ -30,8 +30,8 @@ impl Roots {
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Narrows the list.")] filter: Option<AuditLogFilter>,
-        #[graphql(desc = "The ordering; the latest first when left out.")] order_by: Option<AuditOrder>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<AuditEntryFilter>,
+        #[graphql(desc = "The ordering; the latest first when left out.")] order_by: Option<AuditEntryOrder>,
     ) -> Result<Option<AuditEntryConnection>> {
         lists::all(ctx, &PageArgs { first, after, last, before }, filter, order_by).await
     }

@@ -190,7 +190,7 @@ impl DealStageChange {
         PipelineStage::required(ctx, self.0.to_stage_id.value()?).await.map(Some)
     }
 
-    /// When.
+    /// When it happened.
     async fn at(&self) -> Result<DateTime> {
         self.0.at.value().map(DateTime)
     }

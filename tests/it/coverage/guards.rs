@@ -27,16 +27,27 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
     fill(&app, &owner, 1).await;
     let columns = callers.into_iter().map(|caller| tokio::spawn(async move { ask_everything(&caller).await }));
     let columns: Vec<BTreeMap<String, char>> = futures_util::future::join_all(columns).await.into_iter().map(Result::unwrap).collect();
-    let rows = columns[0].keys().map(|field| {
-        let marks: Vec<String> =
-            columns.iter().zip(CALLERS).map(|(column, caller)| format!("{:<width$}", column[field], width = caller.len())).collect();
-        format!("{field:<40} {}", marks.join(" ").trim_end())
-    });
-    let text = format!("{:<40} {}\n{}\n", "", CALLERS.join(" "), rows.collect::<Vec<_>>().join("\n"));
+    let text = table(&columns);
     snapshot::compare("coverage/guards.txt", &text);
     for (field, owners) in &columns[1] {
         assert_eq!(*owners, '+', "{field}: nobody may do what the owner may not");
     }
+}
+
+/// The table as it is committed, from a column for each of the callers.
+fn table(columns: &[BTreeMap<String, char>]) -> String {
+    let rows = columns[0].keys().map(|field| {
+        let marks = columns.iter().zip(CALLERS).map(|(column, caller)| format!("{:<width$}", column[field], width = caller.len()));
+        format!("{field:<40} {}", marks.collect::<Vec<_>>().join(" ").trim_end())
+    });
+    format!("{:<40} {}\n{}\n", "", CALLERS.join(" "), rows.collect::<Vec<_>>().join("\n"))
+}
+
+/// The columns of a table.
+fn columns(table: &str) -> Vec<BTreeMap<String, char>> {
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let mark = |row: &[&str], column: usize| (row[0].to_owned(), row[column].chars().next().unwrap());
+    (1..=CALLERS.len()).map(|column| rows.iter().map(|row| mark(row, column)).collect()).collect()
 }
 
 /// What one caller is let through to.
@@ -107,6 +118,33 @@ fn given(argument: &Argument, root: &str, schema: &Schema) -> String {
         _ => "\"x\"".to_owned(),
     };
     format!("{}: {}", argument.name, if argument.list { format!("[{single}]") } else { single })
+}
+
+/// A viewer whom the guards let through to more, because her row says so, is found field for field.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_let_through_to_more_is_found() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    app.member(&owner, "VIEWER", "viewer@sharma.example").await;
+    fill(&app, &owner, 1).await;
+    app.superuser()
+        .await
+        .batch_execute(
+            "UPDATE memberships SET role = 'SUPPORT' WHERE role = 'VIEWER' AND organization_id IN \
+        (SELECT organization_id FROM memberships WHERE role = 'OWNER')",
+        )
+        .await
+        .unwrap();
+    let viewer = app.sign_in("viewer@sharma.example", crate::harness::app::PASSWORD).await;
+    let committed = include_str!("guards.txt");
+    let mut columns = columns(committed);
+    assert_eq!(table(&columns), committed);
+    let (support, before) = (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer).await));
+    let more: Vec<&String> = before.iter().filter(|(field, mark)| support[*field] != **mark).map(|(field, _)| field).collect();
+    assert!(more.len() > 10, "{more:?}");
+    let found = snapshot::differences(committed, &table(&columns));
+    let named = |sign: &str| found.iter().filter_map(|line| line.strip_prefix(sign)?.split_whitespace().next()).collect::<Vec<_>>();
+    assert_eq!((named("- "), named("+ ")), (more.iter().map(|field| field.as_str()).collect(), more.iter().map(|field| field.as_str()).collect()));
 }
 
 /// The table finds a guard that is gone, and one that is too strict.

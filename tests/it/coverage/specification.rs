@@ -86,9 +86,17 @@ async fn variables_decide_what_is_skipped_and_included() {
     assert_eq!(data["contacts"]["nodes"], json!([{"name": "Contact 1", "city": "Pune", "deals": {"nodes": [{"status": "WON"}]}}]));
 }
 
-/// The check of the order finds keys that are out of it.
-#[test]
-#[should_panic(expected = "out of order")]
-fn keys_out_of_order_are_found() {
-    in_order(r#"{"data":{"k1":1,"k0":2}}"#, 2, "Contact");
+/// Two keys of a real answer that have changed places are found, by the check of the order and by the comparison of texts.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_out_of_order_are_found() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    fill(&app, &owner, 1).await;
+    let answer = text(&owner, "{ contacts { nodes { k0: name k1: city } } }", &json!({})).await;
+    in_order(&answer, 2, "Contact");
+    let exchanged = answer.replace(r#""k0":"Contact 1","k1":"Pune""#, r#""k1":"Pune","k0":"Contact 1""#);
+    assert_ne!(exchanged, answer);
+    assert_eq!(serde_json::from_str::<Value>(&exchanged).unwrap(), serde_json::from_str::<Value>(&answer).unwrap());
+    let found = std::panic::catch_unwind(|| in_order(&exchanged, 2, "Contact")).unwrap_err();
+    assert!(found.downcast_ref::<String>().unwrap().contains("out of order"));
 }

@@ -166,6 +166,27 @@ async fn no_action_on_many_costs_more_statements_for_more_rows() {
     }
 }
 
+/// What comes of asking for each parent by itself is what the judge of a field is there to find; what comes of a list it lets pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_of_a_field_that_is_read_for_each_parent_are_found() {
+    let crowd = Crowd::gather(100).await;
+    let ids = crowd.ids("contact").await;
+    let (mut together, mut one_by_one) = (Vec::new(), Vec::new());
+    for size in SIZES {
+        let (data, statements) =
+            crowd.record("query($first: Int!) { contacts(first: $first) { nodes { company { name } } } }", json!({"first": size})).await;
+        together.push(Found { parents: data["contacts"]["nodes"].as_array().unwrap().len(), filled: true, statements });
+        let mut alone = Found { parents: size, filled: true, statements: Vec::new() };
+        for id in &ids[..size] {
+            let (_, statements) = crowd.record("query($id: ID!) { contact(id: $id) { company { name } } }", json!({"id": id})).await;
+            alone.statements.extend(statements);
+        }
+        one_by_one.push(alone);
+    }
+    assert_eq!(judge("Contact", "company", &together), None);
+    assert!(judge("Contact", "company", &one_by_one).unwrap().starts_with("Contact.company: [2, 20, 200] statements for [1, 10, 100] parents"));
+}
+
 /// The walk's judge finds what it is there to find.
 #[test]
 fn a_field_that_reads_once_for_each_parent_is_found() {

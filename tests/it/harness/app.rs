@@ -49,8 +49,14 @@ impl TestApp {
 
     /// A server on a database that is there already.
     pub async fn on(database: String) -> Self {
-        let config = config(&shared().await.primary.url(&database, "payaid_server"));
-        Self::serve(config, Arc::new(SystemClock), database).await
+        Self::on_with(database, |_| (), Arc::new(SystemClock)).await
+    }
+
+    /// A server on a database that is there already, with another configuration or clock.
+    pub async fn on_with(database: String, adjust: impl FnOnce(&mut ServerConfig), clock: SharedClock) -> Self {
+        let mut config = config(&shared().await.primary.url(&database, "payaid_server"));
+        adjust(&mut config);
+        Self::serve(config, clock, database).await
     }
 
     async fn serve(config: ServerConfig, clock: SharedClock, database: String) -> Self {

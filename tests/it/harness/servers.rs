@@ -49,10 +49,15 @@ async fn start() -> Servers {
 impl Servers {
     /// A fresh, migrated database; its name.
     pub async fn database(&self) -> String {
+        self.copy(TEMPLATE).await
+    }
+
+    /// A copy of a database to which nobody is connected; its name.
+    pub async fn copy(&self, template: &str) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let _one_at_a_time = self.copying.lock().await;
-        execute(&self.primary.url("postgres", SUPERUSER), &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        execute(&self.primary.url("postgres", SUPERUSER), &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         name
     }
 }

@@ -1,0 +1,102 @@
+//! The data that plans are judged on: the demo data, as if there were ten more such businesses, and with what a demo leaves out.
+//!
+//! A sequential scan is a sign of a missing index only where it reads much that is not wanted. Of two businesses the larger has more than half of
+//! every table, so that on the bare demo data scanning is right; of twelve none has more than a tenth.
+
+use payaid::commands::seed;
+use payaid::platform::cluster::postgres::SUPERUSER;
+use tokio::sync::OnceCell;
+
+use crate::harness::servers::{connect, execute, shared};
+
+/// The instant at which the demo data ends, and what the server's clock says.
+pub const NOW: &str = "2026-11-21T10:00:00Z";
+
+/// How PostgreSQL plans statements with parameters. Left to itself it looks at their values at first, and may later keep a plan that fits any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planning {
+    ForValues,
+    ForAny,
+}
+
+/// A fresh copy of the data, every plan of which PostgreSQL logs; its database's name.
+pub async fn database(planning: Planning) -> String {
+    static PREPARED: OnceCell<String> = OnceCell::const_new();
+    let prepared = PREPARED.get_or_init(prepare).await;
+    let servers = shared().await;
+    let database = servers.copy(prepared).await;
+    let settings = [
+        "session_preload_libraries = 'auto_explain'",
+        "auto_explain.log_min_duration = 0",
+        "auto_explain.log_format = 'json'",
+        "auto_explain.log_nested_statements = on",
+        match planning {
+            Planning::ForValues => "plan_cache_mode = force_custom_plan",
+            Planning::ForAny => "plan_cache_mode = force_generic_plan",
+        },
+    ];
+    let settings: String = settings.iter().map(|setting| format!("ALTER DATABASE {database} SET {setting};")).collect();
+    execute(&servers.primary.url("postgres", SUPERUSER), &settings).await;
+    database
+}
+
+async fn prepare() -> String {
+    let servers = shared().await;
+    let database = servers.database().await;
+    seed::demo(&servers.primary.url(&database, "payaid_server"), NOW.parse().unwrap(), &|_| ()).await.unwrap();
+    let writer = connect(&servers.primary.url(&database, SUPERUSER)).await;
+    let sql = MORE.replace("$owner", &format!("'{}'", seed::DEMO_OWNERS[0].1)).replace("$now", &format!("'{NOW}'"));
+    writer.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+    writer.batch_execute("VACUUM ANALYZE").await.unwrap();
+    drop(writer);
+    // A database that anybody is connected to cannot be copied.
+    let gone = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+    connect(&servers.primary.url("postgres", SUPERUSER)).await.query(gone, &[&database]).await.unwrap();
+    database
+}
+
+/// Members who joined and left, invitations and an audit log for the first business; organizations that have nothing yet; then all that the first has
+/// for ten others, with the same identifiers, which are an organization's own.
+const MORE: &str = "
+SET session_replication_role = replica;
+CREATE TEMP TABLE own AS SELECT organization_id AS o, user_id FROM memberships WHERE user_id = (SELECT id FROM users WHERE email = $owner);
+INSERT INTO users (id, email, name, password_hash, created_at, updated_at)
+  SELECT md5('user' || g)::uuid, g || '@members.example', 'Member ' || g, '-', $now, $now FROM generate_series(1, 60) g;
+INSERT INTO memberships (organization_id, id, user_id, role, removed_at, created_at, updated_at)
+  SELECT o, md5('member' || g)::uuid, md5('user' || g)::uuid, (ARRAY['MANAGER', 'SALES', 'SALES', 'SUPPORT', 'VIEWER'])[1 + g % 5],
+    CASE WHEN g % 3 = 0 THEN $now::timestamptz - g * interval '1 hour' END, $now::timestamptz - g * interval '1 hour', $now
+  FROM own, generate_series(1, 60) g;
+INSERT INTO invitations (organization_id, id, email, role, token_hash, invited_by, expires_at, accepted_at, created_at, updated_at)
+  SELECT o, md5('invitation' || g)::uuid, g || '@invited.example', (ARRAY['MANAGER', 'SALES', 'VIEWER'])[1 + g % 3], o::text || g, user_id,
+    $now::timestamptz - (g - 100) * interval '1 hour', CASE WHEN g % 2 = 0 THEN $now::timestamptz - g * interval '1 hour' END,
+    $now::timestamptz - g * interval '1 hour', $now
+  FROM own, generate_series(1, 200) g;
+INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, after, request_id)
+  SELECT organization_id, md5(id::text)::uuid, created_at, owner_id, 'contact.create', 'contact', id, '{}'::jsonb, id::text FROM contacts JOIN own ON organization_id = o
+  UNION ALL
+  SELECT organization_id, md5(id::text)::uuid, updated_at, owner_id, 'deal.update', 'deal', id, '{}'::jsonb, id::text FROM deals JOIN own ON organization_id = o;
+INSERT INTO organizations (id, name, state_code, created_at, updated_at) SELECT gen_random_uuid(), 'Empty', '27', now(), now() FROM generate_series(1, 2000);
+DO $$
+DECLARE
+  business uuid := (SELECT o FROM own);
+  part record;
+BEGIN
+  CREATE TEMP TABLE others AS SELECT md5('organization' || g)::uuid AS o FROM generate_series(1, 10) g;
+  INSERT INTO organizations (id, name, state_code, created_at, updated_at) SELECT o, 'Other', '27', now(), now() FROM others;
+  FOR part IN
+    SELECT table_name, string_agg(quote_ident(column_name), ', ') AS columns,
+      string_agg(CASE column_name WHEN 'token_hash' THEN 't.token_hash || others.o' ELSE 't.' || quote_ident(column_name) END, ', ') AS own
+    FROM information_schema.columns c
+    WHERE table_schema = 'public' AND is_generated = 'NEVER' AND column_name <> 'organization_id' AND table_name <> 'sessions' AND EXISTS (
+      SELECT FROM information_schema.columns o WHERE o.table_schema = 'public' AND o.table_name = c.table_name AND o.column_name = 'organization_id')
+    GROUP BY table_name
+  LOOP
+    EXECUTE format('INSERT INTO %I (organization_id, %s) SELECT others.o, %s FROM %1$I t, others WHERE t.organization_id = $1', part.table_name, part.columns, part.own)
+      USING business;
+  END LOOP;
+END
+$$;
+-- Whoever signs in without naming an organization comes to the one that she joined last.
+UPDATE memberships SET created_at = created_at - interval '1 minute' WHERE organization_id IN (SELECT o FROM others);
+DROP TABLE own, others;
+";

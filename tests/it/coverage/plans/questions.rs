@@ -1,0 +1,174 @@
+//! Everything that the lists of the schema can be asked: each ordering, both ways, each page, each operator of each filter, and the search.
+
+use std::collections::BTreeMap;
+
+use payaid::base::id::AnyId;
+use serde_json::{Value, json};
+
+use crate::coverage::ways::{Way, under_lists, ways};
+use crate::harness::Client;
+use crate::harness::schema::{Argument, Field, Schema, noun_of};
+
+/// A list of the schema, and the way to the type that has it.
+pub struct ListField {
+    pub of: String,
+    pub field: Field,
+    way: Way,
+}
+
+/// A list asked with certain arguments.
+pub struct Question {
+    pub arguments: String,
+    pub operation: String,
+    /// Nothing narrows the list.
+    pub whole: bool,
+    /// No ordering was asked for.
+    pub usual: bool,
+}
+
+impl ListField {
+    /// Every list that can be paged, of the root and under parents.
+    pub fn all(schema: &Schema) -> Vec<Self> {
+        let mut reached = under_lists(schema);
+        for (of, way) in ways(schema, &|_, field| field.name != "node", false) {
+            reached.entry(of).or_insert(way);
+        }
+        reached.insert("Query".to_owned(), Way::default());
+        let all = schema.objects.iter().flat_map(|(of, fields)| fields.iter().map(move |field| (of, field)));
+        let lists = all.filter(|(_, field)| field.of.ends_with("Connection"));
+        lists
+            .map(|(of, field)| {
+                let way = reached.get(of).unwrap_or_else(|| panic!("no way leads to {of}.{}", field.name)).clone();
+                Self { of: of.clone(), field: field.clone(), way }
+            })
+            .collect()
+    }
+
+    pub fn shown(&self) -> String {
+        format!("{}.{}", self.of, self.field.name)
+    }
+
+    /// The type of the list's rows.
+    fn row<'s>(&self, schema: &'s Schema) -> &'s str {
+        &schema.objects[&self.field.of].iter().find(|field| field.name == "nodes").unwrap().of
+    }
+
+    fn question(&self, schema: &Schema, narrowing: &str, order: &str, page: &str) -> Question {
+        let arguments: Vec<&str> = [page, order, narrowing].into_iter().filter(|part| !part.is_empty()).collect();
+        let arguments = arguments.join(", ");
+        let rows = if narrowing.is_empty() { schema.selection(self.row(schema), 1) } else { "{ id }".to_owned() };
+        let selection = format!("{}({arguments}) {{ totalCount pageInfo {{ startCursor endCursor }} nodes {rows} }}", self.field.name);
+        let operation = self.way.operation(&selection);
+        Question { arguments, operation, whole: narrowing.is_empty(), usual: order.is_empty() }
+    }
+
+    /// The orderings that the list offers, the usual one first.
+    fn orders(&self, schema: &Schema) -> Vec<String> {
+        let argument = self.argument("orderBy").unwrap_or_else(|| panic!("{} has no orderBy", self.shown()));
+        let parts = |name: &str| schema.inputs[&argument.of].iter().find(|part| part.name == name).map(|part| &schema.enums[&part.of]);
+        let (fields, directions) = (parts("field").unwrap(), parts("direction").unwrap());
+        let pairs = fields.iter().flat_map(|field| directions.iter().map(move |direction| (field, direction)));
+        let orders = pairs.map(|(field, direction)| format!("orderBy: {{field: {field}, direction: {direction}}}"));
+        std::iter::once(String::new()).chain(orders).collect()
+    }
+
+    fn argument(&self, name: &str) -> Option<&Argument> {
+        self.field.arguments.iter().find(|argument| argument.name == name)
+    }
+
+    /// The list in every order, from both ends.
+    pub fn whole(&self, schema: &Schema) -> Vec<Question> {
+        let orders = self.orders(schema).into_iter();
+        orders.flat_map(|order| ["first", "last"].map(|end| self.question(schema, "", &order, &format!("{end}: 20")))).collect()
+    }
+
+    /// The same list, onwards from the page that was the answer.
+    pub fn onwards(&self, schema: &Schema, question: &Question, data: &Value) -> Question {
+        let (name, from) = if question.arguments.starts_with("first") { ("endCursor", "after") } else { ("startCursor", "before") };
+        let mut cursors = self.way.ends(data).into_iter().filter_map(|end| end[&self.field.name]["pageInfo"][name].as_str());
+        let cursor = cursors.next_back().unwrap_or_else(|| panic!("{} is empty", self.shown()));
+        let (page, order) = question.arguments.split_once(", ").unwrap_or((&question.arguments, ""));
+        self.question(schema, "", order, &format!("{page}, {from}: \"{cursor}\""))
+    }
+
+    /// The list narrowed in every way, in so many of its orders.
+    pub fn narrowed(&self, schema: &Schema, values: &Values, orders: usize) -> Vec<Question> {
+        let known = ["first", "after", "last", "before", "orderBy"];
+        let others = self.field.arguments.iter().filter(|argument| !known.contains(&argument.name.as_str()));
+        let narrowings: Vec<String> = others.flat_map(|argument| values.all(schema, argument, self.row(schema), 0)).collect();
+        let orders: Vec<String> = self.orders(schema).into_iter().filter(|order| order.contains("DESC")).take(orders).collect();
+        let pairs = narrowings.iter().flat_map(|narrowing| orders.iter().map(move |order| (narrowing, order)));
+        pairs.map(|(narrowing, order)| self.question(schema, narrowing, order, "first: 20")).collect()
+    }
+}
+
+/// Values that are there in the caller's organization.
+pub struct Values {
+    ids: BTreeMap<String, String>,
+    rows: BTreeMap<String, Value>,
+}
+
+impl Values {
+    /// One object of every type that a list leads to.
+    pub async fn gather(schema: &Schema, caller: &Client) -> Self {
+        let mut values = Self { ids: BTreeMap::new(), rows: BTreeMap::new() };
+        for (of, way) in ways(schema, &|_, field| field.name != "node" && !field.takes("ids"), false) {
+            if !schema.objects[&of].iter().any(|field| field.name == "id") {
+                continue;
+            }
+            let leaves = schema.selection(&of, 1);
+            let leaves = leaves.trim_matches(['{', '}', ' ']);
+            let data = caller.data(&way.operation(leaves), json!({"first": 20})).await;
+            let ends = way.ends(&data);
+            // The one with the most to say.
+            let Some(row) = ends.into_iter().max_by_key(|row| row.as_object().unwrap().values().filter(|value| is_said(value)).count()) else {
+                continue;
+            };
+            let id = row["id"].as_str().unwrap();
+            values.ids.insert(AnyId::parse(id).unwrap().prefix, id.to_owned());
+            values.rows.insert(of, row.clone());
+        }
+        values
+    }
+
+    /// `argument` with each value or operator that it can be given, as the schema's own notation writes it.
+    fn all(&self, schema: &Schema, argument: &Argument, row: &str, depth: usize) -> Vec<String> {
+        assert!(depth < 4, "{} has no end", argument.name);
+        let Some(fields) = schema.inputs.get(&argument.of) else {
+            let values = self.single(schema, argument, row).into_iter();
+            return values.map(|value| format!("{}: {}", argument.name, if argument.list { format!("[{value}]") } else { value })).collect();
+        };
+        // An operator's value is one of the field that it compares.
+        let operators = schema.inputs[&argument.of].iter().any(|field| ["eq", "in", "gte", "lte"].contains(&field.name.as_str()));
+        let each = fields.iter().flat_map(|field| {
+            let named = Argument { name: if operators { argument.name.clone() } else { field.name.clone() }, ..field.clone() };
+            let values = self.all(schema, &named, row, depth + 1);
+            values.into_iter().map(move |value| if operators { value.replacen(&named.name, &field.name, 1) } else { value })
+        });
+        each.map(|value| format!("{}: {{{value}}}", argument.name)).collect()
+    }
+
+    fn single(&self, schema: &Schema, argument: &Argument, row: &str) -> Vec<String> {
+        if let Some(values) = schema.enums.get(&argument.of) {
+            return vec![values[0].clone()];
+        }
+        let own = |name: &str| self.rows[row].get(name).filter(|value| is_said(value));
+        let text = || own(&argument.name).or_else(|| own(&format!("{}s", argument.name))?.get(0)).or_else(|| own("name"));
+        match argument.of.as_str() {
+            "Boolean" => vec!["true".to_owned(), "false".to_owned()],
+            "DateTime" => vec!["\"2026-06-01T00:00:00Z\"".to_owned()],
+            "Date" => vec!["\"2026-06-01\"".to_owned()],
+            "Decimal" => vec!["\"100000.00\"".to_owned()],
+            "ID" => {
+                let id = own(&argument.name).and_then(Value::as_str).or_else(|| self.ids.get(noun_of(&argument.name, "")).map(String::as_str));
+                vec![format!("\"{}\"", id.unwrap_or_else(|| panic!("no identifier for {}", argument.name)))]
+            }
+            "String" => vec![text().unwrap_or_else(|| panic!("no text for {} of {row}", argument.name)).to_string()],
+            other => panic!("nothing is known to give to {}: {other}", argument.name),
+        }
+    }
+}
+
+fn is_said(value: &Value) -> bool {
+    !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty())
+}
