@@ -13,6 +13,7 @@
 )]
 
 mod content;
+mod documents;
 mod load;
 mod plain;
 mod process;

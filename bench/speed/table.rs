@@ -83,7 +83,7 @@ impl Report {
             work.title,
             rate / plain_rate,
             work.at_least,
-            work.statements,
+            work.document.statements,
         );
         let ((half, plain_half), (most, plain_most)) = (of(|round| round.half), of(|round| round.most));
         let ((memory, plain_memory), (spread, plain_spread)) = (of(|round| round.memory), (spread(&measured.product), spread(&measured.plain)));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::content::Samples;
+use crate::documents::{self, Document};
 use crate::process::Kind;
 
 /// One kind of work.
@@ -12,9 +13,7 @@ pub struct Work {
     pub title: &'static str,
     /// The least ratio to the handler written by hand.
     pub at_least: f64,
-    /// Statements beside those that begin and end the transaction; `tests/it/reading.rs` counts them.
-    pub statements: usize,
-    pub document: &'static str,
+    pub document: &'static Document,
     /// Whose data it is.
     pub of: Of,
     /// The variables of the request of a number.
@@ -38,8 +37,7 @@ pub const WORKS: &[Work] = &[
         name: "contact",
         title: "a contact by id, 8 fields",
         at_least: 0.85,
-        statements: 1,
-        document: "query($id: ID!) { contact(id: $id) { id name email phone city stage status createdAt } }",
+        document: &documents::CONTACT,
         of: Of::Large,
         variables: |samples, n| json!({"id": samples.contacts[n % samples.contacts.len()]}),
     },
@@ -47,10 +45,7 @@ pub const WORKS: &[Work] = &[
         name: "nested",
         title: "50 contacts newest first, each with up to 5 open deals and 3 open tasks",
         at_least: 0.80,
-        statements: 3,
-        document: "query($after: String) { contacts(first: 50, after: $after) { nodes { id name email \
-            deals(first: 5, filter: {status: {eq: OPEN}}) { nodes { id title value { amount currency } expectedClose } } \
-            tasks(first: 3, filter: {status: {eq: OPEN}}) { nodes { id title dueAt } } } } }",
+        document: &documents::NESTED,
         of: Of::Large,
         variables: |samples, n| json!({"after": samples.cursors[n % samples.cursors.len()]}),
     },
@@ -58,10 +53,7 @@ pub const WORKS: &[Work] = &[
         name: "dashboard",
         title: "dashboard of a small organization",
         at_least: 0.95,
-        statements: 5,
-        document: "{ dashboard { from to contactsByStage { stage count } \
-            pipelineByStage { stageId stageName count value { amount currency } weightedValue { amount currency } } \
-            wonByMonth { month count value { amount currency } } tasks { open overdue dueToday dueThisWeek } recentActivity { activityId subject } } }",
+        document: &documents::DASHBOARD,
         of: Of::Small,
         variables: |_, _| json!({}),
     },
@@ -69,8 +61,7 @@ pub const WORKS: &[Work] = &[
         name: "search",
         title: "full-text search, first 20",
         at_least: 0.95,
-        statements: 1,
-        document: "query($words: String!) { contacts(first: 20, search: $words) { nodes { id name email phone city } } }",
+        document: &documents::SEARCH,
         of: Of::Large,
         variables: |samples, n| json!({"words": samples.words[n % samples.words.len()]}),
     },
@@ -78,9 +69,7 @@ pub const WORKS: &[Work] = &[
         name: "page",
         title: "a page of 50 with totalCount",
         at_least: 0.90,
-        statements: 2,
-        document: "query($after: String) { contacts(first: 50, after: $after) { totalCount pageInfo { hasNextPage endCursor } \
-            nodes { id name email stage city createdAt } } }",
+        document: &documents::PAGE,
         of: Of::Small,
         variables: |samples, n| json!({"after": samples.small_cursors[n % samples.small_cursors.len()]}),
     },
@@ -88,9 +77,7 @@ pub const WORKS: &[Work] = &[
         name: "create",
         title: "contactCreate, with its audit entry",
         at_least: 0.80,
-        statements: 2,
-        document: "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { \
-            contact { id name email phone city stage } userErrors { code field message } } }",
+        document: &documents::CREATE,
         of: Of::Large,
         variables: |_, _| {
             let email = format!("{}@created.example", uuid::Uuid::now_v7().simple());
@@ -102,7 +89,7 @@ pub const WORKS: &[Work] = &[
 impl Work {
     /// Whether every request changes something, so that none can be sent twice.
     pub fn writes(&self) -> bool {
-        self.document.starts_with("mutation")
+        self.document.text.starts_with("mutation")
     }
 
     /// The variables of a number of requests.
@@ -119,7 +106,7 @@ impl Work {
     /// A request as it goes over the wire.
     pub fn request(&self, kind: Kind, samples: &Samples, variables: Value) -> Vec<u8> {
         let (path, body) = match kind {
-            Kind::Product => ("/graphql".to_owned(), json!({"query": self.document, "variables": variables})),
+            Kind::Product => ("/graphql".to_owned(), json!({"query": self.document.text, "variables": variables})),
             Kind::Plain => (format!("/{}", self.name), variables),
         };
         let (body, token) = (body.to_string(), samples.token(self.of));

@@ -154,7 +154,7 @@ impl Transaction {
     {
         let opened = self.open().await?;
         // A query can be sent to other threads but not shared by them, unless one at a time looks at it.
-        let query = Mutex::new(ByText(query.as_query()));
+        let query = Mutex::new(query.as_query());
         let mut repeats = 0;
         let rows = loop {
             let (begun, rows) = futures_util::join!(opened.begun.clone(), send(&opened.connection, &query));
@@ -274,7 +274,8 @@ where
 {
     let query = query.lock().unwrap_or_else(PoisonError::into_inner);
     let mut shared = connection;
-    let stream = AsyncConnectionCore::load(&mut shared, &*query);
+    // Around the reference, which would not hand on what the wrapper says of itself.
+    let stream = AsyncConnectionCore::load(&mut shared, ByText(&*query));
     async move { stream.await?.try_collect().await }.boxed()
 }
 

@@ -45,6 +45,15 @@ impl Recorder {
             .collect()
     }
 
+    /// The prepared statements that were executed since then: on which connection, by which name, and the statement.
+    pub fn prepared(&self) -> Vec<(String, String, String)> {
+        let text = self.text();
+        let lines = text.lines().filter_map(|line| line.split_once(&self.marker));
+        let executed = lines.filter_map(|(before, rest)| Some((before, rest.strip_prefix("execute ")?.split_once(": ")?)));
+        let connection = |before: &str| before.split(['[', ']']).nth(1).unwrap_or_default().to_owned();
+        executed.map(|(before, (name, sql))| (connection(before), name.to_owned(), sql.to_owned())).collect()
+    }
+
     /// The plans since then that auto_explain has logged as JSON: each with its statement as `Query Text`.
     pub fn plans(&self) -> Vec<Value> {
         let text = self.text();
