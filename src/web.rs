@@ -26,6 +26,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use tower::util::option_layer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -55,21 +56,25 @@ pub fn router(app: Arc<App>) -> Router {
     }
     router
         .layer(CompressionLayer::new())
-        .layer(cors(&app.config.http.cors_origins))
+        .layer(option_layer(cors(&app.config.http.cors_origins)))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }
 
-/// Lets pages of the configured origins call the API. Tokens are sent by hand and never as cookies, so credentials are not allowed.
-fn cors(origins: &[String]) -> CorsLayer {
+/// Lets pages of the configured origins call the API; `None` when there are none. Tokens are sent by hand and never as cookies, so credentials are not allowed.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = origins.iter().filter(|origin| *origin != "*").filter_map(|origin| origin.parse().ok()).collect();
+    if origins.is_empty() {
+        return None;
+    }
     let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID];
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(headers)
         .expose_headers([X_REQUEST_ID, header::RETRY_AFTER])
-        .max_age(Duration::from_secs(7200))
+        .max_age(Duration::from_secs(7200));
+    Some(layer)
 }
 
 async fn nothing_here(Extension(RequestId(request_id)): Extension<RequestId>) -> Response {

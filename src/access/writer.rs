@@ -8,7 +8,6 @@
 //! - A field may be begun twice: once to see whether it waits. So only what reads is written in this way, and no mutation.
 
 use std::borrow::Cow;
-use std::future::Future;
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
@@ -131,7 +130,7 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         if !*waits {
-            match place.with(entry, |ctx| once(object.resolve_field(ctx)).map(|outcome| settle(outcome, entry, ctx, place.operation))) {
+            match place.with(entry, |ctx| begun(object, entry, ctx, place.operation)) {
                 Poll::Ready(value) => {
                     json::put(&mut self.text, &value?);
                     return Ok(());
@@ -182,9 +181,10 @@ impl Place<'_> {
     }
 }
 
-/// Polls a future a single time.
-fn once<T>(future: impl Future<Output = T>) -> Poll<T> {
-    pin!(future).poll(&mut std::task::Context::from_waker(Waker::noop()))
+/// Begins a field, and gives it up again where it waits.
+fn begun<T: ContainerType>(object: &T, entry: &Entry, ctx: &Context<'_>, operation: &Operation) -> Poll<ServerResult<Value>> {
+    let field = pin!(object.resolve_field(ctx));
+    field.poll(&mut std::task::Context::from_waker(Waker::noop())).map(|outcome| settle(outcome, entry, ctx, operation))
 }
 
 async fn later<T: ContainerType>(object: &T, entry: &Entry, place: Place<'_>) -> ServerResult<Value> {

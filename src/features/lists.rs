@@ -96,28 +96,34 @@ where
 
 /// A parent's rows, read together with those of the parent's siblings: what a field of the parent answers with.
 ///
+/// The arguments are looked at before the future is made, which is there once for each parent and so had better be small.
+///
 /// # Errors
 /// As [`all`].
-pub async fn under<T, O>(
-    ctx: &Context<'_>,
+pub fn under<'a, T, O>(
+    ctx: &'a Context<'_>,
     (of, parent): (<T::Row as UnderParents>::Parent, Uuid),
     page: &PageArgs,
     filter: Option<<T::Row as InLists>::Filter>,
     order: Option<O>,
-) -> Result<Option<Written<Connection<T>>>>
+) -> impl Future<Output = Result<Option<Written<Connection<T>>>>> + Send + use<'a, T, O>
 where
     T: Listed + From<Arc<T::Row>>,
     T::Row: UnderParents<Order = T::Order>,
     O: Into<Order<T::Order>>,
 {
-    let reads = Operation::of(ctx)?.reads()?;
-    let same = || Ok((reads.same().only((of, checked::<T::Row, O>(page, filter, order)?)), is_counted(ctx)));
-    let (args, is_counted) = reads.same().once(ctx, same)?;
-    let key = ListKey { parent, args };
-    let counted = async { if is_counted { reads.load::<Counts<T::Row>>(key.clone()).await } else { Ok(None) } };
-    let (page, total) = futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), counted)?;
-    let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
-    Ok(Some(Written(Connection::new(&key.args.1.window, page, total))))
+    let asked = Operation::of(ctx).and_then(Operation::reads).and_then(|reads| {
+        let same = || Ok((reads.same().only((of, checked::<T::Row, O>(page, filter, order)?)), is_counted(ctx)));
+        let (args, is_counted) = reads.same().once(ctx, same)?;
+        Ok((ListKey { parent, args }, is_counted, reads))
+    });
+    async move {
+        let (key, is_counted, reads) = asked?;
+        let counted = async { if is_counted { reads.load::<Counts<T::Row>>(key.clone()).await } else { Ok(None) } };
+        let (page, total) = futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), counted)?;
+        let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
+        Ok(Some(Written(Connection::new(&key.args.1.window, page, total))))
+    }
 }
 
 fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option<R::Filter>, order: Option<O>) -> Result<ListOf<R>> {

@@ -106,7 +106,8 @@ pub const fn status_of(code: Code) -> StatusCode {
 pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: Carries) -> Reply {
     let begun = Instant::now();
     let mut kind = "unknown";
-    let work = AssertUnwindSafe(answer(app, caller, request, carries, &mut kind)).catch_unwind();
+    // In a box, so that what is around it stays small: each layer moves what it holds.
+    let work = AssertUnwindSafe(answer(app, caller, request, carries, &mut kind).boxed()).catch_unwind();
     let reply = match tokio::time::timeout(app.config.http.operation_timeout, work).await {
         Ok(Ok(Ok(reply))) => reply,
         Ok(Ok(Err(Refusal { status, error }))) => Reply::refusal_as(status, &error, &caller.request_id),
