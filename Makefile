@@ -5,15 +5,15 @@ EXPLORER_BUILT := explorer/dist/index.html
 EXPLORER_PACKAGES := explorer/node_modules/.package-lock.json
 EXPLORER_SOURCES := $(shell find explorer/src explorer/public explorer/index.html explorer/vite.config.ts explorer/tsconfig.json -type f 2>/dev/null)
 
-# Arguments of `payaid dev`: make run ARGS="--reset"
+# Arguments of `payaid dev` and of the benchmark: make run ARGS="--reset", make bench ARGS="--only contact"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check fmt schema clean-data tools
+.PHONY: help run test check bench bench-executor fmt schema clean-data tools
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: tools $(EXPLORER_BUILT) ## Start everything on this machine, without any configuration (ARGS="--reset": with fresh data)
 	@echo "Building the server (the first time: 5 to 10 minutes)"
@@ -30,6 +30,13 @@ check: tools $(EXPLORER_BUILT) ## Check format, lints, documentation, types, the
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	cargo run --quiet -- schema --check
 	cargo run --quiet -- migrate --check
+
+bench: tools $(EXPLORER_BUILT) ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
+	@echo "Building the server and the benchmark with all optimisations (5 to 15 minutes)"
+	cargo bench --bench speed -- run $(ARGS)
+
+bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are more than committed (ARGS="--write": commit them)
+	cargo bench --bench executor -- $(ARGS)
 
 fmt: ## Format the Rust sources
 	cargo fmt

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::TestApp;
 use crate::harness::crowd::fill;
 use crate::harness::statements::Recorder;
+use crate::harness::{Client, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn measured_operations_take_as_many_statements_as_they_say() {
@@ -61,4 +61,58 @@ async fn a_statement_is_prepared_once_on_a_connection() {
     assert!(names.len() > 8, "{names:#?}");
     let again: Vec<_> = names.iter().filter(|(_, names)| names.len() > 1).collect();
     assert!(again.is_empty(), "prepared more than once: {again:#?}");
+}
+
+/// What is wrong with the variables of a document that was found valid before is said as if it had been sent for the first time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_document_is_as_strict_as_a_new_one() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let create = "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { name } userErrors { field } } }";
+    let list = "query($first: Int, $filter: ContactFilter, $orderBy: ContactOrder) { contacts(first: $first, filter: $filter, orderBy: $orderBy) \
+        { nodes { name } } }";
+    let found = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let cases = [
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": {"name": 7}})),
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": {"name": "Asha", "nmae": "Asha"}})),
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": {}})),
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": {"name": null}})),
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": {"name": "Asha", "stage": "NOWHERE"}})),
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": {"name": "Asha", "tags": [1]}})),
+        (create, json!({"input": {"name": "Asha"}}), json!({"input": "Asha"})),
+        (create, json!({"input": {"name": "Asha"}}), json!({})),
+        (list, json!({"first": 1}), json!({"first": "one"})),
+        (list, json!({"first": 1}), json!({"first": 1.5})),
+        (list, json!({"first": 1}), json!({"first": 5_000_000_000_i64})),
+        (list, json!({"first": 1}), json!({"filter": {"createdAt": {"gte": "yesterday"}}})),
+        (list, json!({"first": 1}), json!({"filter": {"stage": {"eq": "NOWHERE"}}})),
+        (list, json!({"first": 1}), json!({"orderBy": {"direction": "DESC"}})),
+        (list, json!({"first": 1}), json!({"first": 101})),
+        (found, json!({"ids": []}), json!({"ids": [null]})),
+        (found, json!({"ids": []}), json!({"ids": ["contact_nonsense"]})),
+    ];
+    for (number, (document, good, bad)) in cases.into_iter().enumerate() {
+        // A comment makes it another document.
+        let fresh = |times: usize| format!("{document} # {number} {times}");
+        let as_new = answer(&owner, &fresh(1), &bad).await;
+        assert!(as_new.1.get("errors").is_some(), "{document} takes {bad}");
+        let (status, ok) = answer(&owner, &fresh(2), &good).await;
+        assert!(status == 200 && ok.get("errors").is_none(), "{document} refuses {good}: {ok}");
+        answer(&owner, &fresh(2), &good).await;
+        assert_eq!(answer(&owner, &fresh(2), &bad).await, as_new, "{document} with {bad}");
+    }
+}
+
+/// Status and body, without the request's id.
+async fn answer(client: &Client, document: &str, variables: &Value) -> (u16, Value) {
+    let request = client.request(reqwest::Method::POST, &client.url).json(&json!({"query": document, "variables": variables}));
+    let response = request.header("accept", "application/graphql-response+json").send().await.unwrap();
+    let (status, mut body) = (response.status().as_u16(), response.json::<Value>().await.unwrap());
+    for error in body["errors"].as_array_mut().into_iter().flatten() {
+        error["extensions"].as_object_mut().unwrap().remove("requestId");
+    }
+    if body["errors"].is_null() {
+        body.as_object_mut().unwrap().remove("errors");
+    }
+    (status, body)
 }
