@@ -8,8 +8,10 @@ use std::sync::Arc;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use data_encoding::BASE64_NOPAD;
 use tokio::sync::Semaphore;
 
+use crate::access::tokens::random_bytes;
 use crate::base::{Error, Result};
 
 /// Memory in KiB, passes and lanes, as OWASP's cheat sheet on password storage has them.
@@ -49,6 +51,12 @@ fn hash_blocking(password: &str) -> Result<String> {
     Ok(hash.to_string())
 }
 
+/// A hash that no password has, to compare with: made up and not computed, which would take memory that an idle server keeps.
+fn hash_of_nothing() -> anyhow::Result<String> {
+    let (salt, hash) = (BASE64_NOPAD.encode(&random_bytes()?), BASE64_NOPAD.encode(&random_bytes()?));
+    Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}"))
+}
+
 /// Computes and compares hashes off the threads that serve requests.
 #[derive(Clone)]
 pub struct Passwords {
@@ -61,10 +69,10 @@ impl Passwords {
     /// As many hashes at once as there are cores.
     ///
     /// # Errors
-    /// When hashing does not work at all.
+    /// When there is no randomness to be had.
     pub fn new() -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Self { slots: Arc::new(Semaphore::new(cores)), nobody: hash_blocking("nobody has this password")?.into() })
+        Ok(Self { slots: Arc::new(Semaphore::new(cores)), nobody: hash_of_nothing()?.into() })
     }
 
     /// The hash of a new password, as it is stored.

@@ -228,7 +228,11 @@ macro_rules! stored {
 
             async fn by_ids(reader: &$crate::access::Reader, ids: Vec<uuid::Uuid>) -> $crate::base::Result<Vec<Self>> {
                 let query = $table::table.select(reader.columns::<Self>(&[])).filter($table::organization_id.eq(reader.organization()));
-                reader.db.load(query.filter($table::id.eq_any(ids))).await
+                match ids.as_slice() {
+                    // Planned once for all ids, which the planner does not do for a list of unknown length.
+                    [id] => reader.db.load(query.filter($table::id.eq(*id))).await,
+                    _ => reader.db.load(query.filter($table::id.eq_any(ids))).await,
+                }
             }
 
             async fn lock(act: &$crate::access::Act, ids: &[uuid::Uuid]) -> $crate::base::Result<Vec<Self>> {

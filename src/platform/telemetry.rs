@@ -24,7 +24,7 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let started = match format {
         LogFormat::Text => fmt().with_env_filter(filter).with_target(false).with_ansi(std::io::stdout().is_terminal()).try_init(),
-        LogFormat::Json => fmt().with_env_filter(filter).json().flatten_event(true).try_init(),
+        LogFormat::Json => fmt().with_env_filter(filter).json().flatten_event(true).with_span_list(false).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
 }

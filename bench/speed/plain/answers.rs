@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::values::{Amount, At, Day, Key};
 use super::{Plain, Shared, answer, create, dashboard, variables, written};
 
-const CONTACT: &str = "SELECT id, name, email, phone, city, stage, status, created_at FROM contacts WHERE organization_id = $1 AND id = ANY($2)";
+const CONTACT: &str = "SELECT id, name, email, phone, city, stage, status, created_at FROM contacts WHERE organization_id = $1 AND id = $2";
 /// A page after a cursor.
 const PAGE: &str = "SELECT id, name, email, stage, city, created_at FROM contacts WHERE organization_id = $1 AND created_at <= $2 AND (created_at < $2 OR id < $3) \
      ORDER BY created_at DESC, id DESC LIMIT 51";
@@ -78,7 +78,7 @@ async fn find(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<u8
     }
     let who = plain.who(headers)?;
     let id = AnyId::parse(variables::<Variables<'_>>(body)?.id).map_err(|error| anyhow!("{error:?}"))?;
-    let rows = plain.read(who).await?.first(0, &[&Key(who.organization), &vec![Key(id.uuid)]]).await?;
+    let rows = plain.read(who).await?.first(0, &[&Key(who.organization), &Key(id.uuid)]).await?;
     let contact = rows.first().map(|row| OneContact {
         id: row.get::<_, Key>(0).of::<Contact>(),
         name: row.get(1),

@@ -238,7 +238,8 @@ impl Transaction {
 }
 
 impl Inner {
-    /// Takes a connection and sends `BEGIN`, without waiting for the answer.
+    /// Takes a connection and prepares `BEGIN`. Each statement polls it just before itself, so that the two go out as one write, and after the
+    /// statement has been put together, which would leave time for a write of its own.
     async fn begin(&self) -> Result<Opened> {
         let connection = match (self.pool.get().await, &self.otherwise) {
             (Err(_), Some(otherwise)) => otherwise.get().await?,
@@ -250,10 +251,7 @@ impl Inner {
             let mut connection: &AsyncPgConnection = &own;
             connection.batch_execute(&sql).await.map_err(translate)
         };
-        let begun = begun.boxed().shared();
-        // The first poll puts the message on the wire, before any statement that is sent after this returns.
-        let _ = futures_util::poll!(begun.clone());
-        Ok(Opened { connection, begun })
+        Ok(Opened { connection, begun: begun.boxed().shared() })
     }
 }
 
