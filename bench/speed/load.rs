@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -49,11 +48,9 @@ pub async fn run(side: &Side, requests: &[Vec<u8>], connections: usize, length: 
     Ok(done)
 }
 
-/// One request and its answer.
-pub async fn once(side: &Side, request: &[u8]) -> Result<Value> {
-    let mut connection = Connection::open(side.port).await?;
-    let body = connection.answer(request).await?;
-    serde_json::from_slice(&body).context("the answer is not JSON")
+/// One request and the body of its answer.
+pub async fn once(side: &Side, request: &[u8]) -> Result<Vec<u8>> {
+    Connection::open(side.port).await?.answer(request).await
 }
 
 /// The memory of a server that has so many connections on which nothing is sent, in MB.

@@ -1,5 +1,7 @@
 //! What is measured: the operations, what a caller sends with them, and what each is to reach.
 
+use payaid::base::clock::SystemClock;
+use payaid::base::id::fresh;
 use serde_json::{Value, json};
 
 use crate::content::Samples;
@@ -80,7 +82,7 @@ pub const WORKS: &[Work] = &[
         document: &documents::CREATE,
         of: Of::Large,
         variables: |_, _| {
-            let email = format!("{}@created.example", uuid::Uuid::now_v7().simple());
+            let email = format!("{}@created.example", fresh(&SystemClock).simple());
             json!({"input": {"name": "Asha Rao", "email": email, "phone": "+919876543210", "city": "Pune", "stage": "LEAD"}})
         },
     },

@@ -8,6 +8,7 @@ use axum::response::Response;
 use chrono::{SecondsFormat, SubsecRound};
 use payaid::base::Clock;
 use payaid::base::clock::SystemClock;
+use payaid::base::id::fresh;
 use payaid::features::contacts::model::Contact;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
@@ -91,7 +92,7 @@ async fn insert(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<
     // What the server checks, in short.
     ensure!(!input.name.trim().is_empty() && input.email.contains('@') && input.phone.starts_with('+'), "not valid");
     let now = SystemClock.now().trunc_subsecs(6);
-    let (id, request) = (Uuid::now_v7(), Uuid::now_v7().simple().to_string());
+    let (id, request) = (fresh(&SystemClock), fresh(&SystemClock).simple().to_string());
     let db = plain
         .begin(format!(
             "BEGIN; SET LOCAL app.organization_id = '{organization}'; SET LOCAL app.user_id = '{user}'; SET LOCAL app.now = '{}'; \
@@ -105,7 +106,7 @@ async fn insert(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<
         .await?;
     let row = rows.first().context("nothing came back")?;
     let after = Json(serde_json::to_vec(&whole(row))?);
-    db.rows(8, &[&tenant, &Key(Uuid::now_v7()), &at, &Key(user), &Key(id), &after, &request]).await?;
+    db.rows(8, &[&tenant, &Key(fresh(&SystemClock)), &at, &Key(user), &Key(id), &after, &request]).await?;
     db.commit().await?;
     let contact = Shown {
         id: row.get::<_, Key>(0).of::<Contact>(),
