@@ -25,6 +25,9 @@ use payaid::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConf
 use payaid::platform::postgres::Col;
 use uuid::Uuid;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DOCUMENT: &str = "query($first: Int!) { groups(first: $first) { number contacts { id name email phone city stage status tags createdAt ...More } } } \
     fragment More on Contact { source updatedAt version }";
 const GROUPS: u128 = 50;
