@@ -7,7 +7,7 @@ mod walk;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{
@@ -25,6 +25,8 @@ use walk::Walk;
 pub const MAX_BYTES: usize = 16 * 1024;
 /// The deepest nesting of fields.
 pub const MAX_DEPTH: usize = 20;
+/// Says that a document was found valid, beside the bits of variables.
+const FOUND_VALID: u64 = 1 << 63;
 /// The most fields after fragments are expanded.
 pub const MAX_FIELDS: usize = 1_000;
 
@@ -93,8 +95,8 @@ pub struct Selection {
     required_variables: Vec<Name>,
     /// Every variable with its type, and whether it has a default.
     variables: Vec<(Name, String, bool)>,
-    /// Whether the document was found valid; the same for all its operations.
-    valid: Arc<AtomicBool>,
+    /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
+    valid: AtomicU64,
     defaults: HashMap<Name, Value>,
     objects: Objects,
     overlaps: bool,
@@ -107,15 +109,34 @@ impl Selection {
         self.overlaps
     }
 
-    /// Whether the document was found valid before.
+    /// A bit for each variable that has no value; `None` when there are too many variables.
     #[must_use]
-    pub fn is_valid(&self) -> bool {
-        self.valid.load(Ordering::Relaxed)
+    pub fn absent(&self, variables: &Variables) -> Option<u64> {
+        let bit = |(index, (name, ..)): (usize, &(Name, String, bool))| if variables.contains_key(name) { 0 } else { 1 << index };
+        (self.variables.len() < 63).then(|| self.variables.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit))
     }
 
-    /// Notes that the document was found valid.
-    pub fn note_valid(&self) {
-        self.valid.store(true, Ordering::Relaxed);
+    /// Whether the document was found valid before, when no others than these variables were without a value: the rules leave out an argument in which
+    /// such a variable stands.
+    #[must_use]
+    pub fn is_valid_without(&self, absent: u64) -> bool {
+        let valid = self.valid.load(Ordering::Relaxed);
+        valid & FOUND_VALID != 0 && valid & !FOUND_VALID & !absent == 0
+    }
+
+    /// Notes that the document was found valid while these variables had no value.
+    pub fn note_valid_without(&self, absent: u64) {
+        let known = self.valid.load(Ordering::Relaxed);
+        if known & FOUND_VALID == 0 || absent & !known == 0 {
+            self.valid.store(FOUND_VALID | absent, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives variables without a value their defaults, which the executor looks at for arguments and not for directives.
+    pub fn fill_in(&self, variables: &mut Variables) {
+        for (name, value) in &self.defaults {
+            variables.entry(name.clone()).or_insert_with(|| value.clone());
+        }
     }
 
     /// Whether the values are surely of the types that the operation declares.
@@ -192,10 +213,9 @@ impl Document {
         }
         let parsed =
             parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
-        let (mut selections, valid) = (HashMap::new(), Arc::new(AtomicBool::new(false)));
+        let mut selections = HashMap::new();
         for (name, operation) in operations(&parsed.operations) {
-            let mut selection = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
-            selection.valid = Arc::clone(&valid);
+            let selection = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
             selections.insert(name.map(ToString::to_string), Arc::new(selection));
         }
         Ok(Self { parsed, selections })

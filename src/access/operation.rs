@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::registry::Registry;
-use async_graphql::{Context, ContextSelectionSet, ServerError, Variables};
+use async_graphql::{Context, ContextBase, ContextSelectionSet, ServerError, Variables};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -147,6 +147,8 @@ struct Inner {
     /// Errors of fields that are null by themselves.
     errors: Mutex<Vec<ServerError>>,
     turns: Arc<Turns>,
+    /// Which variables have no value, as [`Selection::absent`] says.
+    absent: AtomicU64,
     surely_valid: AtomicBool,
     /// By the address of the selection, which stays where it is as long as the operation runs.
     plans: Mutex<HashMap<usize, Option<Arc<Plan>>>>,
@@ -166,6 +168,7 @@ impl Operation {
                 reads: Mutex::new(None),
                 errors: Mutex::default(),
                 turns: Arc::default(),
+                absent: AtomicU64::new(u64::MAX),
                 surely_valid: AtomicBool::new(false),
                 plans: Mutex::default(),
                 reading_primary,
@@ -184,7 +187,10 @@ impl Operation {
     /// Compares the values of variables with their types, which the document's validity does not say anything of.
     pub fn compare_variables(&self, registry: &Registry, variables: &Variables) {
         let selection = &self.inner.selection;
-        self.inner.surely_valid.store(selection.is_valid() && selection.fits(registry, variables), Ordering::Relaxed);
+        let absent = selection.absent(variables);
+        self.inner.absent.store(absent.unwrap_or(u64::MAX), Ordering::Relaxed);
+        let valid = absent.is_some_and(|absent| selection.is_valid_without(absent));
+        self.inner.surely_valid.store(valid && selection.fits(registry, variables), Ordering::Relaxed);
     }
 
     /// Whether nothing more can be wrong with the request.
@@ -195,12 +201,28 @@ impl Operation {
 
     /// Notes that the document and the values of its variables were found valid.
     pub fn note_valid(&self) {
-        self.inner.selection.note_valid();
+        let absent = self.inner.absent.load(Ordering::Relaxed);
+        if absent != u64::MAX {
+            self.inner.selection.note_valid_without(absent);
+        }
     }
 
     /// Notes the error of a field that is null by itself.
     pub fn note_error(&self, error: ServerError) {
         self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+    }
+
+    /// How many errors were noted so far, here and by the executor.
+    #[must_use]
+    pub fn noted_errors<T>(&self, ctx: &ContextBase<'_, T>) -> (usize, usize) {
+        let executors = ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
+        (self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len(), executors)
+    }
+
+    /// Forgets the errors that were noted since then: by a field that is begun anew.
+    pub fn forget_errors<T>(&self, ctx: &ContextBase<'_, T>, (own, executors): (usize, usize)) {
+        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(own);
+        ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(executors);
     }
 
     /// The errors that were noted, which belong into the answer.

@@ -5,13 +5,14 @@
 //! asked: in a whole turn nobody has asked, been answered or been held back.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
 
 /// How many fields begin in one turn of the runtime: about a millisecond's work.
 const FIELDS_IN_A_TURN: usize = 1_000;
@@ -23,6 +24,8 @@ pub struct Turns {
     begun: AtomicUsize,
     /// Counts fields that ask, are answered, or are held back.
     stirred: AtomicUsize,
+    /// Fields that were held back, to be woken in the next turn.
+    held: Mutex<Vec<Waker>>,
     /// What is to be done once nothing stirs.
     later: Mutex<Vec<BoxFuture<'static, ()>>>,
 }
@@ -32,18 +35,25 @@ impl Turns {
     pub async fn run<T>(&self, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
         let mut batches = FuturesUnordered::new();
+        let relay = Arc::new(Relay::default());
+        let waker = Waker::from(Arc::clone(&relay));
         std::future::poll_fn(|context| {
             loop {
                 self.begun.store(0, Ordering::Relaxed);
                 let before = self.stirred.load(Ordering::Relaxed);
-                if let Poll::Ready(outcome) = operation.as_mut().poll(context) {
-                    return Poll::Ready(outcome);
+                relay.begin(context.waker());
+                std::mem::take(&mut *lock(&self.held)).into_iter().for_each(Waker::wake);
+                let polled = operation.as_mut().poll(&mut Context::from_waker(&waker));
+                let woken = relay.end();
+                if polled.is_ready() {
+                    return polled;
                 }
-                if self.stirred.load(Ordering::Relaxed) != before {
-                    context.waker().wake_by_ref();
+                if woken || self.stirred.load(Ordering::Relaxed) != before {
+                    // As whoever yields: after the runtime has looked at everybody else, and at the clock.
+                    let _ = pin!(tokio::task::yield_now()).poll(context);
                     return Poll::Pending;
                 }
-                batches.extend(std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner)));
+                batches.extend(std::mem::take(&mut *lock(&self.later)));
                 // What is over has answers for the operation; there may be none to wait for.
                 if !matches!(batches.poll_next_unpin(context), Poll::Ready(Some(()))) {
                     return Poll::Pending;
@@ -60,10 +70,16 @@ impl Turns {
 
     /// Begins so many fields together.
     pub async fn begin_all(&self, fields: usize) {
-        while self.begun.fetch_add(fields, Ordering::Relaxed) >= FIELDS_IN_A_TURN {
+        // Woken by the next turn itself: what the runtime wakes may come turns later, and nothing would have stirred meanwhile.
+        std::future::poll_fn(|context| {
+            if self.begun.fetch_add(fields, Ordering::Relaxed) < FIELDS_IN_A_TURN {
+                return Poll::Ready(());
+            }
             self.stir();
-            tokio::task::yield_now().await;
-        }
+            lock(&self.held).push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Says that a field asked or was answered.
@@ -73,14 +89,51 @@ impl Turns {
 
     /// Leaves something to be done when nothing has stirred for a turn: then all siblings have asked.
     pub fn when_quiet(&self, work: BoxFuture<'static, ()>) {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        lock(&self.later).push(work);
     }
+}
+
+/// Tells the runtime that an operation can go on, but not while it is in its turn: it would have the next one before anybody else.
+#[derive(Default)]
+struct Relay {
+    operation: AtomicWaker,
+    in_turn: AtomicBool,
+    woken: AtomicBool,
+}
+
+impl Relay {
+    fn begin(&self, waker: &Waker) {
+        self.operation.register(waker);
+        self.woken.store(false, Ordering::SeqCst);
+        self.in_turn.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the operation can go on.
+    fn end(&self) -> bool {
+        self.in_turn.store(false, Ordering::SeqCst);
+        self.woken.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl Wake for Relay {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        if !self.in_turn.load(Ordering::SeqCst) {
+            self.operation.wake();
+        }
+    }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures_util::future::join_all;
 
     use super::*;
@@ -103,20 +156,25 @@ mod tests {
         assert!(between >= 9, "{between}");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn it_is_not_quiet_while_fields_are_held_back() {
-        let turns = Turns::default();
+        let turns = Arc::new(Turns::default());
         let begun = Arc::new(AtomicUsize::new(0));
         let (seen, told) = tokio::sync::oneshot::channel();
         let own = Arc::clone(&begun);
         turns.when_quiet(Box::pin(async move {
             let _ = seen.send(own.load(Ordering::Relaxed));
         }));
-        let fields = join_all((0..5 * FIELDS_IN_A_TURN).map(|_| async {
-            turns.begin().await;
-            begun.fetch_add(1, Ordering::Relaxed);
+        let own = Arc::clone(&turns);
+        let fields = join_all((0..5 * FIELDS_IN_A_TURN).map(move |_| {
+            let (turns, begun) = (Arc::clone(&own), Arc::clone(&begun));
+            async move {
+                turns.begin().await;
+                begun.fetch_add(1, Ordering::Relaxed);
+            }
         }));
-        let (_, seen) = turns.run(futures_util::future::join(fields, told)).await;
-        assert_eq!(seen, Ok(5 * FIELDS_IN_A_TURN));
+        // In a task, whose yielding neighbours the runtime wakes whenever it likes.
+        let operation = async move { turns.run(futures_util::future::join(fields, told)).await.1 };
+        assert_eq!(tokio::spawn(operation).await.unwrap(), Ok(5 * FIELDS_IN_A_TURN));
     }
 }

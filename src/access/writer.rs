@@ -5,7 +5,8 @@
 //! - The answer is the one that the executor gives: keys in the order of the selection, fragments where they stand, and the error of a nullable
 //!   field kept to that field.
 //! - What cannot be written without being put together with something else, two selections under one response key, is left to the executor.
-//! - A field may be begun twice: once to see whether it waits. So only what reads is written in this way, and no mutation.
+//! - A field may be begun twice, with all that is below it: once to see whether it waits. So only what reads is written in this way, and no mutation,
+//!   and what a field that waits noted the first time is forgotten.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -183,8 +184,14 @@ impl Place<'_> {
 
 /// Begins a field, and gives it up again where it waits.
 fn begun<T: ContainerType>(object: &T, entry: &Entry, ctx: &Context<'_>, operation: &Operation) -> Poll<ServerResult<Value>> {
+    let noted = operation.noted_errors(ctx);
     let field = pin!(object.resolve_field(ctx));
-    field.poll(&mut std::task::Context::from_waker(Waker::noop())).map(|outcome| settle(outcome, entry, ctx, operation))
+    let outcome = field.poll(&mut std::task::Context::from_waker(Waker::noop())).map(|outcome| settle(outcome, entry, ctx, operation));
+    if outcome.is_pending() {
+        // What failed at once below it fails again.
+        operation.forget_errors(ctx, noted);
+    }
+    outcome
 }
 
 async fn later<T: ContainerType>(object: &T, entry: &Entry, place: Place<'_>) -> ServerResult<Value> {

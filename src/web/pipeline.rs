@@ -132,7 +132,7 @@ impl From<Error> for Refusal {
     }
 }
 
-async fn answer(app: &App, caller: &Caller, request: GraphqlRequest, carries: Carries, kind: &mut &'static str) -> Result<Reply, Refusal> {
+async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries: Carries, kind: &mut &'static str) -> Result<Reply, Refusal> {
     let scope = match &caller.token {
         Some(token) => Some(app.services.authenticate(token.expose_secret(), Arc::clone(&caller.request_id)).await?),
         None => None,
@@ -149,6 +149,7 @@ async fn answer(app: &App, caller: &Caller, request: GraphqlRequest, carries: Ca
     operation.admit()?;
     selection.check_variables(&request.variables)?;
     selection.check_size(&request.variables)?;
+    selection.fill_in(&mut request.variables);
     let mut prepared = Request::new(String::new()).variables(request.variables).data(operation.clone());
     prepared.operation_name = request.operation_name;
     prepared.set_parsed_query(document.parsed.clone());

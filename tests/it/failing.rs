@@ -133,6 +133,32 @@ async fn a_stage_that_cannot_be_read_leaves_its_deal() {
     assert_eq!(paths(&answer), ["deal.stage", "deal.pipeline.stages", "deal.stageHistory.0.to"].map(str::to_owned).into());
 }
 
+/// As often as the executor tells it, and in whatever way the rows are reached: a field beside one that waits is begun twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_once() {
+    let (_app, owner, _) = start().await;
+    for number in 0..3 {
+        owner.done("contactCreate", json!({"name": format!("Contact {number}")}), "contact { id }").await;
+    }
+    let row = "name owner { name } company { name } deals(first: 1000) { nodes { title } } tasks { nodes { title } }";
+    let ways = [
+        format!("{{ contacts(first: 3) {{ nodes {{ {row} }} }} }}"),
+        format!("{{ contacts(first: 3) {{ edges {{ cursor node {{ {row} }} }} pageInfo {{ hasNextPage }} }} }}"),
+    ];
+    for way in ways {
+        // The same twice is left to the executor.
+        let twice = format!("{{ {} {} }}", &way[1..way.len() - 1], &way[1..way.len() - 1]);
+        let mut answers = Vec::new();
+        for document in [&way, &twice] {
+            let answer = owner.send(document, json!({})).await;
+            assert_eq!(answer["errors"].as_array().unwrap().len(), if document == &way { 3 } else { 6 }, "{document}: {answer:#}");
+            answers.push((paths(&answer), answer["data"].clone()));
+        }
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0].0.len(), 3);
+    }
+}
+
 /// A failure does not end the snapshot: what comes after it is of the same state as what came before.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_follows_a_failure_is_of_the_same_state() {

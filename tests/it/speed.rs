@@ -103,6 +103,43 @@ async fn a_known_document_is_as_strict_as_a_new_one() {
     }
 }
 
+/// The rules leave out an argument in which a variable without a value stands: what else is in it is not known to be valid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_known_only_for_the_variables_that_had_values() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    for wrong in ["nonsense: 1", "status: {eq: NOWHERE}"] {
+        let document = format!("query($s: ContactStage) {{ contacts(first: 1, filter: {{stage: {{eq: $s}}, {wrong}}}) {{ nodes {{ name }} }} }}");
+        let (given, absent) = (json!({"s": "LEAD"}), json!({}));
+        let as_new = answer(&owner, &format!("{document} # new"), &given).await;
+        assert_eq!(as_new.0, 422, "{}", as_new.1);
+        answer(&owner, &document, &absent).await;
+        answer(&owner, &document, &absent).await;
+        assert_eq!(answer(&owner, &document, &given).await, as_new);
+    }
+}
+
+/// More fields than a turn takes: batches wait for those that are held back.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_whole_however_many_fields_there_are() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    fill(&app, &owner, 100).await;
+    let deal = "id title status probability createdAt updatedAt version company { name } stage { name } owner { name }";
+    let operation = format!(
+        "query($first: Int!) {{ contacts(first: $first) {{ nodes {{ id name email deals(first: 5) {{ nodes {{ {deal} }} }} company {{ contacts(first: 5) \
+         {{ edges {{ cursor node {{ id name phone city deals(first: 5) {{ nodes {{ {deal} }} }} }} }} }} }} }} }} }}"
+    );
+    let mut counts = Vec::new();
+    for first in [1, 10, 100, 100] {
+        let recorder = Recorder::start(&app).await;
+        let data = owner.data(&operation, json!({"first": first})).await;
+        assert_eq!(data["contacts"]["nodes"].as_array().unwrap().len(), first);
+        counts.push(recorder.finish().len());
+    }
+    assert_eq!(counts, [counts[0]; 4]);
+}
+
 /// Status and body, without the request's id.
 async fn answer(client: &Client, document: &str, variables: &Value) -> (u16, Value) {
     let request = client.request(reqwest::Method::POST, &client.url).json(&json!({"query": document, "variables": variables}));

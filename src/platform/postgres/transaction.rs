@@ -239,7 +239,8 @@ impl Transaction {
 
 impl Inner {
     /// Takes a connection and prepares `BEGIN`. Each statement polls it just before itself, so that the two go out as one write, and after the
-    /// statement has been put together, which would leave time for a write of its own.
+    /// statement has been put together, which would leave time for a write of its own. So all statements of a transaction belong into one task: of
+    /// two, one could overtake a `BEGIN` that the other is sending.
     async fn begin(&self) -> Result<Opened> {
         let connection = match (self.pool.get().await, &self.otherwise) {
             (Err(_), Some(otherwise)) => otherwise.get().await?,

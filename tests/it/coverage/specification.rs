@@ -84,6 +84,12 @@ async fn variables_decide_what_is_skipped_and_included() {
         phone @skip(if: $yes) stage @include(if: $yes) @skip(if: $yes) deals(first: 1) @include(if: $yes) { nodes { title @skip(if: $yes) status } } } } }";
     let data = owner.data(operation, json!({"yes": true, "no": false})).await;
     assert_eq!(data["contacts"]["nodes"], json!([{"name": "Contact 1", "city": "Pune", "deals": {"nodes": [{"status": "WON"}]}}]));
+    let defaults = "query($yes: Boolean = true, $no: Boolean = false) { contacts(first: 1) { nodes { name @include(if: $yes) city @skip(if: $yes) \
+        ... @include(if: $no) { email } ... @skip(if: $no) { deals(first: 1) { nodes { status } } } } } }";
+    let data = owner.data(defaults, json!({})).await;
+    assert_eq!(data["contacts"]["nodes"], json!([{"name": "Contact 1", "deals": {"nodes": [{"status": "WON"}]}}]));
+    let data = owner.data(defaults, json!({"yes": false, "no": true})).await;
+    assert!(data["contacts"]["nodes"][0].get("name").is_none() && data["contacts"]["nodes"][0]["email"].is_string(), "{data}");
 }
 
 /// Two keys of a real answer that have changed places are found, by the check of the order and by the comparison of texts.
