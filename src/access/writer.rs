@@ -184,10 +184,12 @@ impl Place<'_> {
 
 /// Begins a field, and gives it up again where it waits.
 fn begun<T: ContainerType>(object: &T, entry: &Entry, ctx: &Context<'_>, operation: &Operation) -> Poll<ServerResult<Value>> {
-    let noted = operation.noted_errors(ctx);
+    // A leaf has nothing below it that could note an error.
+    let is_leaf = entry.field.node.selection_set.node.items.is_empty();
+    let noted = (!is_leaf).then(|| operation.noted_errors(ctx));
     let field = pin!(object.resolve_field(ctx));
     let outcome = field.poll(&mut std::task::Context::from_waker(Waker::noop())).map(|outcome| settle(outcome, entry, ctx, operation));
-    if outcome.is_pending() {
+    if let (Poll::Pending, Some(noted)) = (&outcome, noted) {
         // What failed at once below it fails again.
         operation.forget_errors(ctx, noted);
     }
