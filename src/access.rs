@@ -7,7 +7,6 @@ pub mod execution;
 pub mod guard;
 pub mod loaders;
 pub mod node;
-
 mod objects;
 pub mod operation;
 pub mod passwords;

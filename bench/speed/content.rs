@@ -61,12 +61,8 @@ async fn look(side: &Side, token: &str) -> Result<(Vec<String>, Vec<String>)> {
 
 async fn ask(side: &Side, token: Option<&str>, document: &str, variables: Value) -> Result<Value> {
     let body = json!({"query": document, "variables": variables}).to_string();
-    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let request = format!(
-        "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{authorization}content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    serde_json::from_slice(&load::once(side, request.as_bytes()).await?).context("an answer is not JSON")
+    let request = load::request("/graphql", token, &body);
+    serde_json::from_slice(&load::once(side, &request).await?).context("an answer is not JSON")
 }
 
 /// Asks both sides the same, a few times, and compares what they say, byte by byte: the order of the fields counts.

@@ -19,9 +19,17 @@ pub struct Done {
     pub took: Vec<u32>,
 }
 
+/// A request as it goes over the wire.
+pub fn request(path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{authorization}content-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
 /// Sends the requests in turn over so many connections until the time is over.
-pub async fn run(side: &Side, requests: &[Vec<u8>], connections: usize, length: Duration) -> Result<Done> {
-    let (requests, next) = (Arc::new(requests.to_vec()), Arc::new(AtomicUsize::new(0)));
+pub async fn run(side: &Side, requests: Vec<Vec<u8>>, connections: usize, length: Duration) -> Result<Done> {
+    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
     let begun = Instant::now();
     let mut tasks = Vec::new();
     for _ in 0..connections {

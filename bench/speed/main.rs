@@ -2,7 +2,7 @@
 //! the same answer to the byte of every value.
 //!
 //! What must hold: answers are compared before anything is timed; both serve the same data from the same PostgreSQL, in turn; what is printed is the
-//! median of at least three rounds. `make bench` builds and runs it.
+//! median of the rounds, of which there are three unless asked otherwise. `make bench` builds and runs it.
 
 #![allow(
     clippy::print_stdout,
@@ -33,7 +33,7 @@ use crate::works::{WORKS, Work};
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Command,
     /// Given by `cargo bench`, and of no meaning here.
     #[arg(long, hide = true, global = true)]
     bench: bool,
@@ -74,20 +74,12 @@ fn main() -> Result<()> {
     payaid::access::tokens::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match Cli::parse().command {
-        Some(Command::Plain { url }) => runtime.block_on(plain::serve(&url)),
-        Some(Command::Run(run)) => runtime.block_on(measure(run)),
-        None => runtime.block_on(measure(Run::parse_from(["run"]))),
+        Command::Plain { url } => runtime.block_on(plain::serve(&url)),
+        Command::Run(run) => runtime.block_on(measure(run)),
     }
 }
 
 impl Run {
-    fn parse_from<const N: usize>(line: [&str; N]) -> Self {
-        match Cli::parse_from(std::iter::once("speed").chain(line)).command {
-            Some(Command::Run(run)) => run,
-            _ => std::process::exit(2),
-        }
-    }
-
     fn works(&self) -> Result<Vec<&'static Work>> {
         if let Some(unknown) = self.only.iter().find(|name| !WORKS.iter().any(|work| work.name == **name)) {
             bail!("there is no work `{unknown}`; there are {}", WORKS.iter().map(|work| work.name).collect::<Vec<_>>().join(", "));
@@ -110,7 +102,7 @@ async fn measure(run: Run) -> Result<()> {
     for work in &works {
         // What is first asked for is planned, cached and read from disk, which is not what is measured.
         for side in servers.sides() {
-            load::run(side, &work.requests(side.kind, &samples), run.connections, Duration::from_secs(2)).await?;
+            load::run(side, work.requests(side.kind, &samples), run.connections, Duration::from_secs(2)).await?;
         }
         let mut measured: Measured = Measured::default();
         for round in 0..run.rounds {
@@ -122,7 +114,7 @@ async fn measure(run: Run) -> Result<()> {
             for side in sides {
                 let requests = work.requests(side.kind, &samples);
                 let before = sample(side, &servers)?;
-                let done = load::run(side, &requests, run.connections, length).await?;
+                let done = load::run(side, requests, run.connections, length).await?;
                 measured.add(side.kind, &done, &before.until(&sample(side, &servers)?));
             }
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::content::Samples;
 use crate::documents::{self, Document};
+use crate::load;
 use crate::process::Kind;
 
 /// One kind of work.
@@ -111,11 +112,6 @@ impl Work {
             Kind::Product => ("/graphql".to_owned(), json!({"query": self.document.text, "variables": variables})),
             Kind::Plain => (format!("/{}", self.name), variables),
         };
-        let (body, token) = (body.to_string(), samples.token(self.of));
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes()
+        load::request(&path, Some(samples.token(self.of)), &body.to_string())
     }
 }

@@ -93,8 +93,8 @@ pub struct Selection {
     root_count: usize,
     by_type: HashMap<String, Vec<String>>,
     required_variables: Vec<Name>,
-    /// Every variable with its type, and whether it has a default.
-    variables: Vec<(Name, String, bool)>,
+    /// Every variable with its type.
+    variables: Vec<(Name, String)>,
     /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
     valid: AtomicU64,
     defaults: HashMap<Name, Value>,
@@ -112,7 +112,7 @@ impl Selection {
     /// A bit for each variable that has no value; `None` when there are too many variables.
     #[must_use]
     pub fn absent(&self, variables: &Variables) -> Option<u64> {
-        let bit = |(index, (name, ..)): (usize, &(Name, String, bool))| if variables.contains_key(name) { 0 } else { 1 << index };
+        let bit = |(index, (name, _)): (usize, &(Name, String))| if variables.contains_key(name) { 0 } else { 1 << index };
         (self.variables.len() < 63).then(|| self.variables.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit))
     }
 
@@ -139,13 +139,10 @@ impl Selection {
         }
     }
 
-    /// Whether the values are surely of the types that the operation declares.
+    /// Whether the values, defaults among them, are surely of the types that the operation declares.
     #[must_use]
     pub fn fits(&self, registry: &Registry, variables: &Variables) -> bool {
-        self.variables.iter().all(|(name, of, has_default)| match variables.get(name) {
-            None if *has_default => true,
-            value => is_surely(registry, of, value),
-        })
+        self.variables.iter().all(|(name, of)| is_surely(registry, of, variables.get(name)))
     }
 
     /// Refuses when a variable that must have a value has none: that is an error of the request, before any field is executed.

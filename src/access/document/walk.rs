@@ -42,9 +42,7 @@ impl<'a> Walk<'a> {
         self.selection.mutation = operation.ty == OperationType::Mutation;
         let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
         self.selection.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
-        let variable = |variable: &Positioned<VariableDefinition>| {
-            (variable.node.name.node.clone(), variable.node.var_type.node.to_string(), variable.node.default_value.is_some())
-        };
+        let variable = |variable: &Positioned<VariableDefinition>| (variable.node.name.node.clone(), variable.node.var_type.node.to_string());
         self.selection.variables = operation.variable_definitions.iter().map(variable).collect();
         let extent = self.set(&operation.selection_set.node, Some(root), true)?;
         if extent.depth > MAX_DEPTH {
