@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, SecondsFormat, SubsecRound, Utc};
+use chrono::{Datelike, NaiveDate, SubsecRound, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A calendar day without a time of day, as `2026-04-01` (ISO 8601). Which zone it is meant in is said by the field.
@@ -26,7 +26,9 @@ impl ScalarType for Date {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_string())
+        let mut text = String::with_capacity(10);
+        put_date(&mut text, self.0);
+        Value::String(text)
     }
 }
 
@@ -50,8 +52,44 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+        let mut text = String::with_capacity(27);
+        self.put(&mut text);
+        Value::String(text)
     }
+}
+
+impl DateTime {
+    /// Writes the instant as answers have it.
+    pub fn put(self, text: &mut String) {
+        let time = self.0.time();
+        put_date(text, self.0.date_naive());
+        for (before, value) in [('T', time.hour()), (':', time.minute()), (':', time.second())] {
+            text.push(before);
+            put_digits::<2>(text, value);
+        }
+        text.push('.');
+        put_digits::<6>(text, time.nanosecond() / 1000);
+        text.push('Z');
+    }
+}
+
+/// Writes a day of the years 0 to 9999. Chrono's own formatting takes ten times as long, and lists are full of dates.
+fn put_date(text: &mut String, date: NaiveDate) {
+    put_digits::<4>(text, date.year().unsigned_abs());
+    text.push('-');
+    put_digits::<2>(text, date.month());
+    text.push('-');
+    put_digits::<2>(text, date.day());
+}
+
+fn put_digits<const COUNT: usize>(text: &mut String, value: u32) {
+    let mut digits = [0; COUNT];
+    let mut rest = value;
+    for digit in digits.iter_mut().rev() {
+        *digit = rest % 10;
+        rest /= 10;
+    }
+    text.extend(digits.iter().filter_map(|digit| char::from_digit(*digit, 10)));
 }
 
 /// An exact decimal number, sent and received as a string such as `"1250.50"`. JSON integers are accepted too; JSON numbers with a fraction are
@@ -97,5 +135,19 @@ impl ScalarType for Json {
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn instants_and_days_are_written_as_by_chrono(micros in -2_208_988_800_000_000_i64..=253_402_300_799_999_999) {
+            let instant = chrono::DateTime::from_timestamp_micros(micros).unwrap();
+            proptest::prop_assert_eq!(DateTime(instant).to_value(), Value::String(instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)));
+            proptest::prop_assert_eq!(Date(instant.date_naive()).to_value(), Value::String(instant.date_naive().to_string()));
+        }
     }
 }

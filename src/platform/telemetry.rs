@@ -1,11 +1,17 @@
 //! Logs as text or JSON on standard output, and metrics for Prometheus.
 
+mod json_line;
+
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
+
+use crate::base::clock::SystemClock;
+use json_line::{JsonLine, JsonMembers};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,7 +30,10 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let started = match format {
         LogFormat::Text => fmt().with_env_filter(filter).with_target(false).with_ansi(std::io::stdout().is_terminal()).try_init(),
-        LogFormat::Json => fmt().with_env_filter(filter).json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Json => {
+            let line = JsonLine { clock: Arc::new(SystemClock) };
+            fmt().with_env_filter(filter).fmt_fields(JsonMembers).event_format(line).try_init()
+        }
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
 }
