@@ -6,19 +6,18 @@
 
 #![allow(clippy::print_stdout, clippy::as_conversions, missing_docs, reason = "a program for the terminal, which counts and divides")]
 
-use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Request, Schema};
+use async_graphql::{Context, EmptyMutation, Object};
 use chrono::{DateTime, Utc};
 use payaid::access::document::{Document, TypeMap};
-use payaid::access::execution::Execution;
-use payaid::access::writer::WrittenList;
+use payaid::access::executor::Executor;
+use payaid::access::writer::{Writable, WrittenList};
 use payaid::access::{Batch, ClientInfo, Operation, Reader, Role, Scope, Services};
 use payaid::base::clock::SystemClock;
-use payaid::base::{SharedClock, json};
+use payaid::base::{Map, SharedClock, json};
 use payaid::features::contacts::model::{self, ContactSource, ContactStage, ContactStatus};
 use payaid::features::contacts::object::Contact;
 use payaid::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
@@ -36,7 +35,10 @@ const CONTACTS: u128 = 5;
 const OPERATIONS: u64 = 200;
 const COMMITTED: &str = "bench/instructions.txt";
 
+#[derive(Default)]
 struct Query;
+
+impl Writable for Query {}
 
 #[Object]
 impl Query {
@@ -46,6 +48,8 @@ impl Query {
 }
 
 struct Group(u128);
+
+impl Writable for Group {}
 
 #[Object]
 impl Group {
@@ -65,7 +69,7 @@ impl Batch for ContactsOfGroup {
     type Key = u128;
     type Value = Arc<Vec<Arc<model::Contact>>>;
 
-    async fn load(_: Reader, keys: Vec<u128>) -> payaid::base::Result<HashMap<u128, Self::Value>> {
+    async fn load(_: Reader, keys: Vec<u128>) -> payaid::base::Result<Map<u128, Self::Value>> {
         let contacts = |group: u128| Arc::new((0..CONTACTS).map(|number| Arc::new(contact(group * CONTACTS + number))).collect());
         Ok(keys.into_iter().map(|group| (group, contacts(group))).collect())
     }
@@ -93,8 +97,6 @@ fn contact(number: u128) -> model::Contact {
     }
 }
 
-type Prepared = Schema<Query, EmptyMutation, EmptySubscription>;
-
 /// Runs so many operations and gives back the length of the last answer.
 async fn run(operations: u64) -> Result<usize> {
     payaid::access::tokens::install_crypto();
@@ -106,8 +108,8 @@ async fn run(operations: u64) -> Result<usize> {
         http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
     };
     let services = Services::new(&config, SharedClock::clone(&clock))?;
-    let schema: Prepared = Schema::build(Query, EmptyMutation, EmptySubscription).extension(Execution).finish();
-    let types = TypeMap::from_sdl(&schema.sdl())?;
+    let api = Executor::<Query, EmptyMutation>::build(|schema| schema)?;
+    let types = TypeMap::from_sdl(&api.schema().sdl())?;
     let document = Document::prepare(DOCUMENT, &types).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut length = 0;
     for _ in 0..operations {
@@ -124,10 +126,8 @@ async fn run(operations: u64) -> Result<usize> {
         let client = ClientInfo { ip: None, request_id: "bench".into() };
         let operation = Operation::new(services.clone(), Some(scope), selection, client);
         let variables = async_graphql::Variables::from_json(serde_json::json!({"first": u64::try_from(GROUPS)?}));
-        let mut request = Request::new("").variables(variables).data(operation.clone());
-        request.set_parsed_query(document.parsed.clone());
-        let response = operation.turns().run(schema.execute(request)).await;
-        ensure!(response.errors.is_empty() && operation.take_errors().is_empty(), "{:?}", response.errors);
+        let response = api.run(&operation, None, variables).await;
+        ensure!(response.errors.is_empty(), "{:?}", response.errors);
         length = json::to_vec(&response.data)?.len();
     }
     Ok(length)

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod connection;
 pub mod document;
 pub mod execution;
+pub mod executor;
 pub mod guard;
 pub mod loaders;
 pub mod node;

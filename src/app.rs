@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::access::Services;
 use crate::access::document::{Document, TypeMap};
 use crate::base::{Result, SharedClock};
-use crate::features::{self, ApiSchema};
+use crate::features::{self, Api};
 use crate::platform::config::ServerConfig;
 use crate::platform::telemetry;
 
@@ -46,7 +46,7 @@ pub struct App {
     /// What operations have at hand.
     pub services: Services,
     /// The executable schema.
-    pub schema: ApiSchema,
+    pub api: Api,
     /// The types of the schema.
     pub types: TypeMap,
     /// Accounts that the explorer offers to sign in with; none outside of a development server.
@@ -77,14 +77,14 @@ impl App {
     /// When a part of the configuration cannot be understood.
     pub fn build_with_demo(config: ServerConfig, clock: SharedClock, demo_accounts: Vec<DemoAccount>) -> anyhow::Result<Arc<Self>> {
         let services = Services::new(&config, clock)?;
-        let schema = features::build();
-        let types = TypeMap::from_sdl(&schema.sdl())?;
+        let api = features::build()?;
+        let types = TypeMap::from_sdl(&api.schema().sdl())?;
         let documents = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();
         let metrics = telemetry::metrics_handle()?;
         let phase = watch::Sender::new(Phase::Serving);
         let permits = || Arc::new(Semaphore::new(config.http.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let (connections, sockets) = (permits(), permits());
-        Ok(Arc::new(Self { config, services, schema, types, demo_accounts, metrics, connections, sockets, phase, documents }))
+        Ok(Arc::new(Self { config, services, api, types, demo_accounts, metrics, connections, sockets, phase, documents }))
     }
 
     /// A document that was checked, from memory where the same text was sent before.

@@ -23,3 +23,6 @@ pub mod text_enum;
 pub use clock::{Clock, SharedClock};
 pub use error::{Checks, Code, Error, Result};
 pub use id::{Id, Noun};
+
+/// A map that lives as long as one operation, whose keys nobody outside chooses at will: hashed quickly.
+pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;

@@ -5,9 +5,16 @@ pub mod lists;
 pub mod rows;
 pub mod shapes;
 
-use async_graphql::{Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema};
+use std::borrow::Cow;
 
-use crate::access::execution::{self, Execution};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{Context, ContextSelectionSet, ID, Interface, MergedObject, Object, OutputType, Positioned, ServerResult, Value};
+use futures_util::FutureExt;
+
+use crate::access::execution;
+use crate::access::executor::Executor;
+use crate::access::writer::{self, Writable};
 use crate::access::{NodeObject, Operation, SignedIn};
 use crate::base::id::AnyId;
 use crate::base::page::{MAX_SIZE, argument};
@@ -40,12 +47,20 @@ macro_rules! features {
         }
         pub use interface::Node;
 
+        impl Node {
+            async fn write(&self, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
+                match self {
+                    $($(Self::$object(object) => writer::write(object, ctx).await,)*)+
+                }
+            }
+        }
+
         async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             let id = AnyId::parse(id)?;
             $($(
                 if id.prefix == <<$feature::object::$object as NodeObject>::Row as Noun>::PREFIX {
                     Operation::of(ctx)?.scope()?.require($feature::object::$object::READ)?;
-                    return Ok($feature::object::$object::load(ctx, id.uuid).await?.map(Node::from));
+                    return Ok($feature::object::$object::find(ctx, id.uuid).await?.map(Node::from));
                 }
             )*)+
             Err(Error::new(Code::InvalidId, format!("There are no objects of the kind `{}`.", id.prefix)))
@@ -74,20 +89,20 @@ impl Nodes {
     /// The object of an identifier, whatever its kind; null when there is no such object in this organization.
     /// Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The identifier.")] id: ID) -> Result<Option<Node>> {
-        find(ctx, &id).await
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The identifier.")] id: ID) -> Result<Option<AnyNode>> {
+        Ok(find(ctx, &id).await?.map(AnyNode))
     }
 
     /// The objects of up to 100 identifiers, in their order; null in the place of each that is not there,
     /// or that fails. Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
-    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "The identifiers.")] ids: Vec<ID>) -> Result<Option<Vec<Option<Node>>>> {
+    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "The identifiers.")] ids: Vec<ID>) -> Result<Option<Vec<Option<AnyNode>>>> {
         if i64::try_from(ids.len()).unwrap_or(i64::MAX) > MAX_SIZE {
             return Err(argument("ids", &format!("`ids` takes at most {MAX_SIZE} identifiers.")));
         }
         let operation = Operation::of(ctx)?;
         let place = async |(index, id): (usize, &ID)| match find(ctx, id).await {
-            Ok(node) => node,
+            Ok(node) => node.map(AnyNode),
             Err(error) => {
                 operation.note_error(execution::at_item(ctx, index, error));
                 None
@@ -97,8 +112,28 @@ impl Nodes {
     }
 }
 
+impl Writable for Query {}
+impl Writable for Mutation {}
+
+/// A [`Node`] that writes itself as the object that it is.
+pub struct AnyNode(Node);
+
+impl OutputType for AnyNode {
+    fn type_name() -> Cow<'static, str> {
+        Node::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Node::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        if ctx.execute_data.is_some() { self.0.write(ctx).boxed().await } else { self.0.resolve(ctx, field).boxed().await }
+    }
+}
+
 /// The executable schema.
-pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type Api = Executor<Query, Mutation>;
 
 /// The most directives on one field.
 const MAX_DIRECTIVES: usize = 8;
@@ -106,11 +141,9 @@ const MAX_DIRECTIVES: usize = 8;
 const MAX_NESTING: usize = 40;
 
 /// Builds the schema.
-#[must_use]
-pub fn build() -> ApiSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .extension(Execution)
-        .limit_directives(MAX_DIRECTIVES)
-        .limit_recursive_depth(MAX_NESTING)
-        .finish()
+///
+/// # Errors
+/// As [`Executor::build`].
+pub fn build() -> anyhow::Result<Api> {
+    Executor::build(|schema| schema.limit_directives(MAX_DIRECTIVES).limit_recursive_depth(MAX_NESTING))
 }

@@ -9,6 +9,7 @@ pub mod explorer;
 pub mod graphql;
 pub mod headers;
 pub mod health;
+mod measured;
 pub mod media;
 pub mod observe;
 pub mod pipeline;

@@ -59,6 +59,10 @@ struct Run {
     /// Connections at once.
     #[arg(long, default_value_t = 16)]
     connections: usize,
+    /// What the server logs, in the syntax of RUST_LOG. The handler by hand logs nothing, so `info`, with which the server writes a line for each
+    /// request, is to be asked for.
+    #[arg(long, default_value = "warn")]
+    log: String,
     /// Only these kinds of work, comma separated.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -90,7 +94,7 @@ impl Run {
 
 async fn measure(run: Run) -> Result<()> {
     let works = run.works()?;
-    let servers = Servers::start(&run.data).await?;
+    let servers = Servers::start(&run.data, &run.log).await?;
     let idle = servers.product.memory()?;
     let samples = content::Samples::take(&servers).await?;
     for work in &works {

@@ -36,7 +36,7 @@ pub struct Servers {
 
 impl Servers {
     /// Starts PostgreSQL with the benchmark data, and both servers on it.
-    pub async fn start(data: &Path) -> Result<Self> {
+    pub async fn start(data: &Path, log: &str) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let settings =
             [("shared_buffers", "512MB"), ("max_wal_size", "4GB"), ("jit", "off")].map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -57,7 +57,7 @@ impl Servers {
         settle.0.batch_execute("DELETE FROM contacts WHERE email LIKE '%@created.example'").await?;
         settle.0.batch_execute("VACUUM ANALYZE").await?;
         let url = database.url("payaid", "payaid_server");
-        let product = Side::start(Kind::Product, Command::new(env!("CARGO_BIN_EXE_payaid")).arg("serve"), &url).await?;
+        let product = Side::start(Kind::Product, Command::new(env!("CARGO_BIN_EXE_payaid")).args(["--log", log, "serve"]), &url).await?;
         let plain = Side::start(Kind::Plain, Command::new(std::env::current_exe()?).arg("plain").arg(&url), &url).await?;
         Ok(Self { product, plain, database })
     }

@@ -65,7 +65,10 @@ pub struct Report {
 
 impl Report {
     pub fn new(run: &Run, idle: f64) -> Self {
-        let how = format!("Medians of {} rounds of {} s on each side in turn, {} connections.", run.rounds, run.seconds, run.connections);
+        let how = format!(
+            "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.",
+            run.rounds, run.seconds, run.connections, run.log
+        );
         Self { rows: String::new(), detail: String::new(), how, idle, many_idle: None }
     }
 

@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 
-use async_graphql::resolver_utils::ContainerType;
 use async_graphql::{Object, SimpleObject, TypeName};
 
-use crate::access::writer::{Written, WrittenList};
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::base::cursor::Cursor;
 use crate::base::page::{Keyed, Order, OrderField, Page, Window};
 use crate::base::{Error, Result};
 
 /// A GraphQL object that appears in lists.
-pub trait Listed: ContainerType + Clone + Send + Sync + 'static {
+pub trait Listed: Writable + Clone + Send + Sync + 'static {
     /// The type's name, from which `ContactConnection` and `ContactEdge` are made.
     const NAME: &'static str;
     /// The orderings of its lists.
@@ -124,3 +123,7 @@ impl<T: Listed> Edge<T> {
         cursor(&self.node, self.order)
     }
 }
+
+impl Writable for PageInfo {}
+impl<T: Listed> Writable for Connection<T> {}
+impl<T: Listed> Writable for Edge<T> {}

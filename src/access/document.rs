@@ -6,19 +6,20 @@
 mod walk;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use async_graphql::Positioned;
 use async_graphql::parser::types::{
-    BaseType, DocumentOperations, ExecutableDocument, FieldDefinition, OperationDefinition, TypeKind, TypeSystemDefinition,
+    BaseType, DocumentOperations, ExecutableDocument, FieldDefinition, FragmentDefinition, OperationDefinition, Selection as Node, SelectionSet,
+    TypeKind, TypeSystemDefinition,
 };
 use async_graphql::registry::Registry;
-use async_graphql::{Name, Value, Variables, parser};
+use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, Value, Variables, parser};
 
 use crate::access::objects::{Leads, Objects};
+use crate::access::plan::Plan;
 use crate::access::variables::is_surely;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Map, Result};
 use walk::Walk;
 
 /// The longest document, in bytes.
@@ -85,9 +86,21 @@ fn named(base: &BaseType) -> String {
     }
 }
 
-/// What one operation of a document selects.
-#[derive(Debug, Default)]
+/// One operation of a document: its text, and what it selects.
+#[derive(Debug)]
 pub struct Selection {
+    document: Arc<ExecutableDocument>,
+    name: Option<Name>,
+    found: Found,
+    /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
+    valid: AtomicU64,
+    /// By the address of a set of fields in the document, and the type that it is asked of.
+    plans: RwLock<Map<(usize, usize), Arc<Plan>>>,
+}
+
+/// What an operation selects.
+#[derive(Debug, Default)]
+struct Found {
     mutation: bool,
     root_fields: Vec<String>,
     root_count: usize,
@@ -95,25 +108,70 @@ pub struct Selection {
     required_variables: Vec<Name>,
     /// Every variable with its type.
     variables: Vec<(Name, String)>,
-    /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
-    valid: AtomicU64,
     defaults: HashMap<Name, Value>,
     objects: Objects,
     overlaps: bool,
 }
 
 impl Selection {
-    /// Whether two selections below one response key may have to be put together.
+    /// Whether its answer can be written field by field: it does not ask for the schema, and no two selections below one response key have to be put
+    /// together.
     #[must_use]
-    pub const fn has_overlaps(&self) -> bool {
-        self.overlaps
+    pub fn can_be_written(&self) -> bool {
+        !self.found.overlaps && self.found.root_fields.iter().all(|name| name == "__typename" || !name.starts_with("__"))
+    }
+
+    /// The operation as it stands in the document.
+    #[must_use]
+    pub fn definition(&self) -> Option<&Positioned<OperationDefinition>> {
+        match (&self.document.operations, &self.name) {
+            (DocumentOperations::Single(operation), _) => Some(operation),
+            (DocumentOperations::Multiple(named), Some(name)) => named.get(name),
+            (DocumentOperations::Multiple(_), None) => None,
+        }
+    }
+
+    /// The document that it stands in.
+    #[must_use]
+    pub fn document(&self) -> &ExecutableDocument {
+        &self.document
+    }
+
+    /// A fragment of the document.
+    #[must_use]
+    pub fn fragment(&self, name: &Name) -> Option<&Positioned<FragmentDefinition>> {
+        self.document.fragments.get(name)
+    }
+
+    /// Whether a field is selected in a set of fields or in the fragments that are spread there, whatever they are on.
+    #[must_use]
+    pub fn selects(&self, set: &SelectionSet, field: &str) -> bool {
+        set.items.iter().any(|item| match &item.node {
+            Node::Field(selected) => selected.node.name.node == field,
+            Node::InlineFragment(fragment) => self.selects(&fragment.node.selection_set.node, field),
+            Node::FragmentSpread(spread) => {
+                let fragment = self.fragment(&spread.node.fragment_name.node);
+                fragment.is_some_and(|fragment| self.selects(&fragment.node.selection_set.node, field))
+            }
+        })
+    }
+
+    /// What is selected of `T` at the place of a context, whose set of fields is one of this document; `None` when the document is not valid.
+    #[must_use]
+    pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>) -> Option<Arc<Plan>> {
+        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr());
+        if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let plan = Arc::new(Plan::of(ctx, self, &T::type_name())?);
+        Some(Arc::clone(self.plans.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(plan)))
     }
 
     /// A bit for each variable that has no value; `None` when there are too many variables.
     #[must_use]
     pub fn absent(&self, variables: &Variables) -> Option<u64> {
         let bit = |(index, (name, _)): (usize, &(Name, String))| if variables.contains_key(name) { 0 } else { 1 << index };
-        (self.variables.len() < 63).then(|| self.variables.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit))
+        (self.found.variables.len() < 63).then(|| self.found.variables.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit))
     }
 
     /// Whether the document was found valid before, when no others than these variables were without a value: the rules leave out an argument in which
@@ -134,7 +192,7 @@ impl Selection {
 
     /// Gives variables without a value their defaults, which the executor looks at for arguments and not for directives.
     pub fn fill_in(&self, variables: &mut Variables) {
-        for (name, value) in &self.defaults {
+        for (name, value) in &self.found.defaults {
             variables.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
@@ -142,7 +200,7 @@ impl Selection {
     /// Whether the values, defaults among them, are surely of the types that the operation declares.
     #[must_use]
     pub fn fits(&self, registry: &Registry, variables: &Variables) -> bool {
-        self.variables.iter().all(|(name, of)| is_surely(registry, of, variables.get(name)))
+        self.found.variables.iter().all(|(name, of)| is_surely(registry, of, variables.get(name)))
     }
 
     /// Refuses when a variable that must have a value has none: that is an error of the request, before any field is executed.
@@ -150,7 +208,7 @@ impl Selection {
     /// # Errors
     /// `VALIDATION_ERROR`, which names the variable.
     pub fn check_variables(&self, variables: &Variables) -> Result<()> {
-        let missing = self.required_variables.iter().find(|name| variables.get(*name).is_none_or(|value| *value == Value::Null));
+        let missing = self.found.required_variables.iter().find(|name| variables.get(*name).is_none_or(|value| *value == Value::Null));
         match missing {
             None => Ok(()),
             Some(name) => Err(Error::new(Code::ValidationError, format!("The variable `${name}` must have a value; send it in `variables`."))),
@@ -162,39 +220,37 @@ impl Selection {
     /// # Errors
     /// `DOCUMENT_TOO_COMPLEX`, which says how many there can be.
     pub fn check_size(&self, variables: &Variables) -> Result<()> {
-        self.objects.check(&|name| variables.get(name).or_else(|| self.defaults.get(name)))
+        self.found.objects.check(&|name| variables.get(name).or_else(|| self.found.defaults.get(name)))
     }
 
     /// Whether the operation is a mutation.
     #[must_use]
     pub const fn is_mutation(&self) -> bool {
-        self.mutation
+        self.found.mutation
     }
 
     /// The names of the root fields, aliases resolved.
     #[must_use]
     pub fn root_fields(&self) -> &[String] {
-        &self.root_fields
+        &self.found.root_fields
     }
 
     /// How many root fields there are, each alias counted.
     #[must_use]
     pub const fn root_count(&self) -> usize {
-        self.root_count
+        self.found.root_count
     }
 
     /// The fields selected on a type anywhere in the operation, in snake case; `None` when the type does not occur.
     #[must_use]
     pub fn fields(&self, of: &str) -> Option<&[String]> {
-        self.by_type.get(of).map(Vec::as_slice)
+        self.found.by_type.get(of).map(Vec::as_slice)
     }
 }
 
-/// A parsed document that is within the limits.
+/// A parsed document that is within the limits: its operations.
 #[derive(Debug)]
 pub struct Document {
-    /// The parsed text.
-    pub parsed: ExecutableDocument,
     selections: HashMap<Option<String>, Arc<Selection>>,
 }
 
@@ -210,12 +266,15 @@ impl Document {
         }
         let parsed =
             parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
+        let parsed = Arc::new(parsed);
         let mut selections = HashMap::new();
         for (name, operation) in operations(&parsed.operations) {
-            let selection = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
-            selections.insert(name.map(ToString::to_string), Arc::new(selection));
+            let found = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
+            let (document, name) = (Arc::clone(&parsed), name.cloned());
+            let named = name.as_ref().map(ToString::to_string);
+            selections.insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans: RwLock::default() }));
         }
-        Ok(Self { parsed, selections })
+        Ok(Self { selections })
     }
 
     /// The operation that a request names, or the only one.

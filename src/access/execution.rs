@@ -1,4 +1,4 @@
-//! What the executor is told to do otherwise, as an extension of it.
+//! What async-graphql's executor is told to do otherwise, as an extension of it.
 //!
 //! A nullable field that fails is null by itself, as the GraphQL specification has it (section 6.4.4, "Handling Execution Errors"). The executor alone
 //! hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take its siblings along.
@@ -6,18 +6,13 @@
 //!
 //! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
 //! in every list on the way.
-//!
-//! A document that was found valid once is not validated again. The rules look at the document alone, but for one, which looks at the values of
-//! variables: those are compared with their types, and where that leaves a doubt, the rules have their say.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::async_trait::async_trait;
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextResolve, NextValidation, ResolveInfo};
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, ResolveInfo};
 use async_graphql::{
-    CacheControl, Context, PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, ValidationResult, Value, Variables, from_value,
-    to_value,
+    Context, PathSegment, QueryPathNode, QueryPathSegment, Response, SchemaEnv, ServerError, ServerResult, Value, from_value, to_value,
 };
 
 use crate::access::operation::Operation;
@@ -26,41 +21,35 @@ use crate::base::Error;
 /// What an error keeps its path under on its way up.
 const CAME_FROM: &str = "path";
 
-/// Keeps the error of a nullable field to that field, and validates a document once.
+/// Keeps the error of a nullable field to that field.
+#[derive(Clone)]
+pub struct Execution {
+    /// Where the schema's environment is shown.
+    pub schema: Arc<OnceLock<SchemaEnv>>,
+}
+
+/// Among the data of a request: nothing is to be run.
 #[derive(Debug, Clone, Copy)]
-pub struct Execution;
+pub struct ValidityAlone;
 
 impl ExtensionFactory for Execution {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+        Arc::new(self.clone())
     }
 }
 
 #[async_trait]
 impl Extension for Execution {
-    async fn parse_query(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        query: &str,
-        variables: &Variables,
-        next: NextParseQuery<'_>,
-    ) -> ServerResult<ExecutableDocument> {
-        if let Some(operation) = ctx.data_opt::<Operation>() {
-            operation.compare_variables(&ctx.schema_env.registry, variables);
-        }
-        next.run(ctx, query, variables).await
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        self.schema.get_or_init(|| ctx.schema_env.clone());
+        next.run(ctx).await
     }
 
-    async fn validation(&self, ctx: &ExtensionContext<'_>, next: NextValidation<'_>) -> Result<ValidationResult, Vec<ServerError>> {
-        let operation = ctx.data_opt::<Operation>();
-        if operation.is_some_and(Operation::is_surely_valid) {
-            return Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 });
+    async fn execute(&self, ctx: &ExtensionContext<'_>, name: Option<&str>, next: NextExecute<'_>) -> Response {
+        if ctx.data_opt::<ValidityAlone>().is_some() {
+            return Response::new(Value::Null);
         }
-        let found = next.run(ctx).await?;
-        if let Some(operation) = operation {
-            operation.note_valid();
-        }
-        Ok(found)
+        next.run(ctx, name).await
     }
 
     async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {

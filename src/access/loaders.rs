@@ -6,9 +6,9 @@
 //! panic; and a failure reaches everyone who waited.
 
 use std::any::{Any, TypeId};
-use std::collections::{HashMap, HashSet};
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::collections::HashMap;
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dataloader::BatchFn;
@@ -22,7 +22,7 @@ use crate::access::operation::Reader;
 use crate::access::same::{Same, SameArguments};
 use crate::access::turns::Turns;
 use crate::base::page::{OrderField, Page, Window};
-use crate::base::{Error, Result};
+use crate::base::{Error, Map, Result};
 
 /// More keys than any page of pages can ask for: a batch must not be cut, or the number of statements would grow with the parents.
 const MAX_BATCH: usize = 100_000;
@@ -35,16 +35,31 @@ pub trait Batch: Send + Sync + 'static {
     type Value: Clone + Send + Sync + 'static;
 
     /// Reads the values; a key without one is left out.
-    fn load(reader: Reader, keys: Vec<Self::Key>) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>>> + Send;
+    fn load(reader: Reader, keys: Vec<Self::Key>) -> impl Future<Output = Result<Map<Self::Key, Self::Value>>> + Send;
 }
 
 /// A list that belongs to a parent: the parent, and the list's arguments, which all parents of one field share.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ListKey<A> {
     /// The parent's id.
     pub parent: Uuid,
     /// Filter, window and whatever else the field takes.
     pub args: Same<A>,
+}
+
+impl<A> Hash for ListKey<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // In one number, since the crate hashes each key several times. Of an id of version 7 the last bits are random.
+        let args = u64::try_from(self.args.address()).unwrap_or_default();
+        state.write_u64(self.parent.as_u64_pair().1 ^ args.rotate_left(32));
+    }
+}
+
+impl<A> Debug for ListKey<A> {
+    /// In short: the crate writes a message for each key, whether or not it is needed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
 }
 
 /// Rows with the parent that each belongs to, as a statement for many parents reads them.
@@ -55,7 +70,7 @@ impl<A: Eq + Hash> ListKey<A> {
     ///
     /// # Errors
     /// What a statement failed with.
-    pub async fn pages<R, F, Fut, O>(keys: Vec<Self>, read: F, window: fn(&A) -> &Window<O>) -> Result<HashMap<Self, Page<Arc<R>>>>
+    pub async fn pages<R, F, Fut, O>(keys: Vec<Self>, read: F, window: fn(&A) -> &Window<O>) -> Result<Map<Self, Page<Arc<R>>>>
     where
         F: Fn(Same<A>, Vec<Uuid>) -> Fut,
         Fut: Future<Output = Result<ByParent<R>>>,
@@ -65,9 +80,9 @@ impl<A: Eq + Hash> ListKey<A> {
             let rows = read(args.clone(), parents.clone());
             async move { Ok::<_, Error>((args, parents, rows.await?)) }
         };
-        let mut pages = HashMap::new();
+        let mut pages = Map::with_capacity_and_hasher(keys.len(), foldhash::fast::RandomState::default());
         for (args, parents, rows) in try_join_all(Self::grouped(keys).into_iter().map(read_one)).await? {
-            let mut by_parent: HashMap<Uuid, Vec<Arc<R>>> = HashMap::new();
+            let mut by_parent: Map<Uuid, Vec<Arc<R>>> = Map::default();
             for (parent, row) in rows {
                 by_parent.entry(parent.unwrap_or_default()).or_default().push(Arc::new(row));
             }
@@ -83,7 +98,7 @@ impl<A: Eq + Hash> ListKey<A> {
     ///
     /// # Errors
     /// What a statement failed with.
-    pub async fn counts<F, Fut>(keys: Vec<Self>, read: F) -> Result<HashMap<Self, i64>>
+    pub async fn counts<F, Fut>(keys: Vec<Self>, read: F) -> Result<Map<Self, i64>>
     where
         F: Fn(Same<A>, Vec<Uuid>) -> Fut,
         Fut: Future<Output = Result<Vec<(Uuid, i64)>>>,
@@ -92,9 +107,9 @@ impl<A: Eq + Hash> ListKey<A> {
             let rows = read(args.clone(), parents.clone());
             async move { Ok::<_, Error>((args, parents, rows.await?)) }
         };
-        let mut counts = HashMap::new();
+        let mut counts = Map::default();
         for (args, parents, rows) in try_join_all(Self::grouped(keys).into_iter().map(read_one)).await? {
-            let found: HashMap<Uuid, i64> = rows.into_iter().collect();
+            let found: Map<Uuid, i64> = rows.into_iter().collect();
             for parent in parents {
                 let count = found.get(&parent).copied().unwrap_or_default();
                 counts.insert(Self { parent, args: args.clone() }, count);
@@ -103,8 +118,8 @@ impl<A: Eq + Hash> ListKey<A> {
         Ok(counts)
     }
 
-    fn grouped(keys: Vec<Self>) -> HashMap<Same<A>, Vec<Uuid>> {
-        let mut groups: HashMap<Same<A>, Vec<Uuid>> = HashMap::new();
+    fn grouped(keys: Vec<Self>) -> Map<Same<A>, Vec<Uuid>> {
+        let mut groups: Map<Same<A>, Vec<Uuid>> = Map::default();
         for key in keys {
             groups.entry(key.args).or_default().push(key.parent);
         }
@@ -113,7 +128,8 @@ impl<A: Eq + Hash> ListKey<A> {
 }
 
 type Answer<V> = std::result::Result<Option<V>, Arc<Error>>;
-type Cached<B> = Loader<<B as Batch>::Key, Answer<<B as Batch>::Value>, Runner<B>>;
+type Read<B> = Map<<B as Batch>::Key, Answer<<B as Batch>::Value>>;
+type Cached<B> = Loader<<B as Batch>::Key, Answer<<B as Batch>::Value>, Runner<B>, Read<B>>;
 
 struct Runner<B> {
     reader: Reader,
@@ -137,7 +153,7 @@ type Awaited<B> = Shared<oneshot::Receiver<Answers<B>>>;
 
 /// The keys that wait for their batch, and the answers that all who asked for them wait for.
 struct Gathering<B: Batch> {
-    keys: HashSet<B::Key>,
+    keys: Vec<B::Key>,
     answers: Awaited<B>,
 }
 
@@ -147,39 +163,33 @@ struct Gathering<B: Batch> {
 /// answered, long after the first, and their batch would be cut into several. Here nobody waits in line, neither to ask nor to be answered.
 struct Gatherer<B: Batch> {
     loader: Cached<B>,
-    open: Arc<Mutex<Option<Gathering<B>>>>,
-}
-
-impl<B: Batch> Clone for Gatherer<B> {
-    fn clone(&self) -> Self {
-        Self { loader: self.loader.clone(), open: Arc::clone(&self.open) }
-    }
+    open: Mutex<Option<Gathering<B>>>,
 }
 
 impl<B: Batch> Gatherer<B> {
     fn new(reader: Reader) -> Self {
         let runner = Runner::<B> { reader, batch: std::marker::PhantomData };
-        Self { loader: Loader::new(runner).with_yield_count(0).with_max_batch_size(MAX_BATCH), open: Arc::default() }
+        Self { loader: Loader::with_cache(runner, Map::default()).with_yield_count(0).with_max_batch_size(MAX_BATCH), open: Mutex::default() }
     }
 
     /// Adds a key to the batch that is being gathered, or begins one.
-    fn ask(&self, key: B::Key, turns: &Turns) -> Awaited<B> {
+    fn ask(self: &Arc<Self>, key: B::Key, turns: &Turns) -> Awaited<B> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gathering) = &mut *open {
-            gathering.keys.insert(key);
+            gathering.keys.push(key);
             return gathering.answers.clone();
         }
         let (tell, told) = oneshot::channel();
         let answers = told.shared();
-        *open = Some(Gathering { keys: HashSet::from([key]), answers: answers.clone() });
-        turns.when_quiet(self.clone().answer(tell).boxed());
+        *open = Some(Gathering { keys: vec![key], answers: answers.clone() });
+        turns.when_quiet(Arc::clone(self).answer(tell).boxed());
         answers
     }
 
     /// Reads what was gathered. Whoever asks from now on begins another batch.
-    async fn answer(self, tell: oneshot::Sender<Answers<B>>) {
+    async fn answer(self: Arc<Self>, tell: oneshot::Sender<Answers<B>>) {
         let gathered = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let keys = gathered.map(|gathering| gathering.keys.into_iter().collect()).unwrap_or_default();
+        let keys = gathered.map(|gathering| gathering.keys).unwrap_or_default();
         let answers = self.loader.try_load_many(keys).await.map_err(|error| error.to_string());
         // Nobody may be waiting any more.
         let _ = tell.send(Arc::new(answers));
@@ -188,7 +198,7 @@ impl<B: Batch> Gatherer<B> {
 
 /// The loaders of one snapshot, made when they are first asked, and the arguments that their keys share.
 pub struct Loaders {
-    by_batch: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    by_batch: Mutex<Map<TypeId, Arc<dyn Any + Send + Sync>>>,
     same: SameArguments,
     turns: Arc<Turns>,
 }
@@ -220,9 +230,9 @@ impl Loaders {
         &self.same
     }
 
-    fn of<B: Batch>(&self, reader: &Reader) -> Result<Gatherer<B>> {
+    fn of<B: Batch>(&self, reader: &Reader) -> Result<Arc<Gatherer<B>>> {
         let mut by_batch = self.by_batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let gatherer = by_batch.entry(TypeId::of::<B>()).or_insert_with(|| Box::new(Gatherer::<B>::new(reader.clone())));
-        gatherer.downcast_ref::<Gatherer<B>>().cloned().ok_or_else(|| Error::internal("a loader of another type under this key"))
+        let gatherer = by_batch.entry(TypeId::of::<B>()).or_insert_with(|| Arc::new(Gatherer::<B>::new(reader.clone())));
+        Arc::clone(gatherer).downcast::<Gatherer<B>>().ok().ok_or_else(|| Error::internal("a loader of another type under this key"))
     }
 }

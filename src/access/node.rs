@@ -4,6 +4,7 @@ use async_graphql::Context;
 use uuid::Uuid;
 
 use crate::access::permissions::Permission;
+use crate::access::writer::Written;
 use crate::base::{Noun, Result};
 
 /// An object that `node` can find.
@@ -14,10 +15,15 @@ pub trait NodeObject: Sized + Send {
     const READ: Permission;
 
     /// The object of an id in the caller's organization, read together with others of its kind.
-    fn load(ctx: &Context<'_>, id: Uuid) -> impl Future<Output = Result<Option<Self>>> + Send;
+    fn find(ctx: &Context<'_>, id: Uuid) -> impl Future<Output = Result<Option<Self>>> + Send;
+
+    /// As [`NodeObject::find`], for a field to answer with.
+    fn load(ctx: &Context<'_>, id: Uuid) -> impl Future<Output = Result<Option<Written<Self>>>> + Send {
+        async move { Ok(Self::find(ctx, id).await?.map(Written)) }
+    }
 
     /// The object that a column refers to, where it refers to one.
-    fn load_if(ctx: &Context<'_>, id: Option<Uuid>) -> impl Future<Output = Result<Option<Self>>> + Send {
+    fn load_if(ctx: &Context<'_>, id: Option<Uuid>) -> impl Future<Output = Result<Option<Written<Self>>>> + Send {
         async move {
             match id {
                 Some(id) => Self::load(ctx, id).await,

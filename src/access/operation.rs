@@ -3,14 +3,11 @@
 //! A query reads everything from one snapshot on one node. A mutation's fields run one after another, each in a transaction of its own, and what
 //! a payload shows is read afterwards from a fresh snapshot of the primary.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use async_graphql::registry::Registry;
-use async_graphql::{Context, ContextBase, ContextSelectionSet, ServerError, Variables};
+use async_graphql::parser::types::Field;
+use async_graphql::{Context, Positioned, ServerError};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -19,11 +16,11 @@ use crate::access::document::Selection;
 use crate::access::guard::PUBLIC_FIELDS;
 use crate::access::loaders::{Batch, Loaders};
 use crate::access::permissions::Permission;
-use crate::access::plan::Plan;
 use crate::access::same::SameArguments;
 use crate::access::scope::Scope;
 use crate::access::services::Services;
 use crate::access::turns::Turns;
+use crate::access::writer::Again;
 use crate::base::{Code, Error, Result, id};
 use crate::platform::postgres::{Access, Columns, Pool, ReadShape, Settings, Transaction};
 
@@ -147,11 +144,6 @@ struct Inner {
     /// Errors of fields that are null by themselves.
     errors: Mutex<Vec<ServerError>>,
     turns: Arc<Turns>,
-    /// Which variables have no value, as [`Selection::absent`] says.
-    absent: AtomicU64,
-    surely_valid: AtomicBool,
-    /// By the address of the selection, which stays where it is as long as the operation runs.
-    plans: Mutex<HashMap<usize, Option<Arc<Plan>>>>,
 }
 
 impl Operation {
@@ -168,9 +160,6 @@ impl Operation {
                 reads: Mutex::new(None),
                 errors: Mutex::default(),
                 turns: Arc::default(),
-                absent: AtomicU64::new(u64::MAX),
-                surely_valid: AtomicBool::new(false),
-                plans: Mutex::default(),
                 reading_primary,
             }),
         }
@@ -184,27 +173,10 @@ impl Operation {
         ctx.data_opt::<Self>().ok_or_else(|| Error::internal("the schema was executed without an operation"))
     }
 
-    /// Compares the values of variables with their types, which the document's validity does not say anything of.
-    pub fn compare_variables(&self, registry: &Registry, variables: &Variables) {
-        let selection = &self.inner.selection;
-        let absent = selection.absent(variables);
-        self.inner.absent.store(absent.unwrap_or(u64::MAX), Ordering::Relaxed);
-        let valid = absent.is_some_and(|absent| selection.is_valid_without(absent));
-        self.inner.surely_valid.store(valid && selection.fits(registry, variables), Ordering::Relaxed);
-    }
-
-    /// Whether nothing more can be wrong with the request.
+    /// What it selects.
     #[must_use]
-    pub fn is_surely_valid(&self) -> bool {
-        self.inner.surely_valid.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the document and the values of its variables were found valid.
-    pub fn note_valid(&self) {
-        let absent = self.inner.absent.load(Ordering::Relaxed);
-        if absent != u64::MAX {
-            self.inner.selection.note_valid_without(absent);
-        }
+    pub fn selection(&self) -> &Arc<Selection> {
+        &self.inner.selection
     }
 
     /// Notes the error of a field that is null by itself.
@@ -212,17 +184,15 @@ impl Operation {
         self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 
-    /// How many errors were noted so far, here and by the executor.
+    /// How many errors were noted so far.
     #[must_use]
-    pub fn noted_errors<T>(&self, ctx: &ContextBase<'_, T>) -> (usize, usize) {
-        let executors = ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
-        (self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len(), executors)
+    pub fn noted_errors(&self) -> usize {
+        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Forgets the errors that were noted since then: by a field that is begun anew.
-    pub fn forget_errors<T>(&self, ctx: &ContextBase<'_, T>, (own, executors): (usize, usize)) {
-        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(own);
-        ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(executors);
+    pub fn forget_errors(&self, noted: usize) {
+        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted);
     }
 
     /// The errors that were noted, which belong into the answer.
@@ -231,15 +201,11 @@ impl Operation {
         std::mem::take(&mut *self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is selected of a type at the place of a context, where that can be said field by field.
+    /// How a field of the selection is asked for again, after it was looked at for one parent.
     #[must_use]
-    pub fn plan(&self, ctx: &ContextSelectionSet<'_>, type_name: impl FnOnce() -> Cow<'static, str>) -> Option<Arc<Plan>> {
-        if self.inner.selection.has_overlaps() {
-            return None;
-        }
-        let mut plans = self.inner.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = plans.entry(std::ptr::from_ref(ctx.item).addr());
-        plan.or_insert_with(|| Plan::of(ctx, &type_name()).map(Arc::new)).clone()
+    pub fn again(&self, field: &Positioned<Field>) -> Option<Again> {
+        let reads = self.inner.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.as_ref()?.same().again(field)
     }
 
     /// How its fields take turns.

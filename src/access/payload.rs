@@ -2,6 +2,7 @@
 
 use async_graphql::SimpleObject;
 
+use crate::access::writer::{Writable, WrittenList};
 use crate::base::error::Problem;
 use crate::base::{Code, Error, Result};
 
@@ -16,6 +17,8 @@ pub struct UserError {
     pub message: String,
 }
 
+impl Writable for UserError {}
+
 impl From<Problem> for UserError {
     fn from(problem: Problem) -> Self {
         Self { code: problem.code, field: problem.field, message: problem.message }
@@ -26,10 +29,10 @@ impl From<Problem> for UserError {
 ///
 /// # Errors
 /// What the caller cannot put right in the input.
-pub fn divide<T>(outcome: Result<T>) -> Result<(Option<T>, Vec<UserError>), Error> {
+pub fn divide<T>(outcome: Result<T>) -> Result<(Option<T>, WrittenList<Vec<UserError>>), Error> {
     match outcome {
-        Ok(value) => Ok((Some(value), Vec::new())),
-        Err(error) if error.code.is_user_error() => Ok((None, error.into_problems().into_iter().map(UserError::from).collect())),
+        Ok(value) => Ok((Some(value), WrittenList(Vec::new()))),
+        Err(error) if error.code.is_user_error() => Ok((None, WrittenList(error.into_problems().into_iter().map(UserError::from).collect()))),
         Err(error) => Err(error),
     }
 }
@@ -45,19 +48,22 @@ macro_rules! payload {
         #[derive(Clone, async_graphql::SimpleObject)]
         pub struct $name {
             $(#[$field_meta])*
-            pub $field: Option<$of>,
+            pub $field: Option<$crate::access::writer::Written<$of>>,
             /// What to put right; empty when all went well.
-            pub user_errors: Vec<$crate::access::payload::UserError>,
+            pub user_errors: $crate::access::writer::WrittenList<Vec<$crate::access::payload::UserError>>,
         }
+
+        impl $crate::access::writer::Writable for $name {}
 
         impl $name {
             /// The payload of an action's outcome.
             ///
             /// # Errors
             /// What the caller cannot put right in the input.
-            pub fn of<T: Into<$of>>(outcome: $crate::base::Result<T>) -> $crate::base::Result<Option<Self>> {
+            pub fn of<T: Into<$of>>(outcome: $crate::base::Result<T>) -> $crate::base::Result<Option<$crate::access::writer::Written<Self>>> {
                 let (value, user_errors) = $crate::access::payload::divide(outcome)?;
-                Ok(Some(Self { $field: value.map(Into::into), user_errors }))
+                let $field = value.map(|value| $crate::access::writer::Written(value.into()));
+                Ok(Some($crate::access::writer::Written(Self { $field, user_errors })))
             }
         }
     };

@@ -1,19 +1,31 @@
 //! What is selected of a type at one place of a document, with its fragments spread out: the fields that a row of the answer has, in their order.
+//!
+//! A plan is made once for a document and kept with it. Which fields `@skip` and `@include` leave in is seen when an operation runs, by its variables.
 
-use async_graphql::parser::types::{Field, Selection, SelectionSet};
-use async_graphql::{ContextSelectionSet, Positioned};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use async_graphql::parser::types::{Directive, Field, Selection as Node, SelectionSet};
+use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables};
+use async_graphql_value::Value as Argument;
+
+use crate::access::document::Selection;
 
 /// The fields of an object in the answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// In the order of the answer.
     pub entries: Vec<Entry>,
+    /// The bytes of an object, as noted.
+    each: AtomicUsize,
 }
+
+/// No more memory is taken for an object beforehand, however long one was.
+const MOST_BYTES_EACH: usize = 1024;
 
 /// A field of an object in the answer.
 #[derive(Debug)]
 pub struct Entry {
-    /// What stands before the value: a comma unless it is the first, the response key and a colon.
+    /// What stands before the value: the response key and a colon.
     pub key: Vec<u8>,
     /// The field as it is selected.
     pub field: Positioned<Field>,
@@ -21,51 +33,162 @@ pub struct Entry {
     pub nullable: bool,
     /// Whether it is `__typename`.
     pub is_type_name: bool,
+    /// The conditions under which it is there, one of which is enough; none when it always is.
+    when: Vec<Vec<Condition>>,
+    seen: AtomicU8,
 }
 
-impl Plan {
-    /// What is selected of the type; `None` when that cannot be said field by field, because two selections must be put together or a directive has
-    /// its say.
+/// How a field was seen to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Whenever it was asked, it had its answer.
+    AtOnce,
+    /// It waited for something.
+    Waiting,
+}
+
+/// What a `@skip` or `@include` asks for.
+#[derive(Debug, Clone, PartialEq)]
+struct Condition {
+    value: Given,
+    must_be: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Given {
+    Known(bool),
+    Variable(Name),
+}
+
+impl Entry {
+    /// Whether it has no fields of its own.
     #[must_use]
-    pub fn of(ctx: &ContextSelectionSet<'_>, type_name: &str) -> Option<Self> {
-        let mut plan = Self { entries: Vec::new() };
-        plan.spread(ctx, &ctx.item.node, type_name).then_some(plan)
+    pub fn is_leaf(&self) -> bool {
+        self.field.node.selection_set.node.items.is_empty()
     }
 
-    fn spread(&mut self, ctx: &ContextSelectionSet<'_>, set: &SelectionSet, type_name: &str) -> bool {
-        set.items.iter().all(|item| match &item.node {
-            Selection::Field(field) => self.add(ctx, field, type_name),
-            Selection::InlineFragment(fragment) => {
-                let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
-                let applies = condition.is_none_or(|condition| is(ctx, type_name, condition));
-                !applies || self.spread(ctx, &fragment.node.selection_set.node, type_name)
-            }
-            Selection::FragmentSpread(spread) => match ctx.query_env.fragments.get(&spread.node.fragment_name.node) {
-                Some(fragment) if is(ctx, type_name, &fragment.node.type_condition.node.on.node) => {
-                    self.spread(ctx, &fragment.node.selection_set.node, type_name)
-                }
-                found => found.is_some(),
-            },
+    /// How it was seen to answer; `None` when it was not asked yet.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen> {
+        match self.seen.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Seen::AtOnce),
+            _ => Some(Seen::Waiting),
+        }
+    }
+
+    /// Notes how it answered. Once it was seen to wait, it is expected to.
+    pub fn note(&self, seen: Seen) {
+        let known = if seen == Seen::AtOnce { 1 } else { 2 };
+        self.seen.fetch_max(known, Ordering::Relaxed);
+    }
+
+    /// Whether it is there when the variables have these values.
+    #[must_use]
+    pub fn is_there(&self, variables: &Variables) -> bool {
+        self.when.is_empty() || self.when.iter().any(|all| all.iter().all(|condition| condition.holds(variables)))
+    }
+}
+
+impl Condition {
+    /// Those of a selection; an argument that is no boolean would not be valid.
+    fn of(directives: &[Positioned<Directive>]) -> impl Iterator<Item = Self> {
+        directives.iter().filter_map(|directive| {
+            let must_be = match directive.node.name.node.as_str() {
+                "skip" => false,
+                "include" => true,
+                _ => return None,
+            };
+            let value = match &directive.node.get_argument("if")?.node {
+                Argument::Variable(name) => Given::Variable(name.clone()),
+                other => Given::Known(*other == Argument::Boolean(true)),
+            };
+            Some(Self { value, must_be })
         })
     }
 
-    fn add(&mut self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, type_name: &str) -> bool {
-        let key = field.node.response_key().node.as_str();
-        if let Some(known) = self.entries.iter().find(|entry| entry.field.node.response_key().node == key) {
-            // A document in which the two were not the same field would not be valid.
-            return known.field.node.selection_set.node.items.is_empty();
-        }
-        let is_type_name = field.node.name.node == "__typename";
-        let of = ctx.schema_env.registry.types.get(type_name).and_then(|of| of.field_by_name(&field.node.name.node));
-        let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else { return false };
-        let comma = if self.entries.is_empty() { "" } else { "," };
-        let key = format!("{comma}\"{key}\":").into_bytes();
-        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name });
-        field.node.directives.is_empty()
+    fn holds(&self, variables: &Variables) -> bool {
+        let value = match &self.value {
+            Given::Known(value) => *value,
+            Given::Variable(name) => variables.get(name) == Some(&Value::Boolean(true)),
+        };
+        value == self.must_be
     }
 }
 
-/// Whether an object of the type is one of what a fragment is on.
-fn is(ctx: &ContextSelectionSet<'_>, type_name: &str, condition: &str) -> bool {
-    type_name == condition || ctx.schema_env.registry.implements.get(type_name).is_some_and(|interfaces| interfaces.contains(condition))
+impl Plan {
+    /// About how many bytes so many objects take, by how many they took before.
+    #[must_use]
+    pub fn length(&self, objects: usize) -> usize {
+        2 + objects.saturating_mul(self.each.load(Ordering::Relaxed))
+    }
+
+    /// Notes how many bytes objects took.
+    pub fn note_length(&self, bytes: usize, objects: usize) {
+        let each = bytes.checked_div(objects).map_or(0, |each| each + each / 8);
+        self.each.fetch_max(each.min(MOST_BYTES_EACH), Ordering::Relaxed);
+    }
+
+    /// What is selected of the type; `None` when the document is not valid.
+    #[must_use]
+    pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str) -> Option<Self> {
+        let mut plan = Self::default();
+        let place = Place { ctx, selection, type_name };
+        plan.spread(&place, &ctx.item.node, &[]).then_some(plan)
+    }
+
+    fn spread(&mut self, place: &Place<'_>, set: &SelectionSet, when: &[Condition]) -> bool {
+        set.items.iter().all(|item| {
+            let when: Vec<Condition> = when.iter().cloned().chain(Condition::of(item.node.directives())).collect();
+            match &item.node {
+                Node::Field(field) => self.add(place, field, when),
+                Node::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
+                    let applies = condition.is_none_or(|condition| place.is(condition));
+                    !applies || self.spread(place, &fragment.node.selection_set.node, &when)
+                }
+                Node::FragmentSpread(spread) => match place.selection.fragment(&spread.node.fragment_name.node) {
+                    Some(fragment) if place.is(&fragment.node.type_condition.node.on.node) => {
+                        self.spread(place, &fragment.node.selection_set.node, &when)
+                    }
+                    found => found.is_some(),
+                },
+            }
+        })
+    }
+
+    fn add(&mut self, place: &Place<'_>, field: &Positioned<Field>, when: Vec<Condition>) -> bool {
+        let key = field.node.response_key().node.as_str();
+        if let Some(known) = self.entries.iter_mut().find(|entry| entry.field.node.response_key().node == key) {
+            // The same field, or the document would not be valid; with fields of its own, the two would have to be put together.
+            if when.is_empty() {
+                known.when.clear();
+            } else if !known.when.is_empty() {
+                known.when.push(when);
+            }
+            return known.is_leaf();
+        }
+        let is_type_name = field.node.name.node == "__typename";
+        let of = place.ctx.schema_env.registry.types.get(place.type_name).and_then(|of| of.field_by_name(&field.node.name.node));
+        let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else { return false };
+        let key = format!("\"{key}\":").into_bytes();
+        let when = if when.is_empty() { Vec::new() } else { vec![when] };
+        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, when, seen: AtomicU8::new(0) });
+        true
+    }
+}
+
+/// Where a plan is made.
+struct Place<'a> {
+    ctx: &'a ContextSelectionSet<'a>,
+    selection: &'a Selection,
+    type_name: &'a str,
+}
+
+impl Place<'_> {
+    /// Whether an object of the type is one of what a fragment is on.
+    fn is(&self, condition: &str) -> bool {
+        let implemented = self.ctx.schema_env.registry.implements.get(self.type_name);
+        self.type_name == condition || implemented.is_some_and(|interfaces| interfaces.contains(condition))
+    }
 }

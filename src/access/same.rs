@@ -1,19 +1,28 @@
 //! Arguments that many parents of one field share, of which there is one copy in a snapshot: they are read and checked once, and told apart by their
 //! place in memory instead of by all that they hold.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::Context;
+use async_graphql::parser::types::Field;
+use async_graphql::{Context, Positioned};
 
-use crate::base::Result;
+use crate::access::writer::Again;
+use crate::base::Map;
 
 /// Arguments that are equal to others of the same snapshot exactly when they are in the same place.
 pub struct Same<A>(Arc<A>);
+
+impl<A> Same<A> {
+    /// The place in memory.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
 
 impl<A> Clone for Same<A> {
     fn clone(&self) -> Self {
@@ -35,7 +44,7 @@ impl<A> PartialEq for Same<A> {
 impl<A> Eq for Same<A> {}
 impl<A> Hash for Same<A> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).addr().hash(state);
+        self.address().hash(state);
     }
 }
 impl<A> fmt::Debug for Same<A> {
@@ -54,25 +63,21 @@ pub struct SameArguments {
 
 #[derive(Default)]
 struct Known {
-    /// By the field's address in the document, which stays as long as the operation runs.
-    by_field: HashMap<(usize, TypeId), Kept>,
     all: Vec<Kept>,
+    /// By the field's address in the document, which stays as long as the operation runs.
+    again: Map<usize, Again>,
 }
 
 impl SameArguments {
-    /// What was made of a field's arguments for an earlier parent, or is made now.
-    ///
-    /// # Errors
-    /// What `make` fails with.
-    pub fn once<T: Clone + Send + Sync + 'static>(&self, ctx: &Context<'_>, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let key = (std::ptr::from_ref(ctx.item).addr(), TypeId::of::<T>());
-        let found = self.known.lock().unwrap_or_else(PoisonError::into_inner).by_field.get(&key).cloned();
-        if let Some(known) = found.as_ref().and_then(|known| known.downcast_ref::<T>()) {
-            return Ok(known.clone());
-        }
-        let made = make()?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).by_field.insert(key, Arc::new(made.clone()));
-        Ok(made)
+    /// How a field that was looked at for one parent is asked for again, if that was noted.
+    #[must_use]
+    pub fn again(&self, field: &Positioned<Field>) -> Option<Again> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).again.get(&std::ptr::from_ref(field).addr()).cloned()
+    }
+
+    /// Notes how a field is asked for again.
+    pub fn note_again(&self, ctx: &Context<'_>, again: Again) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).again.insert(std::ptr::from_ref(ctx.item).addr(), again);
     }
 
     /// The one copy of some arguments: fields that ask for the same under several names are read together.

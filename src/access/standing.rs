@@ -3,7 +3,7 @@
 //! Asked of the primary and remembered for ten seconds, so that a busy client costs no extra statement. On the server where a session is ended or
 //! a role changed, that counts at once, because what was read before is then no longer believed; on the others within those ten seconds.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::access::permissions::Role;
 use crate::access::tokens::{Verified, invalid};
-use crate::base::{Error, Result};
+use crate::base::{Error, Map, Result};
 use crate::platform::postgres::{Access, Pool, Settings, Transaction};
 use crate::schema::{memberships, organizations, sessions};
 
@@ -35,17 +35,14 @@ pub struct Standing {
 /// The standings of the sessions that were seen last.
 pub struct Standings {
     known: moka::future::Cache<(Uuid, Uuid), Arc<Standing>>,
-    /// When a session, user or organization was last changed here: what was asked before that is not believed.
-    changed: moka::sync::Cache<Uuid, Instant>,
+    /// When a session, user or organization was last changed here: what was asked before that is not believed. Mostly empty, and asked thrice for
+    /// every request.
+    changed: RwLock<Map<Uuid, Instant>>,
 }
 
 impl Default for Standings {
     fn default() -> Self {
-        Self {
-            known: moka::future::Cache::builder().max_capacity(100_000).time_to_live(BELIEVED).build(),
-            // Twice as long as an answer is believed, so that also a slow answer is caught.
-            changed: moka::sync::Cache::builder().time_to_live(2 * BELIEVED).build(),
-        }
+        Self { known: moka::future::Cache::builder().max_capacity(100_000).time_to_live(BELIEVED).build(), changed: RwLock::default() }
     }
 }
 
@@ -72,11 +69,15 @@ impl Standings {
 
     /// From now on nothing is believed that was read of this session, user or organization before.
     pub fn forget(&self, id: Uuid) {
-        self.changed.insert(id, Instant::now());
+        let (now, mut changed) = (Instant::now(), self.changed.write().unwrap_or_else(PoisonError::into_inner));
+        // Kept for twice as long as an answer is believed, so that also a slow answer is caught.
+        changed.retain(|_, at| now.duration_since(*at) < 2 * BELIEVED);
+        changed.insert(id, now);
     }
 
     fn is_believed(&self, standing: &Standing, token: Verified) -> bool {
-        let unchanged = |id: Uuid| self.changed.get(&id).is_none_or(|at| at < standing.asked);
+        let changed = self.changed.read().unwrap_or_else(PoisonError::into_inner);
+        let unchanged = |id: Uuid| changed.get(&id).is_none_or(|at| *at < standing.asked);
         unchanged(token.session) && unchanged(token.user) && unchanged(token.organization)
     }
 }

@@ -84,7 +84,7 @@ impl AnyId {
 
 impl fmt::Display for AnyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", self.prefix, encode(self.uuid))
+        f.write_str(&outer(&self.prefix, self.uuid))
     }
 }
 
@@ -95,15 +95,22 @@ pub fn fresh(clock: &dyn Clock) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
 }
 
-fn encode(uuid: Uuid) -> String {
-    let mut rest = uuid.as_u128();
+fn outer(prefix: &str, uuid: Uuid) -> String {
+    let (high, low) = uuid.as_u64_pair();
+    // 26 digits of five bits hold 130: thirteen carry the first 63, one the four on both sides of the middle, twelve the last 60.
+    let left = (0..13).rev().map(|place| high >> (1 + 5 * place));
+    let middle = (high << 4) | (low >> 60);
+    let right = (0..12).rev().map(|place| low >> (5 * place));
     let mut digits = [b'0'; DIGITS];
-    for digit in digits.iter_mut().rev() {
-        let index = usize::try_from(rest & 31).unwrap_or_default();
-        *digit = ALPHABET.get(index).copied().unwrap_or(b'0');
-        rest >>= 5;
+    for (digit, bits) in digits.iter_mut().zip(left.chain([middle]).chain(right)) {
+        let place = usize::from(bits.to_le_bytes()[0] & 31);
+        *digit = ALPHABET.get(place).copied().unwrap_or_default();
     }
-    digits.iter().copied().map(char::from).collect()
+    let mut text = Vec::with_capacity(prefix.len() + 1 + DIGITS);
+    text.extend_from_slice(prefix.as_bytes());
+    text.push(b'_');
+    text.extend_from_slice(&digits);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn decode(digits: &str) -> Option<Uuid> {
@@ -144,7 +151,7 @@ impl<N> Hash for Id<N> {
 }
 impl<N: Noun> fmt::Display for Id<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", N::PREFIX, encode(self.uuid))
+        f.write_str(&outer(N::PREFIX, self.uuid))
     }
 }
 impl<N: Noun> fmt::Debug for Id<N> {
@@ -174,7 +181,7 @@ impl<N: Noun> InputType for Id<N> {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.to_string())
+        Value::String(outer(N::PREFIX, self.uuid))
     }
 
     fn as_raw_value(&self) -> Option<&Self::RawValueType> {
@@ -192,7 +199,7 @@ impl<N: Noun> OutputType for Id<N> {
     }
 
     async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<async_graphql::parser::types::Field>) -> ServerResult<Value> {
-        Ok(Value::String(self.to_string()))
+        Ok(Value::String(outer(N::PREFIX, self.uuid)))
     }
 }
 

@@ -21,7 +21,7 @@ pub struct SchemaArgs {
 /// # Errors
 /// When the file has drifted or cannot be read.
 pub fn run(args: &SchemaArgs) -> anyhow::Result<()> {
-    let sdl = text();
+    let sdl = text()?;
     if !args.check {
         return Ok(std::io::stdout().lock().write_all(sdl.as_bytes())?);
     }
@@ -35,11 +35,13 @@ pub fn run(args: &SchemaArgs) -> anyhow::Result<()> {
 }
 
 /// The schema's text, the same for the same sources.
-#[must_use]
-pub fn text() -> String {
-    let mut sdl = features::build().sdl();
+///
+/// # Errors
+/// As [`features::build`].
+pub fn text() -> anyhow::Result<String> {
+    let mut sdl = features::build()?.schema().sdl();
     if !sdl.ends_with('\n') {
         sdl.push('\n');
     }
-    sdl
+    Ok(sdl)
 }

@@ -4,22 +4,23 @@
 //! that follow the statements, the loaders and the connections. A root field calls [`all`], a field of a parent calls [`under`], and however many
 //! parents there are, [`under`] costs one statement for the pages and, where `totalCount` is selected, one for the counts.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_graphql::Context;
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
 use crate::access::loaders::ByParent;
+use crate::access::operation::Reads;
 use crate::access::same::Same;
-use crate::access::writer::Written;
+use crate::access::writer::{self, Again, Written};
 use crate::access::{Batch, ListKey, Operation, Reader};
 use crate::base::page::{Keyed, Order, OrderField, Page, PageArgs, Window};
-use crate::base::{Error, Result};
+use crate::base::{Error, Map, Result};
 
 /// What a list is narrowed by: an input object in which all that is given must hold.
 pub trait Filter: Default + Clone + Debug + Eq + Hash + Send + Sync + 'static {
@@ -88,15 +89,17 @@ where
     O: Into<Order<T::Order>>,
 {
     let list = checked::<T::Row, O>(page, filter, order)?;
-    let reads = Operation::of(ctx)?.reads()?;
-    let counted = async { if is_counted(ctx) { T::Row::count(&reads.reader, &list).await.map(Some) } else { Ok(None) } };
+    let operation = Operation::of(ctx)?;
+    let reads = operation.reads()?;
+    let counted = async { if is_counted(ctx, operation) { T::Row::count(&reads.reader, &list).await.map(Some) } else { Ok(None) } };
     let (rows, total) = futures_util::try_join!(T::Row::page(&reads.reader, &list), counted)?;
     Ok(Some(Written(Connection::new(&list.window, list.window.page(rows), total))))
 }
 
 /// A parent's rows, read together with those of the parent's siblings: what a field of the parent answers with.
 ///
-/// The arguments are looked at before the future is made, which is there once for each parent and so had better be small.
+/// The arguments are looked at before the future is made, and only for the first of many parents, whose siblings are then asked for by
+/// [`Again`].
 ///
 /// # Errors
 /// As [`all`].
@@ -112,18 +115,48 @@ where
     T::Row: UnderParents<Order = T::Order>,
     O: Into<Order<T::Order>>,
 {
-    let asked = Operation::of(ctx).and_then(Operation::reads).and_then(|reads| {
-        let same = || Ok((reads.same().only((of, checked::<T::Row, O>(page, filter, order)?)), is_counted(ctx)));
-        let (args, is_counted) = reads.same().once(ctx, same)?;
-        Ok((ListKey { parent, args }, is_counted, reads))
+    let asked = Operation::of(ctx).and_then(|operation| {
+        let reads = operation.reads()?;
+        let args = reads.same().only((of, checked::<T::Row, O>(page, filter, order)?));
+        let is_counted = is_counted(ctx, operation);
+        reads.same().note_again(ctx, again::<T>(args.clone(), is_counted));
+        Ok((reads, args, is_counted))
     });
     async move {
-        let (key, is_counted, reads) = asked?;
-        let counted = async { if is_counted { reads.load::<Counts<T::Row>>(key.clone()).await } else { Ok(None) } };
-        let (page, total) = futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), counted)?;
-        let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
-        Ok(Some(Written(Connection::new(&key.args.1.window, page, total))))
+        let (reads, args, is_counted) = asked?;
+        page_of(&reads, ListKey { parent, args }, is_counted).await.map(Some)
     }
+}
+
+/// The same list of another parent.
+fn again<T>(args: Same<ParentsArgs<T::Row>>, is_counted: bool) -> Again
+where
+    T: Listed + From<Arc<T::Row>>,
+    T::Row: UnderParents<Order = T::Order>,
+{
+    Arc::new(move |ctx: &Context<'_>, parent| {
+        let key = ListKey { parent, args: args.clone() };
+        async move {
+            let reads = Operation::of(ctx).and_then(Operation::reads);
+            let page = async { page_of::<T>(&*reads?, key, is_counted).await }.await;
+            writer::answer(page, ctx).await
+        }
+        .boxed()
+    })
+}
+
+async fn page_of<T>(reads: &Reads, key: ParentsList<T::Row>, is_counted: bool) -> Result<Written<Connection<T>>>
+where
+    T: Listed + From<Arc<T::Row>>,
+    T::Row: UnderParents<Order = T::Order>,
+{
+    let (page, total) = if is_counted {
+        futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), reads.load::<Counts<T::Row>>(key.clone()))?
+    } else {
+        (reads.load::<Pages<T::Row>>(key.clone()).await?, None)
+    };
+    let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
+    Ok(Written(Connection::new(&key.args.1.window, page, total)))
 }
 
 fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option<R::Filter>, order: Option<O>) -> Result<ListOf<R>> {
@@ -132,11 +165,12 @@ fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option
     Ok(List { filter, window: Window::new(page, order.map_or(R::USUALLY, Into::into))? })
 }
 
-fn is_counted(ctx: &Context<'_>) -> bool {
-    ctx.look_ahead().field("totalCount").exists()
+fn is_counted(ctx: &Context<'_>, operation: &Operation) -> bool {
+    operation.selection().selects(&ctx.item.node.selection_set.node, "totalCount")
 }
 
-type ParentsList<R> = ListKey<(<R as UnderParents>::Parent, ListOf<R>)>;
+type ParentsArgs<R> = (<R as UnderParents>::Parent, ListOf<R>);
+type ParentsList<R> = ListKey<ParentsArgs<R>>;
 
 /// A page of `R` for each parent.
 struct Pages<R>(PhantomData<fn() -> R>);
@@ -145,8 +179,8 @@ impl<R: UnderParents> Batch for Pages<R> {
     type Key = ParentsList<R>;
     type Value = Page<Arc<R>>;
 
-    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>> {
-        let read = |args: Same<(R::Parent, ListOf<R>)>, parents| {
+    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<Map<Self::Key, Self::Value>> {
+        let read = |args: Same<ParentsArgs<R>>, parents| {
             let reader = reader.clone();
             async move { R::pages(&reader, args.0, parents, &args.1).await }
         };
@@ -161,8 +195,8 @@ impl<R: UnderParents> Batch for Counts<R> {
     type Key = ParentsList<R>;
     type Value = i64;
 
-    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, i64>> {
-        let read = |args: Same<(R::Parent, ListOf<R>)>, parents| {
+    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<Map<Self::Key, i64>> {
+        let read = |args: Same<ParentsArgs<R>>, parents| {
             let reader = reader.clone();
             async move { R::counts(&reader, args.0, parents, &args.1).await }
         };
@@ -265,9 +299,10 @@ macro_rules! lists {
             };
 
             async fn page(reader: &$crate::access::Reader, list: &Listing) -> $crate::base::Result<Vec<Self>> {
-                let query = $table::table.select(reader.columns::<Self>(&[key_column(list)])).into_boxed();
+                let columns = reader.columns::<Self>(&[key_column(list)]);
+                let query = $table::table.select(columns).into_boxed();
                 let query = ordered(own(query, reader, list), list)?;
-                reader.db.load($crate::platform::postgres::statement::Limited { query, limit: list.window.limit() }).await
+                reader.db.load_columns(columns, $crate::platform::postgres::statement::Limited { query, limit: list.window.limit() }).await
             }
 
             async fn count(reader: &$crate::access::Reader, list: &Listing) -> $crate::base::Result<i64> {
@@ -304,10 +339,11 @@ macro_rules! lists {
                     let key = match of {
                         $($parent::$by => stringify!($key)),+
                     };
-                    let query = $table::table.select(reader.columns::<Self>(&[key_column(list), key])).into_boxed();
+                    let columns = reader.columns::<Self>(&[key_column(list), key]);
+                    let query = $table::table.select(columns).into_boxed();
                     let query = ordered(of_parent(own(query, reader, list), of), list)?;
                     let query = $crate::platform::postgres::statement::ForEachParent { parents, query, limit: list.window.limit() };
-                    let rows: Vec<Self> = reader.db.load(query).await?;
+                    let rows: Vec<Self> = reader.db.load_columns(columns, query).await?;
                     let parent_of = |row: &Self| match of {
                         $($parent::$by => row.$key.value().map(Option::<uuid::Uuid>::from)),+
                     };

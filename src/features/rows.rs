@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::access::audit::{self, Changed};
 use crate::access::{Act, Batch, Reader};
-use crate::base::{Code, Error, Id, Noun, Result};
+use crate::base::{Code, Error, Id, Map, Noun, Result};
 use crate::features::bulk;
 use crate::platform::postgres::failure::violated;
 
@@ -66,7 +66,7 @@ impl<R: Stored> Batch for ById<R> {
     type Key = Uuid;
     type Value = Arc<R>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<R>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<R>>> {
         let rows = R::by_ids(&reader, keys).await?;
         Ok(rows.into_iter().map(|row| (row.id(), Arc::new(row))).collect())
     }
@@ -227,11 +227,12 @@ macro_rules! stored {
             }
 
             async fn by_ids(reader: &$crate::access::Reader, ids: Vec<uuid::Uuid>) -> $crate::base::Result<Vec<Self>> {
-                let query = $table::table.select(reader.columns::<Self>(&[])).filter($table::organization_id.eq(reader.organization()));
+                let columns = reader.columns::<Self>(&[]);
+                let query = $table::table.select(columns).filter($table::organization_id.eq(reader.organization()));
                 match ids.as_slice() {
                     // Planned once for all ids, which the planner does not do for a list of unknown length.
-                    [id] => reader.db.load(query.filter($table::id.eq(*id))).await,
-                    _ => reader.db.load(query.filter($table::id.eq_any(ids))).await,
+                    [id] => reader.db.load_columns(columns, query.filter($table::id.eq(*id))).await,
+                    _ => reader.db.load_columns(columns, query.filter($table::id.eq_any(ids))).await,
                 }
             }
 

@@ -36,6 +36,12 @@ macro_rules! object {
             }
         }
 
+        impl $crate::access::writer::Writable for $name {
+            fn parent_id(&self) -> Option<uuid::Uuid> {
+                Some(self.0.id)
+            }
+        }
+
         impl $crate::access::connection::Listed for $name {
             const NAME: &'static str = stringify!($name);
             type Order = $order;
@@ -50,7 +56,7 @@ macro_rules! object {
             type Row = $row;
             const READ: $crate::access::Permission = $crate::access::Permission::$permission;
 
-            async fn load(ctx: &async_graphql::Context<'_>, id: uuid::Uuid) -> $crate::base::Result<Option<Self>> {
+            async fn find(ctx: &async_graphql::Context<'_>, id: uuid::Uuid) -> $crate::base::Result<Option<Self>> {
                 let reads = $crate::access::Operation::of(ctx)?.reads()?;
                 Ok(reads.load::<$crate::features::rows::ById<$row>>(id).await?.map(Self))
             }
@@ -142,19 +148,22 @@ macro_rules! payloads {
         #[derive(Clone, async_graphql::SimpleObject)]
         pub struct $bulk_update {
             #[doc = concat!("The ", $many, " as they are now, in the order of the identifiers; empty when there are user errors.")]
-            pub $all: Vec<$object>,
+            pub $all: $crate::access::writer::WrittenList<Vec<$object>>,
             /// What to put right; empty when all went well.
-            pub user_errors: Vec<$crate::access::payload::UserError>,
+            pub user_errors: $crate::access::writer::WrittenList<Vec<$crate::access::payload::UserError>>,
         }
+
+        impl $crate::access::writer::Writable for $bulk_update {}
 
         impl $bulk_update {
             /// The payload of an action's outcome.
             ///
             /// # Errors
             /// What the caller cannot put right in the input.
-            pub fn of<T: Into<$object>>(outcome: $crate::base::Result<Vec<T>>) -> $crate::base::Result<Option<Self>> {
+            pub fn of<T: Into<$object>>(outcome: $crate::base::Result<Vec<T>>) -> $crate::base::Result<Option<$crate::access::writer::Written<Self>>> {
                 let (rows, user_errors) = $crate::access::payload::divide(outcome)?;
-                Ok(Some(Self { $all: rows.unwrap_or_default().into_iter().map(Into::into).collect(), user_errors }))
+                let $all = $crate::access::writer::WrittenList(rows.unwrap_or_default().into_iter().map(Into::into).collect());
+                Ok(Some($crate::access::writer::Written(Self { $all, user_errors })))
             }
         }
 
@@ -176,17 +185,19 @@ macro_rules! deletion {
             /// The identifiers of what was deleted; empty when there are user errors.
             pub deleted_ids: Vec<$id>,
             /// What to put right; empty when all went well.
-            pub user_errors: Vec<$crate::access::payload::UserError>,
+            pub user_errors: $crate::access::writer::WrittenList<Vec<$crate::access::payload::UserError>>,
         }
+
+        impl $crate::access::writer::Writable for $delete {}
 
         impl $delete {
             /// The payload of an action's outcome.
             ///
             /// # Errors
             /// What the caller cannot put right in the input.
-            pub fn of(outcome: $crate::base::Result<Vec<$id>>) -> $crate::base::Result<Option<Self>> {
+            pub fn of(outcome: $crate::base::Result<Vec<$id>>) -> $crate::base::Result<Option<$crate::access::writer::Written<Self>>> {
                 let (deleted, user_errors) = $crate::access::payload::divide(outcome)?;
-                Ok(Some(Self { deleted_ids: deleted.unwrap_or_default(), user_errors }))
+                Ok(Some($crate::access::writer::Written(Self { deleted_ids: deleted.unwrap_or_default(), user_errors })))
             }
         }
     };

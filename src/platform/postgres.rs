@@ -9,6 +9,7 @@ pub mod health;
 pub mod migrate;
 pub mod pool;
 pub mod safety;
+mod sparse;
 pub mod statement;
 pub mod transaction;
 

@@ -15,6 +15,7 @@ use crate::App;
 use crate::base::{Clock, Error, id};
 use crate::web::graphql::write;
 use crate::web::headers::secure;
+use crate::web::measured;
 use crate::web::media::Media;
 use crate::web::pipeline::{Reply, panic_message};
 
@@ -32,7 +33,8 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     let request_id = sent_id(request.headers()).unwrap_or_else(|| fresh_id(&*app.services.clock));
     let method = method_label(request.method());
     // The pattern that matched, and not the path itself, of which there are as many as a client likes.
-    let path = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map_or("other", MatchedPath::as_str);
     request.extensions_mut().insert(RequestId(Arc::clone(&request_id)));
     let span = tracing::info_span!("request", request_id = &*request_id, method, path, operation = field::Empty);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
@@ -44,9 +46,7 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     let status = response.status();
     let took = begun.elapsed();
     span.in_scope(|| tracing::info!(status = status.as_u16(), duration_ms = took.as_secs_f64() * 1000.0, "answered"));
-    let labels = [("path", path), ("method", method.to_owned()), ("status", status.as_str().to_owned())];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels).record(took);
+    measured::request(path, method, status.as_u16(), took);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_graphql::Request;
 use axum::http::StatusCode;
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +13,7 @@ use crate::App;
 use crate::access::{ClientInfo, Operation};
 use crate::base::{Code, Error};
 use crate::web::errors::Body;
+use crate::web::measured;
 use crate::web::request::GraphqlRequest;
 
 /// Who asks.
@@ -114,9 +114,7 @@ pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: C
         Ok(Err(panic)) => Reply::refusal(&Error::internal(format!("a resolver panicked: {}", panic_message(&*panic))), &caller.request_id),
         Err(_) => Reply::refusal(&too_slow(kind), &caller.request_id),
     };
-    let labels = [("kind", kind), ("outcome", reply.outcome())];
-    metrics::counter!("graphql_operations_total", &labels).increment(1);
-    metrics::histogram!("graphql_operation_duration_seconds", &labels).record(begun.elapsed());
+    measured::operation(kind, reply.outcome(), begun.elapsed());
     reply
 }
 
@@ -150,11 +148,7 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
     selection.check_variables(&request.variables)?;
     selection.check_size(&request.variables)?;
     selection.fill_in(&mut request.variables);
-    let mut prepared = Request::new(String::new()).variables(request.variables).data(operation.clone());
-    prepared.operation_name = request.operation_name;
-    prepared.set_parsed_query(document.parsed.clone());
-    let mut response = operation.turns().run(app.schema.execute(prepared)).await;
-    response.errors.extend(operation.take_errors());
+    let response = app.api.run(&operation, request.operation_name, request.variables).await;
     Ok(Reply::executed(Body::of(response, &caller.request_id)))
 }
 

@@ -19,7 +19,7 @@ const INSIDE: [(&str, &[&str]); 8] = [
 ];
 const MOST_LINES: usize = 400;
 
-fn sources(root: &str) -> Vec<PathBuf> {
+pub fn sources(root: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(root)];
     while let Some(folder) = folders.pop() {

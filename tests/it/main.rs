@@ -25,3 +25,4 @@ mod speed;
 mod timeouts;
 mod websocket;
 mod writing;
+mod written;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{FragmentDefinition, OperationDefinition, OperationType, Selection as Node, SelectionSet, VariableDefinition};
 use async_graphql::{Name, Positioned};
 
-use super::{MAX_DEPTH, MAX_FIELDS, Selection, TypeMap};
+use super::{Found, MAX_DEPTH, MAX_FIELDS, TypeMap};
 use crate::access::objects::{Leads, Objects};
 use crate::base::{Code, Error, Result};
 
@@ -26,34 +26,34 @@ pub(super) struct Walk<'a> {
     types: &'a TypeMap,
     known: HashMap<&'a Name, Extent<'a>>,
     open: HashSet<&'a Name>,
-    selection: Selection,
+    found: Found,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap) -> Self {
-        Self { fragments, types, known: HashMap::new(), open: HashSet::new(), selection: Selection::default() }
+        Self { fragments, types, known: HashMap::new(), open: HashSet::new(), found: Found::default() }
     }
 
-    pub(super) fn operation(mut self, operation: &'a OperationDefinition) -> Result<Selection> {
+    pub(super) fn operation(mut self, operation: &'a OperationDefinition) -> Result<Found> {
         let root = match operation.ty {
             OperationType::Mutation => &self.types.mutation,
             _ => &self.types.query,
         };
-        self.selection.mutation = operation.ty == OperationType::Mutation;
+        self.found.mutation = operation.ty == OperationType::Mutation;
         let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
-        self.selection.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
+        self.found.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
         let variable = |variable: &Positioned<VariableDefinition>| (variable.node.name.node.clone(), variable.node.var_type.node.to_string());
-        self.selection.variables = operation.variable_definitions.iter().map(variable).collect();
+        self.found.variables = operation.variable_definitions.iter().map(variable).collect();
         let extent = self.set(&operation.selection_set.node, Some(root), true)?;
         if extent.depth > MAX_DEPTH {
             return Err(too_complex(&format!("The document nests {} fields deep; at most {MAX_DEPTH} are allowed.", extent.depth)));
         }
-        self.selection.root_count = extent.own;
-        self.selection.objects = extent.objects;
+        self.found.root_count = extent.own;
+        self.found.objects = extent.objects;
         let default =
             |variable: &Positioned<VariableDefinition>| Some((variable.node.name.node.clone(), variable.node.default_value.as_ref()?.node.clone()));
-        self.selection.defaults = operation.variable_definitions.iter().filter_map(default).collect();
-        Ok(self.selection)
+        self.found.defaults = operation.variable_definitions.iter().filter_map(default).collect();
+        Ok(self.found)
     }
 
     fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent<'a>> {
@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
                 }
                 Node::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node, at_root)?, 0),
             };
-            self.selection.overlaps |= !extent.keys.is_disjoint(&inner.keys);
+            self.found.overlaps |= !extent.keys.is_disjoint(&inner.keys);
             extent.keys.extend(inner.keys);
             extent.own = extent.own.saturating_add(inner.own);
             extent.fields = extent.fields.saturating_add(inner.fields);
@@ -110,12 +110,12 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, of: Option<&str>, name: &str, at_root: bool) {
-        if at_root && !self.selection.root_fields.iter().any(|known| known == name) {
-            self.selection.root_fields.push(name.to_owned());
+        if at_root && !self.found.root_fields.iter().any(|known| known == name) {
+            self.found.root_fields.push(name.to_owned());
         }
         let Some(of) = of else { return };
         let name = snake_case(name);
-        let fields = self.selection.by_type.entry(of.to_owned()).or_default();
+        let fields = self.found.by_type.entry(of.to_owned()).or_default();
         if !fields.contains(&name) {
             fields.push(name);
         }

@@ -1,12 +1,11 @@
 //! Batch functions over accounts.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::access::{Batch, Reader};
-use crate::base::Result;
+use crate::base::{Map, Result};
 use crate::features::accounts::model::{Invitation, Member, Organization, User};
 use crate::features::accounts::queries;
 
@@ -17,7 +16,7 @@ impl Batch for OrganizationById {
     type Key = Uuid;
     type Value = Arc<Organization>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Organization>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Organization>>> {
         let organizations = queries::organizations_by_ids(&reader, keys).await?;
         Ok(organizations.into_iter().map(|organization| (organization.id, Arc::new(organization))).collect())
     }
@@ -30,7 +29,7 @@ impl Batch for UserById {
     type Key = Uuid;
     type Value = Arc<User>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<User>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<User>>> {
         let users = queries::users_by_ids(&reader, keys).await?;
         Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
     }
@@ -43,7 +42,7 @@ impl Batch for MemberById {
     type Key = Uuid;
     type Value = Arc<Member>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Member>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Member>>> {
         let members = queries::members_by_ids(&reader, keys).await?;
         Ok(members.into_iter().map(|member| (member.id, Arc::new(member))).collect())
     }
@@ -56,7 +55,7 @@ impl Batch for InvitationById {
     type Key = Uuid;
     type Value = Arc<Invitation>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Invitation>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Invitation>>> {
         let invitations = queries::invitations::by_ids(&reader, keys).await?;
         Ok(invitations.into_iter().map(|invitation| (invitation.id, Arc::new(invitation))).collect())
     }

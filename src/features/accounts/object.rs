@@ -6,7 +6,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
-use crate::access::writer::Written;
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Operation, Permission, Role, SignedIn};
 use crate::base::scalars::DateTime;
 use crate::base::{Error, Result, state};
@@ -35,6 +35,8 @@ pub struct Invitation(pub Arc<model::Invitation>);
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer;
 
+impl Writable for Viewer {}
+
 /// A page of members.
 pub type MemberConnection = Written<Connection<Member>>;
 
@@ -50,11 +52,13 @@ macro_rules! shows {
                 }
             }
 
+            impl Writable for $object {}
+
             impl NodeObject for $object {
                 type Row = model::$object;
                 const READ: Permission = Permission::$permission;
 
-                async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
+                async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
                     Ok(Operation::of(ctx)?.reads()?.load::<$loader>(id).await?.map(Self))
                 }
             }
@@ -175,7 +179,7 @@ impl Member {
     }
 
     /// The person; null only while she cannot be read.
-    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load(ctx, self.0.user_id.value()?).await
     }
 
@@ -214,7 +218,7 @@ impl Invitation {
     }
 
     /// The member who invites; null only while she cannot be read.
-    async fn invited_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn invited_by(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load(ctx, self.0.invited_by.value()?).await
     }
 
@@ -238,19 +242,19 @@ impl Invitation {
 #[Object(guard = "SignedIn")]
 impl Viewer {
     /// The signed-in person. Null when it fails; the errors say why.
-    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         let user = Operation::of(ctx)?.scope()?.user;
         User::load(ctx, user).await?.ok_or_else(|| Error::internal("the signed-in user cannot be read")).map(Some)
     }
 
     /// The organization that she is signed in to. Null when it fails; the errors say why.
-    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Written<Organization>>> {
         let organization = Operation::of(ctx)?.scope()?.organization;
         Organization::load(ctx, organization).await?.ok_or_else(|| Error::internal("the organization cannot be read")).map(Some)
     }
 
     /// All organizations that she belongs to, by name, at most 100; `organizationSwitch` goes from one to another. Null when it fails; the errors say why.
-    async fn organizations(&self, ctx: &Context<'_>) -> Result<Option<Vec<Organization>>> {
+    async fn organizations(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<Organization>>>> {
         let reads = Operation::of(ctx)?.reads()?;
         Ok(Some(queries::organizations_of_viewer(&reads.reader).await?.into_iter().map(Organization::from).collect()))
     }

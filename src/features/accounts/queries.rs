@@ -62,8 +62,9 @@ const DEFAULT_STAGES: [(&str, i32, &str); 6] =
 /// # Errors
 /// As the database fails.
 pub async fn users_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<User>> {
-    let query = users::table.inner_join(memberships::table).select(reader.columns::<User>(&[]));
-    reader.db.load(query.filter(memberships::organization_id.eq(reader.organization())).filter(users::id.eq_any(ids))).await
+    let columns = reader.columns::<User>(&[]);
+    let query = users::table.inner_join(memberships::table).select(columns);
+    reader.db.load_columns(columns, query.filter(memberships::organization_id.eq(reader.organization())).filter(users::id.eq_any(ids))).await
 }
 
 /// Of these ids, the one that is the tenant's: no other organization is found by its id.
@@ -71,8 +72,9 @@ pub async fn users_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<User>> 
 /// # Errors
 /// As the database fails.
 pub async fn organizations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Organization>> {
-    let query = organizations::table.select(reader.columns::<Organization>(&[]));
-    reader.db.load(query.filter(organizations::id.eq(reader.organization())).filter(organizations::id.eq_any(ids))).await
+    let columns = reader.columns::<Organization>(&[]);
+    let query = organizations::table.select(columns);
+    reader.db.load_columns(columns, query.filter(organizations::id.eq(reader.organization())).filter(organizations::id.eq_any(ids))).await
 }
 
 /// The organizations that the signed-in user belongs to, by name, at most 100.
@@ -80,9 +82,10 @@ pub async fn organizations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec
 /// # Errors
 /// As the database fails.
 pub async fn organizations_of_viewer(reader: &Reader) -> Result<Vec<Organization>> {
-    let query = organizations::table.inner_join(memberships::table).select(reader.columns::<Organization>(&[]));
+    let columns = reader.columns::<Organization>(&[]);
+    let query = organizations::table.inner_join(memberships::table).select(columns);
     let query = query.filter(memberships::user_id.eq(reader.scope.user)).filter(memberships::removed_at.is_null());
-    reader.db.load(Limited { query: query.order((organizations::name, organizations::id)), limit: 100 }).await
+    reader.db.load_columns(columns, Limited { query: query.order((organizations::name, organizations::id)), limit: 100 }).await
 }
 
 /// The members of these ids.
@@ -90,8 +93,9 @@ pub async fn organizations_of_viewer(reader: &Reader) -> Result<Vec<Organization
 /// # Errors
 /// As the database fails.
 pub async fn members_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Member>> {
-    let query = memberships::table.select(reader.columns::<Member>(&[]));
-    reader.db.load(query.filter(memberships::organization_id.eq(reader.organization())).filter(memberships::id.eq_any(ids))).await
+    let columns = reader.columns::<Member>(&[]);
+    let query = memberships::table.select(columns);
+    reader.db.load_columns(columns, query.filter(memberships::organization_id.eq(reader.organization())).filter(memberships::id.eq_any(ids))).await
 }
 
 /// The tenant's own row, whole, locked against other writers until the transaction ends; rows that refer to it can still be made.

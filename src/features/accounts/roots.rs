@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Operation, Permission, SignedIn};
 use crate::base::page::PageArgs;
 use crate::base::{Error, Result};
@@ -18,13 +19,13 @@ pub struct Roots;
 impl Roots {
     /// Who is signed in, and where.
     #[graphql(guard = "SignedIn")]
-    async fn viewer(&self) -> Viewer {
-        Viewer
+    async fn viewer(&self) -> Written<Viewer> {
+        Written(Viewer)
     }
 
     /// The organization that the caller is signed in to. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersRead)")]
-    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Written<Organization>>> {
         let own = Operation::of(ctx)?.scope()?.organization;
         Organization::load(ctx, own).await?.ok_or_else(|| Error::internal("the organization cannot be read")).map(Some)
     }

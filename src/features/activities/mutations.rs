@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::activities::actions::{
@@ -25,13 +26,13 @@ pub struct Mutations;
 impl Mutations {
     /// Creates an activity. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
-    async fn activity_create(&self, ctx: &Context<'_>, #[graphql(desc = "The activity.")] input: ActivityCreateInput) -> Result<Option<ActivityCreatePayload>> {
+    async fn activity_create(&self, ctx: &Context<'_>, #[graphql(desc = "The activity.")] input: ActivityCreateInput) -> Result<Option<Written<ActivityCreatePayload>>> {
         ActivityCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
     /// Changes an activity. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
-    async fn activity_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ActivityUpdateInput) -> Result<Option<ActivityUpdatePayload>> {
+    async fn activity_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ActivityUpdateInput) -> Result<Option<Written<ActivityUpdatePayload>>> {
         ActivityUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
@@ -41,13 +42,13 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which activities, and what changes.")] input: ActivityBulkUpdateInput,
-    ) -> Result<Option<ActivityBulkUpdatePayload>> {
+    ) -> Result<Option<Written<ActivityBulkUpdatePayload>>> {
         ActivityBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
     /// Deletes an activity. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesWrite)")]
-    async fn activity_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which activity.")] input: ActivityDeleteInput) -> Result<Option<ActivityDeletePayload>> {
+    async fn activity_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which activity.")] input: ActivityDeleteInput) -> Result<Option<Written<ActivityDeletePayload>>> {
         ActivityDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
@@ -57,7 +58,7 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which activities.")] input: ActivityBulkDeleteInput,
-    ) -> Result<Option<ActivityDeletePayload>> {
+    ) -> Result<Option<Written<ActivityDeletePayload>>> {
         ActivityDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::scalars::DateTime;
@@ -53,17 +54,17 @@ impl Activity {
     }
 
     /// The contact it was with; null when it is about a deal alone. Null when it fails; the errors say why.
-    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Written<Contact>>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
     }
 
     /// The deal it belongs to; null when it belongs to none. Null when it fails; the errors say why.
-    async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Deal>> {
+    async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Written<Deal>>> {
         Deal::load_if(ctx, self.0.deal_id.value()?).await
     }
 
     /// The member who wrote it down; null when no person did. Null when it fails; the errors say why.
-    async fn author(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn author(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load_if(ctx, self.0.author_id.value()?).await
     }
 

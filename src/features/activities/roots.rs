@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
@@ -18,7 +19,7 @@ pub struct Roots;
 impl Roots {
     /// One activity; null when there is no such activity in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ActivitiesRead)")]
-    async fn activity(&self, ctx: &Context<'_>, #[graphql(desc = "The activity's identifier.")] id: ActivityId) -> Result<Option<Activity>> {
+    async fn activity(&self, ctx: &Context<'_>, #[graphql(desc = "The activity's identifier.")] id: ActivityId) -> Result<Option<Written<Activity>>> {
         Activity::load(ctx, id.uuid()).await
     }
 

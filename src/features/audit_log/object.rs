@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
-use crate::access::writer::Written;
+use crate::access::writer::{Writable, Written};
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::Result;
 use crate::base::id::AnyId;
@@ -39,11 +39,13 @@ impl Listed for AuditEntry {
     }
 }
 
+impl Writable for AuditEntry {}
+
 impl NodeObject for AuditEntry {
     type Row = model::AuditEntry;
     const READ: Permission = Permission::AuditRead;
 
-    async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
+    async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
         Ok(Operation::of(ctx)?.reads()?.load::<AuditEntryById>(id).await?.map(Self))
     }
 }
@@ -62,7 +64,7 @@ impl AuditEntry {
     }
 
     /// The member who did it; null when the server did it by itself. Null when it fails; the errors say why.
-    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         match self.0.actor_id.value()? {
             Some(id) => User::load(ctx, id).await,
             None => Ok(None),

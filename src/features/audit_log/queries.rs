@@ -71,6 +71,7 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &AuditEntryFilter) -> Quer
 /// # Errors
 /// As the database fails.
 pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<AuditEntry>> {
-    let query = audit_entries::table.select(reader.columns::<AuditEntry>(&[]));
-    reader.db.load(query.filter(audit_entries::organization_id.eq(reader.organization())).filter(audit_entries::id.eq_any(ids))).await
+    let columns = reader.columns::<AuditEntry>(&[]);
+    let query = audit_entries::table.select(columns);
+    reader.db.load_columns(columns, query.filter(audit_entries::organization_id.eq(reader.organization())).filter(audit_entries::id.eq_any(ids))).await
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::companies::actions::{
@@ -25,13 +26,13 @@ pub struct Mutations;
 impl Mutations {
     /// Creates a company. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::CompaniesWrite)")]
-    async fn company_create(&self, ctx: &Context<'_>, #[graphql(desc = "The company.")] input: CompanyCreateInput) -> Result<Option<CompanyCreatePayload>> {
+    async fn company_create(&self, ctx: &Context<'_>, #[graphql(desc = "The company.")] input: CompanyCreateInput) -> Result<Option<Written<CompanyCreatePayload>>> {
         CompanyCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
     /// Changes a company. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::CompaniesWrite)")]
-    async fn company_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: CompanyUpdateInput) -> Result<Option<CompanyUpdatePayload>> {
+    async fn company_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: CompanyUpdateInput) -> Result<Option<Written<CompanyUpdatePayload>>> {
         CompanyUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
@@ -41,13 +42,13 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which companies, and what changes.")] input: CompanyBulkUpdateInput,
-    ) -> Result<Option<CompanyBulkUpdatePayload>> {
+    ) -> Result<Option<Written<CompanyBulkUpdatePayload>>> {
         CompanyBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
     /// Deletes a company. Its contacts and deals stay, without a company. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::CompaniesWrite)")]
-    async fn company_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which company.")] input: CompanyDeleteInput) -> Result<Option<CompanyDeletePayload>> {
+    async fn company_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which company.")] input: CompanyDeleteInput) -> Result<Option<Written<CompanyDeletePayload>>> {
         CompanyDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
@@ -57,7 +58,7 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which companies.")] input: CompanyBulkDeleteInput,
-    ) -> Result<Option<CompanyDeletePayload>> {
+    ) -> Result<Option<Written<CompanyDeletePayload>>> {
         CompanyDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
@@ -72,7 +73,7 @@ impl Company {
     }
 
     /// The postal addresses, in the order they were given.
-    async fn addresses(&self) -> Result<Vec<Address<'_>>> {
+    async fn addresses(&self) -> Result<WrittenList<Vec<Address<'_>>>> {
         Ok(self.0.addresses.get()?.0.iter().map(Address).collect())
     }
 
@@ -82,7 +83,7 @@ impl Company {
     }
 
     /// The member who looks after the company; null when nobody does. Null when it fails; the errors say why.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load_if(ctx, self.0.owner_id.value()?).await
     }
 
@@ -136,6 +137,8 @@ impl Company {
 
 /// A postal address.
 pub struct Address<'a>(&'a model::Address);
+
+impl Writable for Address<'_> {}
 
 /// A postal address.
 #[Object(guard = "Can(Permission::CompaniesRead)")]

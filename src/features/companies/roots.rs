@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
@@ -18,7 +19,7 @@ pub struct Roots;
 impl Roots {
     /// One company; null when there is no such company in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::CompaniesRead)")]
-    async fn company(&self, ctx: &Context<'_>, #[graphql(desc = "The company's identifier.")] id: CompanyId) -> Result<Option<Company>> {
+    async fn company(&self, ctx: &Context<'_>, #[graphql(desc = "The company's identifier.")] id: CompanyId) -> Result<Option<Written<Company>>> {
         Company::load(ctx, id.uuid()).await
     }
 

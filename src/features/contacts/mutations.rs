@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::contacts::actions::{
@@ -25,13 +26,13 @@ pub struct Mutations;
 impl Mutations {
     /// Creates a contact. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
-    async fn contact_create(&self, ctx: &Context<'_>, #[graphql(desc = "The contact.")] input: ContactCreateInput) -> Result<Option<ContactCreatePayload>> {
+    async fn contact_create(&self, ctx: &Context<'_>, #[graphql(desc = "The contact.")] input: ContactCreateInput) -> Result<Option<Written<ContactCreatePayload>>> {
         ContactCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
     /// Changes a contact. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
-    async fn contact_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ContactUpdateInput) -> Result<Option<ContactUpdatePayload>> {
+    async fn contact_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: ContactUpdateInput) -> Result<Option<Written<ContactUpdatePayload>>> {
         ContactUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
@@ -41,13 +42,13 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts, and what changes.")] input: ContactBulkUpdateInput,
-    ) -> Result<Option<ContactBulkUpdatePayload>> {
+    ) -> Result<Option<Written<ContactBulkUpdatePayload>>> {
         ContactBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
     /// Deletes a contact with its timeline. Its deals and tasks stay. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsWrite)")]
-    async fn contact_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which contact.")] input: ContactDeleteInput) -> Result<Option<ContactDeletePayload>> {
+    async fn contact_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which contact.")] input: ContactDeleteInput) -> Result<Option<Written<ContactDeletePayload>>> {
         ContactDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
@@ -57,7 +58,7 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts.")] input: ContactBulkDeleteInput,
-    ) -> Result<Option<ContactDeletePayload>> {
+    ) -> Result<Option<Written<ContactDeletePayload>>> {
         ContactDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
@@ -51,7 +52,7 @@ impl Contact {
     }
 
     /// The company the contact works for; null when none is known. Null when it fails; the errors say why.
-    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Written<Company>>> {
         Company::load_if(ctx, self.0.company_id.value()?).await
     }
 
@@ -91,7 +92,7 @@ impl Contact {
     }
 
     /// The member who looks after the contact; null when nobody does. Null when it fails; the errors say why.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load_if(ctx, self.0.owner_id.value()?).await
     }
 

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
@@ -19,7 +20,7 @@ pub struct Roots;
 impl Roots {
     /// One contact; null when there is no such contact in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::ContactsRead)")]
-    async fn contact(&self, ctx: &Context<'_>, #[graphql(desc = "The contact's identifier.")] id: ContactId) -> Result<Option<Contact>> {
+    async fn contact(&self, ctx: &Context<'_>, #[graphql(desc = "The contact's identifier.")] id: ContactId) -> Result<Option<Written<Contact>>> {
         Contact::load(ctx, id.uuid()).await
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::access::{Batch, Reader};
-use crate::base::Result;
+use crate::base::{Map, Result};
 use crate::features::contacts::model::ContactStage;
 use crate::features::dashboard::model::{Instants, OpenDeals, OpenTasks, RecentActivity, WonDeals};
 use crate::features::dashboard::period::Span;
@@ -17,9 +17,9 @@ impl Batch for ContactsByStage {
     type Key = ();
     type Value = Arc<HashMap<ContactStage, i64>>;
 
-    async fn load(reader: Reader, _: Vec<()>) -> Result<HashMap<(), Self::Value>> {
+    async fn load(reader: Reader, _: Vec<()>) -> Result<Map<(), Self::Value>> {
         let counts = queries::contacts_by_stage(&reader).await?;
-        Ok(HashMap::from([((), Arc::new(counts.into_iter().collect()))]))
+        Ok(Map::from_iter([((), Arc::new(counts.into_iter().collect()))]))
     }
 }
 
@@ -30,8 +30,8 @@ impl Batch for OpenDealsByStage {
     type Key = ();
     type Value = Arc<Vec<OpenDeals>>;
 
-    async fn load(reader: Reader, _: Vec<()>) -> Result<HashMap<(), Self::Value>> {
-        Ok(HashMap::from([((), Arc::new(queries::open_deals(&reader).await?))]))
+    async fn load(reader: Reader, _: Vec<()>) -> Result<Map<(), Self::Value>> {
+        Ok(Map::from_iter([((), Arc::new(queries::open_deals(&reader).await?))]))
     }
 }
 
@@ -42,8 +42,8 @@ impl Batch for WonDealsIn {
     type Key = Instants;
     type Value = Vec<WonDeals>;
 
-    async fn load(reader: Reader, keys: Vec<Instants>) -> Result<HashMap<Instants, Self::Value>> {
-        let mut won: HashMap<Instants, Self::Value> = HashMap::new();
+    async fn load(reader: Reader, keys: Vec<Instants>) -> Result<Map<Instants, Self::Value>> {
+        let mut won: Map<Instants, Self::Value> = Map::default();
         for (first, until, month, currency, count, value) in queries::won_deals(&reader, &keys).await? {
             won.entry((first, until)).or_default().push((month, currency, count, value));
         }
@@ -58,12 +58,12 @@ impl Batch for OpenTasksNow {
     type Key = ();
     type Value = OpenTasks;
 
-    async fn load(reader: Reader, _: Vec<()>) -> Result<HashMap<(), OpenTasks>> {
+    async fn load(reader: Reader, _: Vec<()>) -> Result<Map<(), OpenTasks>> {
         let zone = reader.scope.time_zone;
         let today = reader.now.with_timezone(&zone).date_naive();
         let (day, week) = (Span { first: today, last: today }, Span::week_of(today));
         let tasks = queries::open_tasks(&reader, day.instants(zone), week.instants(zone)).await?;
-        Ok(HashMap::from([((), tasks)]))
+        Ok(Map::from_iter([((), tasks)]))
     }
 }
 
@@ -74,7 +74,7 @@ impl Batch for RecentActivities {
     type Key = i32;
     type Value = Vec<Arc<RecentActivity>>;
 
-    async fn load(reader: Reader, keys: Vec<i32>) -> Result<HashMap<i32, Self::Value>> {
+    async fn load(reader: Reader, keys: Vec<i32>) -> Result<Map<i32, Self::Value>> {
         let most = keys.iter().copied().max().unwrap_or_default();
         let rows: Vec<_> = queries::recent_activities(&reader, most).await?.into_iter().map(Arc::new).collect();
         let newest = |count: i32| rows.iter().take(usize::try_from(count).unwrap_or_default()).map(Arc::clone).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::NaiveDate;
 
-use crate::access::writer::{Written, WrittenList};
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::base::money::{Currency, Money};
@@ -247,3 +247,10 @@ fn by_month(months: &[NaiveDate], rows: &[WonDeals]) -> Result<Vec<WonMonthFigur
     }
     Ok(figures)
 }
+
+impl Writable for Dashboard {}
+impl Writable for ContactStageFigures {}
+impl Writable for PipelineStageFigures {}
+impl Writable for WonMonthFigures {}
+impl Writable for TaskFigures {}
+impl Writable for DashboardActivity {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 
-use crate::access::writer::Written;
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::money::{Currency, Money};
 use crate::base::page::PageArgs;
@@ -46,12 +46,12 @@ impl Deal {
     }
 
     /// The pipeline it goes through. Null when it fails; the errors say why.
-    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Pipeline>> {
+    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Written<Pipeline>>> {
         Pipeline::required(ctx, self.0.pipeline_id.value()?).await.map(Some)
     }
 
     /// The stage it stands in. Null when it fails; the errors say why.
-    async fn stage(&self, ctx: &Context<'_>) -> Result<Option<PipelineStage>> {
+    async fn stage(&self, ctx: &Context<'_>) -> Result<Option<Written<PipelineStage>>> {
         PipelineStage::required(ctx, self.0.stage_id.value()?).await.map(Some)
     }
 
@@ -61,17 +61,17 @@ impl Deal {
     }
 
     /// With whom; null when that is not known. Null when it fails; the errors say why.
-    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Written<Contact>>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
     }
 
     /// With which company; null when that is not known. Null when it fails; the errors say why.
-    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Written<Company>>> {
         Company::load_if(ctx, self.0.company_id.value()?).await
     }
 
     /// The member who looks after it; null when nobody does. Null when it fails; the errors say why.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load_if(ctx, self.0.owner_id.value()?).await
     }
 
@@ -111,7 +111,7 @@ impl Deal {
     }
 
     /// The way from stage to stage, newest first: the newest 100 moves. Null when it fails; the errors say why.
-    async fn stage_history(&self, ctx: &Context<'_>) -> Result<Option<Vec<DealStageChange>>> {
+    async fn stage_history(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<DealStageChange>>>> {
         let moves = Operation::of(ctx)?.reads()?.load::<MovesByDeal>(self.0.id).await?;
         Ok(Some(moves.unwrap_or_default().into_iter().map(DealStageChange).collect()))
     }
@@ -174,11 +174,13 @@ impl Deal {
 #[derive(Clone)]
 pub struct DealStageChange(pub Arc<model::DealStageChange>);
 
+impl Writable for DealStageChange {}
+
 /// A move of a deal into a stage.
 #[Object(guard = "Can(Permission::DealsRead)")]
 impl DealStageChange {
     /// The stage that the deal stood in; null when it was created. Null when it fails; the errors say why.
-    async fn from(&self, ctx: &Context<'_>) -> Result<Option<PipelineStage>> {
+    async fn from(&self, ctx: &Context<'_>) -> Result<Option<Written<PipelineStage>>> {
         match self.0.from_stage_id.value()? {
             Some(id) => PipelineStage::required(ctx, id).await.map(Some),
             None => Ok(None),
@@ -186,7 +188,7 @@ impl DealStageChange {
     }
 
     /// The stage that it went to. Null when it fails; the errors say why.
-    async fn to(&self, ctx: &Context<'_>) -> Result<Option<PipelineStage>> {
+    async fn to(&self, ctx: &Context<'_>) -> Result<Option<Written<PipelineStage>>> {
         PipelineStage::required(ctx, self.0.to_stage_id.value()?).await.map(Some)
     }
 
@@ -196,7 +198,7 @@ impl DealStageChange {
     }
 
     /// Who moved it; null when no person did. Null when it fails; the errors say why.
-    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load_if(ctx, self.0.actor_id.value()?).await
     }
 }

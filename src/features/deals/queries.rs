@@ -131,10 +131,11 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &DealFilter) -> Query<ST> 
 /// # Errors
 /// As the database fails.
 pub async fn moves_by_deals(reader: &Reader, deals: Vec<Uuid>) -> Result<Vec<DealStageChange>> {
-    let query = deal_stage_changes::table.select(reader.columns::<DealStageChange>(&[]));
+    let columns = reader.columns::<DealStageChange>(&[]);
+    let query = deal_stage_changes::table.select(columns);
     let query = query.filter(deal_stage_changes::organization_id.eq(reader.organization())).filter(deal_stage_changes::deal_id.eq(parent_id()));
     let query = query.order((deal_stage_changes::at.desc(), deal_stage_changes::id.desc()));
-    reader.db.load(ForEachParent { parents: deals, query, limit: MOST_MOVES }).await
+    reader.db.load_columns(columns, ForEachParent { parents: deals, query, limit: MOST_MOVES }).await
 }
 
 /// Writes moves down.

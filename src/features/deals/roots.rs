@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
@@ -19,7 +20,7 @@ pub struct Roots;
 impl Roots {
     /// One deal; null when there is no such deal in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::DealsRead)")]
-    async fn deal(&self, ctx: &Context<'_>, #[graphql(desc = "The deal's identifier.")] id: DealId) -> Result<Option<Deal>> {
+    async fn deal(&self, ctx: &Context<'_>, #[graphql(desc = "The deal's identifier.")] id: DealId) -> Result<Option<Written<Deal>>> {
         Deal::load(ctx, id.uuid()).await
     }
 

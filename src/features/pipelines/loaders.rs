@@ -1,12 +1,11 @@
 //! Batch functions over pipelines and their stages.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::access::{Batch, Reader};
-use crate::base::Result;
+use crate::base::{Map, Result};
 use crate::features::pipelines::model::{Pipeline, PipelineStage};
 use crate::features::pipelines::queries;
 
@@ -17,7 +16,7 @@ impl Batch for PipelineById {
     type Key = Uuid;
     type Value = Arc<Pipeline>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<Pipeline>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Pipeline>>> {
         let pipelines = queries::by_ids(&reader, keys).await?;
         Ok(pipelines.into_iter().map(|pipeline| (pipeline.id, Arc::new(pipeline))).collect())
     }
@@ -30,7 +29,7 @@ impl Batch for StageById {
     type Key = Uuid;
     type Value = Arc<PipelineStage>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Arc<PipelineStage>>> {
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<PipelineStage>>> {
         let stages = queries::stages_by_ids(&reader, keys).await?;
         Ok(stages.into_iter().map(|stage| (stage.id, Arc::new(stage))).collect())
     }
@@ -43,8 +42,8 @@ impl Batch for StagesByPipeline {
     type Key = Uuid;
     type Value = Vec<Arc<PipelineStage>>;
 
-    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<HashMap<Uuid, Self::Value>> {
-        let mut stages: HashMap<Uuid, Self::Value> = HashMap::new();
+    async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Self::Value>> {
+        let mut stages: Map<Uuid, Self::Value> = Map::default();
         for stage in queries::stages_by_pipelines(&reader, keys).await? {
             stages.entry(stage.pipeline_id).or_default().push(Arc::new(stage));
         }

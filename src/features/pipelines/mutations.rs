@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::pipelines::actions::{
@@ -52,14 +53,14 @@ pub struct Mutations;
 impl Mutations {
     /// Creates a pipeline with its stages. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
-    async fn pipeline_create(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] input: PipelineCreateInput) -> Result<Option<PipelineCreatePayload>> {
+    async fn pipeline_create(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] input: PipelineCreateInput) -> Result<Option<Written<PipelineCreatePayload>>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await;
         PipelineCreatePayload::of(outcome)
     }
 
     /// Renames a pipeline, or makes it the default. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
-    async fn pipeline_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: PipelineUpdateInput) -> Result<Option<PipelineUpdatePayload>> {
+    async fn pipeline_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: PipelineUpdateInput) -> Result<Option<Written<PipelineUpdatePayload>>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await;
         PipelineUpdatePayload::of(outcome)
     }
@@ -70,14 +71,14 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The stage.")] input: PipelineStageCreateInput,
-    ) -> Result<Option<PipelineStageCreatePayload>> {
+    ) -> Result<Option<Written<PipelineStageCreatePayload>>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::create_stage(&act, input).await }).await;
         PipelineStageCreatePayload::of(outcome)
     }
 
     /// Deletes a pipeline with its stages. Refused while it has deals or is the default. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::PipelinesWrite)")]
-    async fn pipeline_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] input: PipelineDeleteInput) -> Result<Option<PipelineDeletePayload>> {
+    async fn pipeline_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] input: PipelineDeleteInput) -> Result<Option<Written<PipelineDeletePayload>>> {
         let outcome = Operation::of(ctx)?.write(move |act| async move { actions::delete(&act, input.id).await }).await;
         PipelineDeletePayload::of(outcome)
     }
@@ -88,7 +89,7 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which one.")] input: PipelineStageDeleteInput,
-    ) -> Result<Option<PipelineStageDeletePayload>> {
+    ) -> Result<Option<Written<PipelineStageDeletePayload>>> {
         let outcome = Operation::of(ctx)?.write(move |act| async move { actions::delete_stage(&act, input.id).await }).await;
         PipelineStageDeletePayload::of(outcome)
     }
@@ -99,7 +100,7 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: PipelineStageUpdateInput,
-    ) -> Result<Option<PipelineStageUpdatePayload>> {
+    ) -> Result<Option<Written<PipelineStageUpdatePayload>>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::update_stage(&act, input).await }).await;
         PipelineStageUpdatePayload::of(outcome)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object};
 use uuid::Uuid;
 
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
@@ -25,11 +26,13 @@ impl From<model::Pipeline> for Pipeline {
     }
 }
 
+impl Writable for Pipeline {}
+
 impl NodeObject for Pipeline {
     type Row = model::Pipeline;
     const READ: Permission = Permission::DealsRead;
 
-    async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
+    async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
         Ok(Operation::of(ctx)?.reads()?.load::<PipelineById>(id).await?.map(Self))
     }
 }
@@ -39,7 +42,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// As the database fails.
-    pub async fn required(ctx: &Context<'_>, id: Uuid) -> Result<Self> {
+    pub async fn required(ctx: &Context<'_>, id: Uuid) -> Result<Written<Self>> {
         Self::load(ctx, id).await?.ok_or_else(|| Error::internal("a pipeline that is referred to is not there"))
     }
 }
@@ -63,7 +66,7 @@ impl Pipeline {
     }
 
     /// The stages in their order, at most 20. Null when it fails; the errors say why.
-    async fn stages(&self, ctx: &Context<'_>) -> Result<Option<Vec<PipelineStage>>> {
+    async fn stages(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<PipelineStage>>>> {
         let stages = Operation::of(ctx)?.reads()?.load::<StagesByPipeline>(self.0.id).await?;
         Ok(Some(stages.unwrap_or_default().into_iter().map(PipelineStage).collect()))
     }
@@ -93,7 +96,7 @@ impl PipelineStage {
     ///
     /// # Errors
     /// As the database fails.
-    pub async fn required(ctx: &Context<'_>, id: Uuid) -> Result<Self> {
+    pub async fn required(ctx: &Context<'_>, id: Uuid) -> Result<Written<Self>> {
         Self::load(ctx, id).await?.ok_or_else(|| Error::internal("a stage that is referred to is not there"))
     }
 }
@@ -104,11 +107,13 @@ impl From<model::PipelineStage> for PipelineStage {
     }
 }
 
+impl Writable for PipelineStage {}
+
 impl NodeObject for PipelineStage {
     type Row = model::PipelineStage;
     const READ: Permission = Permission::DealsRead;
 
-    async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
+    async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
         Ok(Operation::of(ctx)?.reads()?.load::<StageById>(id).await?.map(Self))
     }
 }
@@ -122,7 +127,7 @@ impl PipelineStage {
     }
 
     /// The pipeline that the stage is part of. Null when it fails; the errors say why.
-    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Pipeline>> {
+    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Written<Pipeline>>> {
         Pipeline::required(ctx, self.0.pipeline_id).await.map(Some)
     }
 

@@ -17,8 +17,9 @@ pub const MOST_PIPELINES: i64 = 100;
 /// # Errors
 /// As the database fails.
 pub async fn all(reader: &Reader) -> Result<Vec<Pipeline>> {
-    let query = pipelines::table.select(reader.columns::<Pipeline>(&[])).filter(pipelines::organization_id.eq(reader.organization()));
-    reader.db.load(Limited { query: query.order((pipelines::created_at, pipelines::id)), limit: MOST_PIPELINES }).await
+    let columns = reader.columns::<Pipeline>(&[]);
+    let query = pipelines::table.select(columns).filter(pipelines::organization_id.eq(reader.organization()));
+    reader.db.load_columns(columns, Limited { query: query.order((pipelines::created_at, pipelines::id)), limit: MOST_PIPELINES }).await
 }
 
 /// How many pipelines the organization has.
@@ -35,8 +36,9 @@ pub async fn count(act: &Act) -> Result<i64> {
 /// # Errors
 /// As the database fails.
 pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Pipeline>> {
-    let query = pipelines::table.select(reader.columns::<Pipeline>(&[]));
-    reader.db.load(query.filter(pipelines::organization_id.eq(reader.organization())).filter(pipelines::id.eq_any(ids))).await
+    let columns = reader.columns::<Pipeline>(&[]);
+    let query = pipelines::table.select(columns);
+    reader.db.load_columns(columns, query.filter(pipelines::organization_id.eq(reader.organization())).filter(pipelines::id.eq_any(ids))).await
 }
 
 /// The stages of these ids.
@@ -44,8 +46,9 @@ pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Pipeline>> {
 /// # Errors
 /// As the database fails.
 pub async fn stages_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<PipelineStage>> {
-    let query = pipeline_stages::table.select(reader.columns::<PipelineStage>(&[]));
-    reader.db.load(query.filter(pipeline_stages::organization_id.eq(reader.organization())).filter(pipeline_stages::id.eq_any(ids))).await
+    let columns = reader.columns::<PipelineStage>(&[]);
+    let query = pipeline_stages::table.select(columns);
+    reader.db.load_columns(columns, query.filter(pipeline_stages::organization_id.eq(reader.organization())).filter(pipeline_stages::id.eq_any(ids))).await
 }
 
 /// The stages of these pipelines, in their order.
@@ -53,9 +56,10 @@ pub async fn stages_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Pipeli
 /// # Errors
 /// As the database fails.
 pub async fn stages_by_pipelines(reader: &Reader, pipelines: Vec<Uuid>) -> Result<Vec<PipelineStage>> {
-    let query = pipeline_stages::table.select(reader.columns::<PipelineStage>(&[]));
+    let columns = reader.columns::<PipelineStage>(&[]);
+    let query = pipeline_stages::table.select(columns);
     let query = query.filter(pipeline_stages::organization_id.eq(reader.organization())).filter(pipeline_stages::pipeline_id.eq_any(pipelines));
-    reader.db.load(query.order((pipeline_stages::pipeline_id, pipeline_stages::position))).await
+    reader.db.load_columns(columns, query.order((pipeline_stages::pipeline_id, pipeline_stages::position))).await
 }
 
 /// The pipeline of an id, whole, locked against other writers until the transaction ends.

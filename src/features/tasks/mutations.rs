@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::tasks::actions::{
@@ -33,19 +34,19 @@ pub struct Mutations;
 impl Mutations {
     /// Creates a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_create(&self, ctx: &Context<'_>, #[graphql(desc = "The task.")] input: TaskCreateInput) -> Result<Option<TaskCreatePayload>> {
+    async fn task_create(&self, ctx: &Context<'_>, #[graphql(desc = "The task.")] input: TaskCreateInput) -> Result<Option<Written<TaskCreatePayload>>> {
         TaskCreatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::create(&act, input).await }).await)
     }
 
     /// Changes a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: TaskUpdateInput) -> Result<Option<TaskUpdatePayload>> {
+    async fn task_update(&self, ctx: &Context<'_>, #[graphql(desc = "The change.")] input: TaskUpdateInput) -> Result<Option<Written<TaskUpdatePayload>>> {
         TaskUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::update(&act, input).await }).await)
     }
 
     /// Completes a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_complete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskCompleteInput) -> Result<Option<TaskCompletePayload>> {
+    async fn task_complete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskCompleteInput) -> Result<Option<Written<TaskCompletePayload>>> {
         TaskCompletePayload::of(Operation::of(ctx)?.write(|act| async move { actions::complete(&act, input).await }).await)
     }
 
@@ -55,13 +56,13 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which tasks, and what changes.")] input: TaskBulkUpdateInput,
-    ) -> Result<Option<TaskBulkUpdatePayload>> {
+    ) -> Result<Option<Written<TaskBulkUpdatePayload>>> {
         TaskBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { actions::bulk_update(&act, input).await }).await)
     }
 
     /// Deletes a task. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksWrite)")]
-    async fn task_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskDeleteInput) -> Result<Option<TaskDeletePayload>> {
+    async fn task_delete(&self, ctx: &Context<'_>, #[graphql(desc = "Which task.")] input: TaskDeleteInput) -> Result<Option<Written<TaskDeletePayload>>> {
         TaskDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
     }
 
@@ -71,7 +72,7 @@ impl Mutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which tasks.")] input: TaskBulkDeleteInput,
-    ) -> Result<Option<TaskDeletePayload>> {
+    ) -> Result<Option<Written<TaskDeletePayload>>> {
         TaskDeletePayload::of(Operation::of(ctx)?.write(|act| async move { rows::delete_all(&act, &input.ids).await }).await)
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::Result;
 use crate::base::scalars::DateTime;
@@ -49,17 +50,17 @@ impl Task {
     }
 
     /// The member who is to do it; null when nobody is. Null when it fails; the errors say why.
-    async fn assignee(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    async fn assignee(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         User::load_if(ctx, self.0.assignee_id.value()?).await
     }
 
     /// The contact it is about; null when it is about none. Null when it fails; the errors say why.
-    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Written<Contact>>> {
         Contact::load_if(ctx, self.0.contact_id.value()?).await
     }
 
     /// The deal it is about; null when it is about none. Null when it fails; the errors say why.
-    async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Deal>> {
+    async fn deal(&self, ctx: &Context<'_>) -> Result<Option<Written<Deal>>> {
         Deal::load_if(ctx, self.0.deal_id.value()?).await
     }
 

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 
+use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
 use crate::base::page::PageArgs;
@@ -18,7 +19,7 @@ pub struct Roots;
 impl Roots {
     /// One task; null when there is no such task in this organization. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::TasksRead)")]
-    async fn task(&self, ctx: &Context<'_>, #[graphql(desc = "The task's identifier.")] id: TaskId) -> Result<Option<Task>> {
+    async fn task(&self, ctx: &Context<'_>, #[graphql(desc = "The task's identifier.")] id: TaskId) -> Result<Option<Written<Task>>> {
         Task::load(ctx, id.uuid()).await
     }
 

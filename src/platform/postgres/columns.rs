@@ -1,7 +1,7 @@
 //! Reading only the columns that an operation selects.
 //!
 //! A row struct derives Diesel's `Selectable` as usual, and its fields are [`Col`]s where the column may be left out. [`Columns`] stands in the
-//! `SELECT` in place of the full list and writes `NULL` for what is not wanted, so that the row keeps its shape. A `Col` that was not read answers
+//! `SELECT` in place of the full list and writes what is wanted; the rows are then read by `Transaction::load_columns`. A `Col` that was not read answers
 //! with an internal error; only in a column that may be empty the two cannot be told apart, which is why a test selects every field alone and looks
 //! for its value.
 
@@ -104,7 +104,7 @@ pub trait ColumnNames {
     /// The names, in the tuple's order.
     const NAMES: &'static [&'static str];
 
-    /// Writes the columns whose bit is set, and `NULL` for the others.
+    /// Writes the columns whose bit is set.
     ///
     /// # Errors
     /// As Diesel's query building.
@@ -121,7 +121,14 @@ pub struct Columns<S> {
 impl<S: ColumnNames> Columns<S> {
     /// Every column of the row.
     pub fn all<R: ReadShape<SelectExpression = S>>() -> Self {
-        Self { columns: R::construct_selection(), read: u64::MAX }
+        let read = (0..S::NAMES.len()).fold(0, |read, index| read | bit(index));
+        Self { columns: R::construct_selection(), read }
+    }
+
+    /// A bit for each column that is read.
+    #[must_use]
+    pub const fn read(&self) -> u64 {
+        self.read
     }
 
     /// The columns that these fields need, and those named in `also` (an ordering's key).
@@ -182,19 +189,16 @@ macro_rules! column_names {
             fn write<'b>(&'b self, read: u64, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
                 #[allow(non_snake_case)]
                 let ($($column,)+) = self;
-                let mut index = 0;
+                let (mut index, mut comma) = (0, "");
                 $(
-                    if index > 0 {
-                        out.push_sql(", ");
-                    }
-                    if read & bit(index) == 0 {
-                        out.push_sql("NULL");
-                    } else {
+                    if read & bit(index) != 0 {
+                        out.push_sql(comma);
                         $column.walk_ast(out.reborrow())?;
+                        comma = ", ";
                     }
                     index += 1;
                 )+
-                let _ = index;
+                let _ = (index, comma);
                 Ok(())
             }
         }

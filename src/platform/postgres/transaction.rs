@@ -25,8 +25,10 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::base::{Error, Result};
+use crate::platform::postgres::columns::{ColumnNames, Columns};
 use crate::platform::postgres::failure::{taken_along, translate};
 use crate::platform::postgres::pool::{Pool, Pooled};
+use crate::platform::postgres::sparse::Sparse;
 use crate::platform::postgres::statement::ByText;
 
 /// How long the end of a transaction may take before its connection is given up.
@@ -152,11 +154,35 @@ impl Transaction {
         Q::SqlType: CompatibleType<T, Pg, SqlType = ST>,
         T: FromSqlRow<ST, Pg>,
     {
+        self.rows(query).await?.iter().map(|row| T::build_from_row(row).map_err(unreadable)).collect()
+    }
+
+    /// Runs a statement that selects these columns of its rows' struct, and reads its rows.
+    ///
+    /// # Errors
+    /// As [`Transaction::load`].
+    pub async fn load_columns<Q, T, ST, S>(&self, columns: Columns<S>, query: Q) -> Result<Vec<T>>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<Pg> + QueryId,
+        Q::SqlType: CompatibleType<T, Pg, SqlType = ST>,
+        T: FromSqlRow<ST, Pg>,
+        S: ColumnNames,
+    {
+        let rows = self.rows(query).await?;
+        rows.iter().map(|row| T::build_from_row(&Sparse::new(row, columns.read())).map_err(unreadable)).collect()
+    }
+
+    async fn rows<Q>(&self, query: Q) -> Result<Vec<Row>>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<Pg> + QueryId,
+    {
         let opened = self.open().await?;
         // A query can be sent to other threads but not shared by them, unless one at a time looks at it.
         let query = Mutex::new(query.as_query());
         let mut repeats = 0;
-        let rows = loop {
+        loop {
             let (begun, rows) = futures_util::join!(opened.begun.clone(), send(&opened.connection, &query));
             begun?;
             match rows {
@@ -167,10 +193,9 @@ impl Transaction {
                     }
                     repeats += 1;
                 }
-                outcome => break outcome.map_err(translate)?,
+                outcome => return outcome.map_err(translate),
             }
-        };
-        rows.iter().map(|row| T::build_from_row(row).map_err(|error| Error::internal(format!("a row cannot be read: {error}")))).collect()
+        }
     }
 
     /// Runs a statement and reads its first row, if there is one.
@@ -262,6 +287,10 @@ impl Opened {
         let mut connection: &AsyncPgConnection = &self.connection;
         connection.batch_execute("ROLLBACK TO SAVEPOINT opened").await.is_ok()
     }
+}
+
+fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::internal(format!("a row cannot be read: {error}"))
 }
 
 type Row = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;

@@ -32,7 +32,7 @@ const INTROSPECTION: &str = "{ __schema { directives { name description args { .
 
 /// The schema's introspection, as it is served.
 async fn introspection() -> Value {
-    let answer = payaid::features::build().execute(INTROSPECTION).await;
+    let answer = payaid::features::build().unwrap().schema().execute(INTROSPECTION).await;
     assert!(answer.errors.is_empty(), "{:?}", answer.errors);
     serde_json::to_value(answer.data).unwrap()
 }

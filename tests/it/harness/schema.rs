@@ -109,7 +109,7 @@ impl Schema {
 
     /// The schema that is served.
     pub fn served() -> Self {
-        Self::read(&payaid::features::build().sdl())
+        Self::read(&payaid::features::build().unwrap().schema().sdl())
     }
 
     /// Whether nothing can be selected below it.

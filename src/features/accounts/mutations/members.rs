@@ -3,6 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::access::payload::{UserError, divide};
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Act, Can, Operation, Permission, Services};
 use crate::base::Result;
 use crate::features::accounts::actions::{self, InvitationRevokeInput, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
@@ -44,12 +45,14 @@ payload!(
 #[derive(Clone, SimpleObject)]
 pub struct MemberInvitePayload {
     /// The invitation; null when there are user errors.
-    pub invitation: Option<Invitation>,
+    pub invitation: Option<Written<Invitation>>,
     /// The token by which `invitationAccept` accepts it. It is shown this once: pass it on to the invited person. Null when there are user errors.
     pub invite_token: Option<String>,
     /// What to put right; empty when all went well.
-    pub user_errors: Vec<UserError>,
+    pub user_errors: WrittenList<Vec<UserError>>,
 }
+
+impl Writable for MemberInvitePayload {}
 
 /// A member to remove.
 #[derive(Debug, Clone, InputObject)]
@@ -70,7 +73,7 @@ impl MemberMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: OrganizationUpdateInput,
-    ) -> Result<Option<OrganizationUpdatePayload>> {
+    ) -> Result<Option<Written<OrganizationUpdatePayload>>> {
         let operation = Operation::of(ctx)?;
         let services = operation.services().clone();
         let change = |act: Act| async move {
@@ -84,11 +87,12 @@ impl MemberMutations {
 
     /// Invites somebody to become a member, in place of an earlier invitation of the same address. It can be accepted for seven days. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
-    async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<Option<MemberInvitePayload>> {
+    async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<Option<Written<MemberInvitePayload>>> {
         let outcome = Operation::of(ctx)?.write(|act| async move { actions::invite(&act, input).await }).await;
         let (invited, user_errors) = divide(outcome)?;
         let (invitation, invite_token) = invited.unzip();
-        Ok(Some(MemberInvitePayload { invitation: invitation.map(Invitation::from), invite_token, user_errors }))
+        let invitation = invitation.map(|invitation| Written(invitation.into()));
+        Ok(Some(Written(MemberInvitePayload { invitation, invite_token, user_errors })))
     }
 
     /// Ends an invitation that was not accepted: its token is refused from now on. Null when it fails; the errors say why.
@@ -97,7 +101,7 @@ impl MemberMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which invitation.")] input: InvitationRevokeInput,
-    ) -> Result<Option<InvitationRevokePayload>> {
+    ) -> Result<Option<Written<InvitationRevokePayload>>> {
         let outcome = Operation::of(ctx)?.write(move |act| async move { actions::revoke_invitation(&act, input.invitation_id).await }).await;
         InvitationRevokePayload::of(outcome)
     }
@@ -108,7 +112,7 @@ impl MemberMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The member and the role.")] input: MemberRoleSetInput,
-    ) -> Result<Option<MemberRoleSetPayload>> {
+    ) -> Result<Option<Written<MemberRoleSetPayload>>> {
         let operation = Operation::of(ctx)?;
         let services = operation.services().clone();
         let change = |act: Act| async move { forgetting(&act, services, actions::set_role(&act, input).await?) };
@@ -118,7 +122,7 @@ impl MemberMutations {
 
     /// Removes a member, signs her out of this organization and ends the open invitations that she made. What she did keeps her name, and she can be invited again. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
-    async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<Option<MemberRemovePayload>> {
+    async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<Option<Written<MemberRemovePayload>>> {
         let operation = Operation::of(ctx)?;
         let services = operation.services().clone();
         let change = move |act: Act| async move { forgetting(&act, services, actions::remove(&act, input.member_id).await?) };

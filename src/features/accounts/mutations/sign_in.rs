@@ -3,6 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::access::payload::{UserError, divide};
+use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Act, Operation, Public, SignedIn};
 use crate::base::scalars::DateTime;
 use crate::base::{Code, Result};
@@ -24,21 +25,24 @@ macro_rules! entering {
             /// When the access token ends; null when there are user errors.
             pub expires_at: Option<DateTime>,
             /// Who is signed in now, and where; null when there are user errors.
-            pub viewer: Option<Viewer>,
+            pub viewer: Option<Written<Viewer>>,
             /// What to put right; empty when all went well.
-            pub user_errors: Vec<UserError>,
+            pub user_errors: WrittenList<Vec<UserError>>,
         }
+
+        impl Writable for $name {}
 
         impl $name {
             /// The payload of an outcome. The rest of the operation, beginning with the payload's fields, runs on behalf of whoever came in.
-            fn of(operation: &Operation, outcome: Result<Entered>) -> Result<Option<Self>> {
+            fn of(operation: &Operation, outcome: Result<Entered>) -> Result<Option<Written<Self>>> {
                 let (entered, user_errors) = divide_proof(outcome)?;
                 let Some(Entered { scope, access, refresh }) = entered else {
-                    return Ok(Some(Self { access_token: None, refresh_token: None, expires_at: None, viewer: None, user_errors }));
+                    return Ok(Some(Written(Self { access_token: None, refresh_token: None, expires_at: None, viewer: None, user_errors })));
                 };
                 operation.continue_as(scope);
-                let expires_at = Some(DateTime(access.expires_at));
-                Ok(Some(Self { access_token: Some(access.token), refresh_token: Some(refresh), expires_at, viewer: Some(Viewer), user_errors }))
+                let (access_token, refresh_token) = (Some(access.token), Some(refresh));
+                let (expires_at, viewer) = (Some(DateTime(access.expires_at)), Some(Written(Viewer)));
+                Ok(Some(Written(Self { access_token, refresh_token, expires_at, viewer, user_errors })))
             }
         }
     };
@@ -71,7 +75,7 @@ pub struct SignOutPayload {
     /// Whether the session has ended.
     pub success: bool,
     /// What to put right; empty when all went well.
-    pub user_errors: Vec<UserError>,
+    pub user_errors: WrittenList<Vec<UserError>>,
 }
 
 /// What came of `passwordChange`.
@@ -80,7 +84,7 @@ pub struct PasswordChangePayload {
     /// Whether the new password counts.
     pub success: bool,
     /// What to put right; empty when all went well.
-    pub user_errors: Vec<UserError>,
+    pub user_errors: WrittenList<Vec<UserError>>,
 }
 
 /// A refresh token to exchange.
@@ -98,7 +102,7 @@ pub struct OrganizationSwitchInput {
 }
 
 /// As [`divide`]; and that somebody could not prove who she is, which elsewhere is an error of the whole operation, belongs into the form as well.
-fn divide_proof<T>(outcome: Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
+fn divide_proof<T>(outcome: Result<T>) -> Result<(Option<T>, WrittenList<Vec<UserError>>)> {
     match outcome {
         Err(error) if matches!(error.code, Code::Unauthenticated | Code::InvalidToken | Code::Forbidden) => {
             Ok((None, error.into_problems().into_iter().map(UserError::from).collect()))
@@ -106,6 +110,9 @@ fn divide_proof<T>(outcome: Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
         other => divide(other),
     }
 }
+
+impl Writable for SignOutPayload {}
+impl Writable for PasswordChangePayload {}
 
 /// The mutations of signing up, in, elsewhere and out.
 #[derive(Default)]
@@ -115,14 +122,14 @@ pub struct SignInMutations;
 impl SignInMutations {
     /// Makes a new organization on the free plan, with its owner and its first pipeline, and signs the owner in. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
-    async fn sign_up(&self, ctx: &Context<'_>, #[graphql(desc = "The organization and its owner.")] input: SignUpInput) -> Result<Option<SignUpPayload>> {
+    async fn sign_up(&self, ctx: &Context<'_>, #[graphql(desc = "The organization and its owner.")] input: SignUpInput) -> Result<Option<Written<SignUpPayload>>> {
         let operation = Operation::of(ctx)?;
         SignUpPayload::of(operation, sign_in::sign_up(operation.services(), operation.client(), input).await)
     }
 
     /// Signs in by e-mail address and password. Too many failures are answered with `RATE_LIMITED` and the time to wait. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
-    async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<Option<SignInPayload>> {
+    async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<Option<Written<SignInPayload>>> {
         let operation = Operation::of(ctx)?;
         SignInPayload::of(operation, sign_in::sign_in(operation.services(), operation.client(), input).await)
     }
@@ -133,7 +140,7 @@ impl SignInMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token.")] input: SessionRefreshInput,
-    ) -> Result<Option<SessionRefreshPayload>> {
+    ) -> Result<Option<Written<SessionRefreshPayload>>> {
         let operation = Operation::of(ctx)?;
         SessionRefreshPayload::of(operation, sign_in::refresh(operation.services(), operation.client(), &input.refresh_token).await)
     }
@@ -144,7 +151,7 @@ impl SignInMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation and who accepts it.")] input: InvitationAcceptInput,
-    ) -> Result<Option<InvitationAcceptPayload>> {
+    ) -> Result<Option<Written<InvitationAcceptPayload>>> {
         let operation = Operation::of(ctx)?;
         InvitationAcceptPayload::of(operation, invitation::accept(operation.services(), operation.client(), input).await)
     }
@@ -155,7 +162,7 @@ impl SignInMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Where to go.")] input: OrganizationSwitchInput,
-    ) -> Result<Option<OrganizationSwitchPayload>> {
+    ) -> Result<Option<Written<OrganizationSwitchPayload>>> {
         let operation = Operation::of(ctx)?;
         let outcome = sign_in::switch(operation.services(), operation.client(), &operation.scope()?, input.organization_id).await;
         OrganizationSwitchPayload::of(operation, outcome)
@@ -167,16 +174,16 @@ impl SignInMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The current and the new password.")] input: PasswordChangeInput,
-    ) -> Result<Option<PasswordChangePayload>> {
+    ) -> Result<Option<Written<PasswordChangePayload>>> {
         let operation = Operation::of(ctx)?;
         let outcome = sign_in::change_password(operation.services(), operation.client(), &operation.scope()?, input).await;
         let (done, user_errors) = divide_proof(outcome)?;
-        Ok(Some(PasswordChangePayload { success: done.is_some(), user_errors }))
+        Ok(Some(Written(PasswordChangePayload { success: done.is_some(), user_errors })))
     }
 
     /// Ends the session: its tokens are refused from now on. Null when it fails; the errors say why.
     #[graphql(guard = "SignedIn")]
-    async fn sign_out(&self, ctx: &Context<'_>) -> Result<Option<SignOutPayload>> {
+    async fn sign_out(&self, ctx: &Context<'_>) -> Result<Option<Written<SignOutPayload>>> {
         let operation = Operation::of(ctx)?;
         let session = operation.scope()?.session;
         let services = operation.services().clone();
@@ -186,6 +193,6 @@ impl SignInMutations {
         };
         let outcome = operation.write(leave).await;
         let (done, user_errors) = divide(outcome)?;
-        Ok(Some(SignOutPayload { success: done.is_some(), user_errors }))
+        Ok(Some(Written(SignOutPayload { success: done.is_some(), user_errors })))
     }
 }

@@ -48,8 +48,9 @@ fn narrowed<ST>(query: Query<ST>, reader: &Reader, filter: &InvitationFilter) ->
 /// # Errors
 /// As the database fails.
 pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Invitation>> {
-    let query = invitations::table.select(reader.columns::<Invitation>(&[]));
-    reader.db.load(query.filter(invitations::organization_id.eq(reader.organization())).filter(invitations::id.eq_any(ids))).await
+    let columns = reader.columns::<Invitation>(&[]);
+    let query = invitations::table.select(columns);
+    reader.db.load_columns(columns, query.filter(invitations::organization_id.eq(reader.organization())).filter(invitations::id.eq_any(ids))).await
 }
 
 /// The invitation of an id, whole, locked against other writers until the transaction ends.

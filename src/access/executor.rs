@@ -1,0 +1,158 @@
+//! Runs operations: by the writer where an answer can be written field by field, and by async-graphql's executor where it cannot.
+//!
+//! A document is checked against the rules of validation once. They look at the document alone, but for one, which looks at the values of variables:
+//! those are compared with their types, and where that leaves a doubt, the rules have their say again.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::parser::types::{OperationDefinition, SelectionSet};
+use async_graphql::{
+    Context, ContextSelectionSet, Data, EmptyMutation, EmptySubscription, IntrospectionMode, Object, ObjectType, Positioned, QueryEnv, QueryEnvInner,
+    Request, Response, Schema, SchemaEnv, ServerError, ServerResult, Value, Variables, extensions::Extensions,
+};
+use futures_util::FutureExt;
+
+use crate::access::document::Selection;
+use crate::access::execution::{Execution, ValidityAlone};
+use crate::access::operation::Operation;
+use crate::access::writer::{self, Writable};
+
+/// A schema and what runs its operations.
+pub struct Executor<Q, M> {
+    schema: Schema<Q, M, EmptySubscription>,
+    query: Q,
+    mutation: M,
+    environment: SchemaEnv,
+    extensions: Extensions,
+    nothing: Arc<Data>,
+}
+
+impl<Q, M> Executor<Q, M>
+where
+    Q: ObjectType + Writable + Default + 'static,
+    M: ObjectType + Writable + Default + 'static,
+{
+    /// Builds the schema; `limit` sets its limits.
+    ///
+    /// # Errors
+    /// When async-graphql does not let itself be looked into, which would be a fault of the build.
+    pub fn build(
+        limit: impl FnOnce(async_graphql::SchemaBuilder<Q, M, EmptySubscription>) -> async_graphql::SchemaBuilder<Q, M, EmptySubscription>,
+    ) -> anyhow::Result<Self> {
+        let seen = Arc::new(OnceLock::new());
+        let builder = Schema::build(Q::default(), M::default(), EmptySubscription).extension(Execution { schema: Arc::clone(&seen) });
+        let schema = limit(builder).finish();
+        let _ = schema.execute("{ __typename }").now_or_never();
+        let environment = seen.get().cloned().ok_or_else(|| anyhow::anyhow!("the schema's environment was not seen"))?;
+        let extensions = no_extensions().ok_or_else(|| anyhow::anyhow!("an empty list of extensions was not seen"))?;
+        Ok(Self { schema, query: Q::default(), mutation: M::default(), environment, extensions, nothing: Arc::default() })
+    }
+
+    /// The schema.
+    #[must_use]
+    pub const fn schema(&self) -> &Schema<Q, M, EmptySubscription> {
+        &self.schema
+    }
+
+    /// Runs an operation. Variables without a value have got their defaults.
+    pub async fn run(&self, operation: &Operation, name: Option<String>, variables: Variables) -> Response {
+        let selection = operation.selection();
+        let mut response = match selection.definition() {
+            // What is done once is kept in boxes, out of the way of what is done always.
+            Some(definition) if selection.can_be_written() => match self.check(selection, &name, &variables).await {
+                Ok(()) => operation.turns().run(self.write(operation, definition, name, variables)).await,
+                Err(errors) => Response::from_errors(errors),
+            },
+            _ => {
+                let request = request(selection, name, variables).data(operation.clone());
+                operation.turns().run(self.schema.execute(request).boxed()).await
+            }
+        };
+        response.errors.extend(operation.take_errors());
+        response
+    }
+
+    /// Refuses a document that is not valid with these variables.
+    async fn check(&self, selection: &Selection, name: &Option<String>, variables: &Variables) -> Result<(), Vec<ServerError>> {
+        let absent = selection.absent(variables);
+        let known = absent.is_some_and(|absent| selection.is_valid_without(absent));
+        if known && selection.fits(&self.environment.registry, variables) {
+            return Ok(());
+        }
+        let found = self.schema.execute(request(selection, name.clone(), variables.clone()).data(ValidityAlone)).boxed().await;
+        if !found.errors.is_empty() {
+            return Err(found.errors);
+        }
+        if let Some(absent) = absent {
+            selection.note_valid_without(absent);
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        operation: &Operation,
+        definition: &Positioned<OperationDefinition>,
+        name: Option<String>,
+        variables: Variables,
+    ) -> Response {
+        let environment = QueryEnv::new(QueryEnvInner {
+            extensions: self.extensions.clone(),
+            variables,
+            operation_name: name,
+            operation: head(definition),
+            // Fragments are looked up in the document.
+            fragments: Default::default(),
+            uploads: Vec::new(),
+            session_data: Arc::clone(&self.nothing),
+            query_data: Arc::clone(&self.nothing),
+            http_headers: Default::default(),
+            introspection_mode: IntrospectionMode::Enabled,
+            errors: Default::default(),
+        });
+        let mut data = Data::default();
+        data.insert(operation.clone());
+        let ctx = environment.create_context(&self.environment, None, &definition.node.selection_set, Some(&data));
+        let written = self.root(operation, &ctx).await;
+        let mut response = written.map_or_else(|error| Response::from_errors(vec![error]), Response::new);
+        response.errors.append(&mut environment.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        response
+    }
+
+    async fn root(&self, operation: &Operation, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
+        if operation.selection().is_mutation() { writer::in_turn(&self.mutation, ctx).await } else { writer::write(&self.query, ctx).await }
+    }
+}
+
+fn request(selection: &Selection, name: Option<String>, variables: Variables) -> Request {
+    let mut request = Request::new(String::new()).variables(variables);
+    request.operation_name = name;
+    request.set_parsed_query(selection.document().clone());
+    request
+}
+
+/// An operation without what it selects, which the executor looks at for the types and defaults of variables.
+fn head(definition: &Positioned<OperationDefinition>) -> Positioned<OperationDefinition> {
+    let OperationDefinition { ty, variable_definitions, .. } = &definition.node;
+    let selection_set = Positioned::new(SelectionSet { items: Vec::new() }, definition.pos);
+    let node = OperationDefinition { ty: *ty, variable_definitions: variable_definitions.clone(), directives: Vec::new(), selection_set };
+    Positioned::new(node, definition.pos)
+}
+
+/// A list of no extensions, which async-graphql makes for a schema that has none and for nobody else. With it, what is left to its own resolvers, such
+/// as lists of scalars, does not go through a chain of hooks for each value.
+fn no_extensions() -> Option<Extensions> {
+    struct Probe(Arc<OnceLock<Extensions>>);
+
+    #[Object]
+    impl Probe {
+        async fn extensions(&self, ctx: &Context<'_>) -> bool {
+            self.0.set(ctx.query_env.extensions.clone()).is_ok()
+        }
+    }
+
+    let seen = Arc::new(OnceLock::new());
+    let schema = Schema::new(Probe(Arc::clone(&seen)), EmptyMutation, EmptySubscription);
+    let _ = schema.execute("{ extensions }").now_or_never();
+    seen.get().cloned()
+}
