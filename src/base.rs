@@ -24,5 +24,5 @@ pub use clock::{Clock, SharedClock};
 pub use error::{Checks, Code, Error, Result};
 pub use id::{Id, Noun};
 
-/// A map that lives as long as one operation, whose keys nobody outside chooses at will: hashed quickly.
+/// A map whose keys nobody outside chooses at will: hashed quickly.
 pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;

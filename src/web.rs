@@ -55,11 +55,9 @@ pub fn router(app: Arc<App>) -> Router {
             .route("/graphiql/config.json", get(explorer::config))
             .route("/graphiql/{*path}", get(explorer::file));
     }
-    router
-        .layer(CompressionLayer::new())
-        .layer(option_layer(cors(&app.config.http.cors_origins)))
-        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
-        .with_state(app)
+    // As one layer: the router puts each that it is given into a box of its own, for every request anew. From the outermost inwards.
+    let around = (from_fn_with_state(Arc::clone(&app), observe::observe), option_layer(cors(&app.config.http.cors_origins)), CompressionLayer::new());
+    router.layer(around).with_state(app)
 }
 
 /// Lets pages of the configured origins call the API; `None` when there are none. Tokens are sent by hand and never as cookies, so credentials are not allowed.

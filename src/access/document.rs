@@ -3,23 +3,24 @@
 //! Fragments are looked at once each, however often they are spread, so that a small document cannot make this walk long; and what the fragments
 //! would expand to is counted without expanding them, so that such a document is refused before the executor sees it.
 
+mod types;
 mod walk;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::parser::types::{
-    BaseType, DocumentOperations, ExecutableDocument, FieldDefinition, FragmentDefinition, OperationDefinition, Selection as Node, SelectionSet,
-    TypeKind, TypeSystemDefinition,
+    DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, Selection as Node, SelectionSet,
 };
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, Value, Variables, parser};
 
-use crate::access::objects::{Leads, Objects};
-use crate::access::plan::Plan;
+use crate::access::objects::Objects;
+use crate::access::plan::{Condition, Plan};
 use crate::access::variables::is_surely;
 use crate::base::{Code, Error, Map, Result};
+pub use types::TypeMap;
 use walk::Walk;
 
 /// The longest document, in bytes.
@@ -31,61 +32,6 @@ const FOUND_VALID: u64 = 1 << 63;
 /// The most fields after fragments are expanded.
 pub const MAX_FIELDS: usize = 1_000;
 
-/// For every type of the schema, its fields and the type that each leads to.
-#[derive(Debug, Default)]
-pub struct TypeMap {
-    fields: HashMap<String, HashMap<String, (String, Leads)>>,
-    query: String,
-    mutation: String,
-}
-
-impl TypeMap {
-    /// Reads the map from the schema's own text.
-    ///
-    /// # Errors
-    /// When the text is no schema, which would be a fault of the build.
-    pub fn from_sdl(sdl: &str) -> anyhow::Result<Self> {
-        let mut map = Self { query: "Query".to_owned(), mutation: "Mutation".to_owned(), ..Self::default() };
-        for definition in parser::parse_schema(sdl)?.definitions {
-            let TypeSystemDefinition::Type(definition) = definition else { continue };
-            let fields = match &definition.node.kind {
-                TypeKind::Object(object) => &object.fields,
-                TypeKind::Interface(interface) => &interface.fields,
-                _ => continue,
-            };
-            let of = definition.node.name.node.to_string();
-            let targets = fields.iter().map(|field| {
-                let target = named(&field.node.ty.node.base);
-                (field.node.name.node.to_string(), (target, leads(&of, &field.node)))
-            });
-            let targets = targets.collect();
-            map.fields.insert(of, targets);
-        }
-        Ok(map)
-    }
-
-    fn target(&self, of: &str, field: &str) -> Option<(&str, Leads)> {
-        self.fields.get(of)?.get(field).map(|(target, leads)| (target.as_str(), *leads))
-    }
-}
-
-fn leads(of: &str, field: &FieldDefinition) -> Leads {
-    let takes = |name: &str| field.arguments.iter().any(|argument| argument.node.name.node == name);
-    match &field.ty.node.base {
-        _ if takes("first") => Leads::Page,
-        _ if takes("ids") => Leads::ByIds,
-        BaseType::List(_) if !of.ends_with("Connection") => Leads::PlainList,
-        _ => Leads::Single,
-    }
-}
-
-fn named(base: &BaseType) -> String {
-    match base {
-        BaseType::Named(name) => name.to_string(),
-        BaseType::List(inner) => named(&inner.base),
-    }
-}
-
 /// One operation of a document: its text, and what it selects.
 #[derive(Debug)]
 pub struct Selection {
@@ -94,9 +40,13 @@ pub struct Selection {
     found: Found,
     /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
     valid: AtomicU64,
-    /// By the address of a set of fields in the document, and the type that it is asked of.
-    plans: RwLock<Map<(usize, usize), Arc<Plan>>>,
+    /// What is kept for later operations, and how many parts of the document it repeats.
+    plans: RwLock<(Plans, usize)>,
+    most_repeated: usize,
 }
+
+/// Plans by the address of a set of fields, and the Rust type that it is asked of. What stands at an address stays there as long as the plan does.
+pub type Plans = Map<(usize, &'static str), Arc<Plan>>;
 
 /// What an operation selects.
 #[derive(Debug, Default)]
@@ -110,15 +60,22 @@ struct Found {
     variables: Vec<(Name, String)>,
     defaults: HashMap<Name, Value>,
     objects: Objects,
+    /// Whether two selections below one response key may have to be put together, or are not the same.
     overlaps: bool,
+    /// Whether anything is selected twice.
+    doubles: bool,
+    /// Whether anything bears a directive.
+    conditional: bool,
 }
 
 impl Selection {
     /// Whether its answer can be written field by field: it does not ask for the schema, and no two selections below one response key have to be put
-    /// together.
+    /// together, or take each other's place when one is skipped.
     #[must_use]
     pub fn can_be_written(&self) -> bool {
-        !self.found.overlaps && self.found.root_fields.iter().all(|name| name == "__typename" || !name.starts_with("__"))
+        let Found { overlaps, doubles, conditional, .. } = self.found;
+        let told_apart = !(overlaps || (doubles && conditional));
+        told_apart && self.found.root_fields.iter().all(|name| name == "__typename" || !name.starts_with("__"))
     }
 
     /// The operation as it stands in the document.
@@ -143,28 +100,47 @@ impl Selection {
         self.document.fragments.get(name)
     }
 
-    /// Whether a field is selected in a set of fields or in the fragments that are spread there, whatever they are on.
+    /// Whether a field is selected in a set of fields or in the fragments that are spread there, whatever they are on, when the variables have these
+    /// values.
     #[must_use]
-    pub fn selects(&self, set: &SelectionSet, field: &str) -> bool {
-        set.items.iter().any(|item| match &item.node {
+    pub fn selects(&self, set: &SelectionSet, field: &str, variables: &Variables) -> bool {
+        let left_in = set.items.iter().filter(|item| Condition::of(item.node.directives()).all(|condition| condition.holds(variables)));
+        left_in.map(|item| &item.node).any(|item| match item {
             Node::Field(selected) => selected.node.name.node == field,
-            Node::InlineFragment(fragment) => self.selects(&fragment.node.selection_set.node, field),
+            Node::InlineFragment(fragment) => self.selects(&fragment.node.selection_set.node, field, variables),
             Node::FragmentSpread(spread) => {
                 let fragment = self.fragment(&spread.node.fragment_name.node);
-                fragment.is_some_and(|fragment| self.selects(&fragment.node.selection_set.node, field))
+                fragment.is_some_and(|fragment| self.selects(&fragment.node.selection_set.node, field, variables))
             }
         })
     }
 
-    /// What is selected of `T` at the place of a context, whose set of fields is one of this document; `None` when the document is not valid.
+    /// What is selected of `T` at the place of a context, whose set of fields is the operation's own or one of another plan; `None` when the document is
+    /// not valid. Plans repeat parts of the document, and what that comes to is the caller's choice: so much of it is kept with the document, and the
+    /// rest in `own` as long as the operation.
     #[must_use]
-    pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>) -> Option<Arc<Plan>> {
-        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr());
-        if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+    pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
+        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>());
+        if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).0.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = own.get(&key) {
             return Some(Arc::clone(known));
         }
         let plan = Arc::new(Plan::of(ctx, self, &T::type_name())?);
-        Some(Arc::clone(self.plans.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(plan)))
+        let mut kept = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.0.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let repeated = kept.1.saturating_add(plan.repeats());
+        if repeated <= self.most_repeated {
+            kept.1 = repeated;
+            kept.0.insert(key, Arc::clone(&plan));
+        } else {
+            own.insert(key, Arc::clone(&plan));
+        }
+        Some(plan)
     }
 
     /// A bit for each variable that has no value; `None` when there are too many variables.
@@ -200,7 +176,9 @@ impl Selection {
     /// Whether the values, defaults among them, are surely of the types that the operation declares.
     #[must_use]
     pub fn fits(&self, registry: &Registry, variables: &Variables) -> bool {
-        self.found.variables.iter().all(|(name, of)| is_surely(registry, of, variables.get(name)))
+        // The default of a variable makes its type one that cannot be null, to the rules.
+        let is_null = |name: &Name| self.found.defaults.contains_key(name) && variables.get(name) == Some(&Value::Null);
+        self.found.variables.iter().all(|(name, of)| !is_null(name) && is_surely(registry, of, variables.get(name)))
     }
 
     /// Refuses when a variable that must have a value has none: that is an error of the request, before any field is executed.
@@ -268,11 +246,14 @@ impl Document {
             parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
         let parsed = Arc::new(parsed);
         let mut selections = HashMap::new();
+        // As many parts as the text has letters: ordinary documents repeat a third of that.
+        let most_repeated = text.len() / parsed.operations.iter().count().max(1);
         for (name, operation) in operations(&parsed.operations) {
             let found = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);
-            selections.insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans: RwLock::default() }));
+            selections
+                .insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans: RwLock::default(), most_repeated }));
         }
         Ok(Self { selections })
     }

@@ -7,15 +7,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::parser::types::Field;
-use async_graphql::{Context, Positioned, ServerError};
+use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerError};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::access::document::Selection;
+use crate::access::document::{Plans, Selection};
 use crate::access::guard::PUBLIC_FIELDS;
 use crate::access::loaders::{Batch, Loaders};
 use crate::access::permissions::Permission;
+use crate::access::plan::Plan;
 use crate::access::same::SameArguments;
 use crate::access::scope::Scope;
 use crate::access::services::Services;
@@ -144,6 +145,8 @@ struct Inner {
     /// Errors of fields that are null by themselves.
     errors: Mutex<Vec<ServerError>>,
     turns: Arc<Turns>,
+    /// Plans that are not kept with the document.
+    plans: Mutex<Plans>,
 }
 
 impl Operation {
@@ -160,6 +163,7 @@ impl Operation {
                 reads: Mutex::new(None),
                 errors: Mutex::default(),
                 turns: Arc::default(),
+                plans: Mutex::default(),
                 reading_primary,
             }),
         }
@@ -184,15 +188,23 @@ impl Operation {
         self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 
-    /// How many errors were noted so far.
+    /// How many errors were noted so far, here and by async-graphql.
     #[must_use]
-    pub fn noted_errors(&self) -> usize {
-        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len()
+    pub fn noted_errors(&self, ctx: &Context<'_>) -> (usize, usize) {
+        let others = ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
+        (self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len(), others)
     }
 
     /// Forgets the errors that were noted since then: by a field that is begun anew.
-    pub fn forget_errors(&self, noted: usize) {
-        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted);
+    pub fn forget_errors(&self, ctx: &Context<'_>, (own, others): (usize, usize)) {
+        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(own);
+        ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(others);
+    }
+
+    /// What is selected of `T` at the place of a context; `None` when the document is not valid.
+    #[must_use]
+    pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>) -> Option<Arc<Plan>> {
+        self.inner.selection.plan::<T>(ctx, &self.inner.plans)
     }
 
     /// The errors that were noted, which belong into the answer.

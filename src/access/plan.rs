@@ -33,8 +33,8 @@ pub struct Entry {
     pub nullable: bool,
     /// Whether it is `__typename`.
     pub is_type_name: bool,
-    /// The conditions under which it is there, one of which is enough; none when it always is.
-    when: Vec<Vec<Condition>>,
+    /// The conditions under which it is there.
+    when: Vec<Condition>,
     seen: AtomicU8,
 }
 
@@ -49,7 +49,7 @@ pub enum Seen {
 
 /// What a `@skip` or `@include` asks for.
 #[derive(Debug, Clone, PartialEq)]
-struct Condition {
+pub struct Condition {
     value: Given,
     must_be: bool,
 }
@@ -86,13 +86,13 @@ impl Entry {
     /// Whether it is there when the variables have these values.
     #[must_use]
     pub fn is_there(&self, variables: &Variables) -> bool {
-        self.when.is_empty() || self.when.iter().any(|all| all.iter().all(|condition| condition.holds(variables)))
+        self.when.iter().all(|condition| condition.holds(variables))
     }
 }
 
 impl Condition {
     /// Those of a selection; an argument that is no boolean would not be valid.
-    fn of(directives: &[Positioned<Directive>]) -> impl Iterator<Item = Self> {
+    pub fn of(directives: &[Positioned<Directive>]) -> impl Iterator<Item = Self> {
         directives.iter().filter_map(|directive| {
             let must_be = match directive.node.name.node.as_str() {
                 "skip" => false,
@@ -107,7 +107,9 @@ impl Condition {
         })
     }
 
-    fn holds(&self, variables: &Variables) -> bool {
+    /// Whether what bears it is there when the variables have these values.
+    #[must_use]
+    pub fn holds(&self, variables: &Variables) -> bool {
         let value = match &self.value {
             Given::Known(value) => *value,
             Given::Variable(name) => variables.get(name) == Some(&Value::Boolean(true)),
@@ -117,6 +119,12 @@ impl Condition {
 }
 
 impl Plan {
+    /// How many parts of the document it repeats.
+    #[must_use]
+    pub fn repeats(&self) -> usize {
+        self.entries.iter().map(|entry| parts(&entry.field.node)).sum()
+    }
+
     /// About how many bytes so many objects take, by how many they took before.
     #[must_use]
     pub fn length(&self, objects: usize) -> usize {
@@ -159,23 +167,37 @@ impl Plan {
 
     fn add(&mut self, place: &Place<'_>, field: &Positioned<Field>, when: Vec<Condition>) -> bool {
         let key = field.node.response_key().node.as_str();
-        if let Some(known) = self.entries.iter_mut().find(|entry| entry.field.node.response_key().node == key) {
-            // The same field, or the document would not be valid; with fields of its own, the two would have to be put together.
-            if when.is_empty() {
-                known.when.clear();
-            } else if !known.when.is_empty() {
-                known.when.push(when);
-            }
-            return known.is_leaf();
+        if self.entries.iter().any(|entry| entry.field.node.response_key().node == key) {
+            // The same leaf once more, or the operation could not be written.
+            return true;
         }
         let is_type_name = field.node.name.node == "__typename";
         let of = place.ctx.schema_env.registry.types.get(place.type_name).and_then(|of| of.field_by_name(&field.node.name.node));
         let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else { return false };
         let key = format!("\"{key}\":").into_bytes();
-        let when = if when.is_empty() { Vec::new() } else { vec![when] };
         self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, when, seen: AtomicU8::new(0) });
         true
     }
+}
+
+/// How many selections and values a field consists of.
+fn parts(field: &Field) -> usize {
+    fn of_value(value: &Argument) -> usize {
+        1 + match value {
+            Argument::List(items) => items.iter().map(of_value).sum(),
+            Argument::Object(members) => members.values().map(of_value).sum(),
+            _ => 0,
+        }
+    }
+    fn of_set(set: &SelectionSet) -> usize {
+        let below = set.items.iter().map(|item| match &item.node {
+            Node::Field(field) => parts(&field.node),
+            Node::InlineFragment(fragment) => 1 + of_set(&fragment.node.selection_set.node),
+            Node::FragmentSpread(_) => 1,
+        });
+        below.sum()
+    }
+    1 + field.arguments.iter().map(|(_, value)| of_value(&value.node)).sum::<usize>() + of_set(&field.selection_set.node)
 }
 
 /// Where a plan is made.

@@ -64,7 +64,7 @@ pub struct SameArguments {
 #[derive(Default)]
 struct Known {
     all: Vec<Kept>,
-    /// By the field's address in the document, which stays as long as the operation runs.
+    /// By the field's address, where it stays as long as the operation runs.
     again: Map<usize, Again>,
 }
 

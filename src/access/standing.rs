@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::access::permissions::Role;
@@ -57,14 +58,15 @@ impl Standings {
             return Ok(known);
         }
         self.known.invalidate(&key).await;
-        let found = self.known.try_get_with(key, ask(token, primary)).await;
+        // In a box, out of the way of what is done for every request: the future of each is part of the future of the request.
+        let found = self.known.try_get_with(key, ask(token, primary).boxed()).boxed().await;
         let found = found.map_err(|error: Arc<Error>| Error::clone(&error))?;
         if self.is_believed(&found, token) {
             return Ok(found);
         }
         // Somebody changed it while it was being read.
         self.known.invalidate(&key).await;
-        ask(token, primary).await
+        ask(token, primary).boxed().await
     }
 
     /// From now on nothing is believed that was read of this session, user or organization before.

@@ -134,7 +134,7 @@ pub async fn in_turn<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> 
             json::put_text(&mut text, &object.introspection_type_name());
         } else {
             operation.turns().begin().await;
-            json::put(&mut text, &later(object, entry, Place { ctx, operation, index: None }).await?);
+            json::put(&mut text, &later(object, entry, Place { ctx, operation, index: None }).boxed().await?);
         }
     }
     text.push(b'}');
@@ -145,7 +145,7 @@ pub async fn in_turn<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> 
 fn planned<'a, T: OutputType>(ctx: &ContextSelectionSet<'a>) -> ServerResult<(&'a Operation, Arc<Plan>)> {
     let failed = |error: Error| async_graphql::Error::from(error).into_server_error(ctx.item.pos);
     let operation = ctx.data_opt::<Operation>().ok_or_else(|| failed(Error::internal("an answer was written without an operation")))?;
-    let plan = operation.selection().plan::<T>(ctx).ok_or_else(|| failed(Error::internal("a document that is not valid was executed")))?;
+    let plan = operation.plan::<T>(ctx).ok_or_else(|| failed(Error::internal("a document that is not valid was executed")))?;
     Ok((operation, plan))
 }
 
@@ -209,12 +209,13 @@ impl<'a> Draft<'a> {
                 Poll::Pending => entry.note(Seen::Waiting),
             }
         }
-        let (again, parent) = (self.again(entry, place.operation), object.parent_id());
+        let parent = if entry.is_leaf() { None } else { object.parent_id() };
+        let again = parent.and_then(|parent| Some((self.again(entry, place.operation)?, parent)));
         // Of many parents the first is to say how the others are asked for.
-        let is_first = !entry.is_leaf() && again.is_none() && parent.is_some() && place.index.is_none_or(|index| index == 0);
-        let mut later = match (again, parent) {
-            (Some(again), Some(parent)) => once_more(again, parent, entry, place).boxed(),
-            _ => later(object, entry, place).boxed(),
+        let is_first = parent.is_some() && again.is_none() && place.index.is_none_or(|index| index == 0);
+        let mut later = match again {
+            Some((again, parent)) => once_more(again, parent, entry, place).boxed(),
+            None => later(object, entry, place).boxed(),
         };
         if seen.is_none() || is_first {
             match later.poll_unpin(&mut std::task::Context::from_waker(Waker::noop())) {
@@ -233,9 +234,6 @@ impl<'a> Draft<'a> {
 
     /// How a field is asked for again, once that is known.
     fn again(&mut self, entry: &Entry, operation: &Operation) -> Option<Again> {
-        if entry.is_leaf() {
-            return None;
-        }
         let address = std::ptr::from_ref(entry).addr();
         if let Some((_, again)) = self.again.iter().find(|(known, _)| *known == address) {
             return Some(Arc::clone(again));
@@ -288,12 +286,12 @@ impl<'a> Place<'a> {
 /// Begins a field, and gives it up again where it waits.
 fn begun<T: ContainerType>(object: &T, entry: &Entry, ctx: &Context<'_>, operation: &Operation) -> Poll<ServerResult<Value>> {
     // A leaf has nothing below it that could note an error.
-    let noted = (!entry.is_leaf()).then(|| operation.noted_errors());
+    let noted = (!entry.is_leaf()).then(|| operation.noted_errors(ctx));
     let field = pin!(object.resolve_field(ctx));
     let outcome = field.poll(&mut std::task::Context::from_waker(Waker::noop())).map(|outcome| settle(outcome, entry, ctx, operation));
     if let (Poll::Pending, Some(noted)) = (&outcome, noted) {
         // What failed at once below it fails again.
-        operation.forget_errors(noted);
+        operation.forget_errors(ctx, noted);
     }
     outcome
 }

@@ -98,19 +98,26 @@ pub fn fresh(clock: &dyn Clock) -> Uuid {
 fn outer(prefix: &str, uuid: Uuid) -> String {
     let (high, low) = uuid.as_u64_pair();
     // 26 digits of five bits hold 130: thirteen carry the first 63, one the four on both sides of the middle, twelve the last 60.
-    let left = (0..13).rev().map(|place| high >> (1 + 5 * place));
-    let middle = (high << 4) | (low >> 60);
-    let right = (0..12).rev().map(|place| low >> (5 * place));
     let mut digits = [b'0'; DIGITS];
-    for (digit, bits) in digits.iter_mut().zip(left.chain([middle]).chain(right)) {
-        let place = usize::from(bits.to_le_bytes()[0] & 31);
-        *digit = ALPHABET.get(place).copied().unwrap_or_default();
-    }
+    let (left, rest) = digits.split_at_mut(13);
+    let (middle, right) = rest.split_at_mut(1);
+    put_digits(left, high >> 1);
+    put_digits(middle, (high << 4) | (low >> 60));
+    put_digits(right, low);
     let mut text = Vec::with_capacity(prefix.len() + 1 + DIGITS);
     text.extend_from_slice(prefix.as_bytes());
     text.push(b'_');
     text.extend_from_slice(&digits);
     String::from_utf8(text).unwrap_or_default()
+}
+
+/// Writes as many digits as there is room for, from the last five bits on.
+fn put_digits(digits: &mut [u8], mut bits: u64) {
+    for digit in digits.iter_mut().rev() {
+        let place = usize::from(bits.to_le_bytes()[0] & 31);
+        *digit = ALPHABET.get(place).copied().unwrap_or_default();
+        bits >>= 5;
+    }
 }
 
 fn decode(digits: &str) -> Option<Uuid> {

@@ -91,8 +91,14 @@ where
     let list = checked::<T::Row, O>(page, filter, order)?;
     let operation = Operation::of(ctx)?;
     let reads = operation.reads()?;
-    let counted = async { if is_counted(ctx, operation) { T::Row::count(&reads.reader, &list).await.map(Some) } else { Ok(None) } };
-    let (rows, total) = futures_util::try_join!(T::Row::page(&reads.reader, &list), counted)?;
+    // In boxes, so that the future of a query does not have room for the largest list there is.
+    let page = T::Row::page(&reads.reader, &list).boxed();
+    let (rows, total) = if is_counted(ctx, operation) {
+        let (rows, total) = futures_util::try_join!(page, T::Row::count(&reads.reader, &list).boxed())?;
+        (rows, Some(total))
+    } else {
+        (page.await?, None)
+    };
     Ok(Some(Written(Connection::new(&list.window, list.window.page(rows), total))))
 }
 
@@ -166,7 +172,7 @@ fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option
 }
 
 fn is_counted(ctx: &Context<'_>, operation: &Operation) -> bool {
-    operation.selection().selects(&ctx.item.node.selection_set.node, "totalCount")
+    operation.selection().selects(&ctx.item.node.selection_set.node, "totalCount", &ctx.query_env.variables)
 }
 
 type ParentsArgs<R> = (<R as UnderParents>::Parent, ListOf<R>);

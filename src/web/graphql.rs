@@ -15,7 +15,8 @@ use async_graphql_axum::GraphQLProtocol;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, Request, State, WebSocketUpgrade};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -64,13 +65,10 @@ pub async fn get(
 }
 
 /// An operation in the body.
-pub async fn post(
-    State(app): State<Arc<App>>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
-    peer: Peer,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
+pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)): Extension<RequestId>, request: Request) -> Response {
+    // Taken apart instead of asked for one by one, which would copy the headers.
+    let (Parts { headers, mut extensions, .. }, body) = request.into_parts();
+    let peer = extensions.remove().map(Extension);
     let Some(media) = Media::accepted(&headers) else { return not_acceptable(&request_id) };
     let answered = async {
         let caller = caller(&headers, Arc::clone(&request_id), address(&app, peer, &headers)).map_err(|error| Reply::refusal(&error, &request_id))?;

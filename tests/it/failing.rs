@@ -133,7 +133,7 @@ async fn a_stage_that_cannot_be_read_leaves_its_deal() {
     assert_eq!(paths(&answer), ["deal.stage", "deal.pipeline.stages", "deal.stageHistory.0.to"].map(str::to_owned).into());
 }
 
-/// As often as the executor tells it, and in whatever way the rows are reached: a field beside one that waits is begun twice.
+/// As often as the executor tells it, and in whatever way the rows are reached.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_told_once() {
     let (_app, owner, _) = start().await;

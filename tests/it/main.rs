@@ -21,6 +21,7 @@ mod processes;
 mod reading;
 mod replica;
 mod search;
+mod selections;
 mod speed;
 mod timeouts;
 mod websocket;

@@ -17,14 +17,23 @@ struct Extent<'a> {
     fields: usize,
     depth: usize,
     objects: Objects,
-    /// The response keys of the set's fields that select something themselves.
-    keys: HashSet<&'a str>,
+    /// What stands behind the response keys of the set's fields.
+    keys: HashMap<&'a str, Behind<'a>>,
+}
+
+/// What stands behind a response key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Behind<'a> {
+    name: &'a str,
+    /// Whether it has neither fields of its own nor arguments.
+    plain: bool,
 }
 
 pub(super) struct Walk<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     types: &'a TypeMap,
-    known: HashMap<&'a Name, Extent<'a>>,
+    /// By name, and whether it was spread at the root, whose fields are noted.
+    known: HashMap<(&'a Name, bool), Extent<'a>>,
     open: HashSet<&'a Name>,
     found: Found,
 }
@@ -41,6 +50,13 @@ impl<'a> Walk<'a> {
         };
         self.found.mutation = operation.ty == OperationType::Mutation;
         let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
+        if let Some(unknown) = operation.variable_definitions.iter().find(|variable| !self.types.has_input(&variable.node.var_type.node)) {
+            let message = format!(
+                "The variable `${}` is of the type `{}`, which the schema does not have.",
+                unknown.node.name.node, unknown.node.var_type.node
+            );
+            return Err(Error::new(Code::ValidationError, message));
+        }
         self.found.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
         let variable = |variable: &Positioned<VariableDefinition>| (variable.node.name.node.clone(), variable.node.var_type.node.to_string());
         self.found.variables = operation.variable_definitions.iter().map(variable).collect();
@@ -59,15 +75,22 @@ impl<'a> Walk<'a> {
     fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent<'a>> {
         let mut extent = Extent::default();
         for item in &set.items {
+            self.found.conditional |= !item.node.directives().is_empty();
             let (inner, own_depth) = match &item.node {
                 Node::Field(field) => {
                     let name = field.node.name.node.as_str();
                     self.note(of, name, at_root);
                     let target = of.and_then(|of| self.types.target(of, name));
                     let below = self.set(&field.node.selection_set.node, target.map(|(target, _)| target), false)?;
-                    let (mut objects, mut keys) = (Objects::default(), HashSet::new());
-                    if !field.node.selection_set.node.items.is_empty() {
-                        keys.insert(field.node.response_key().node.as_str());
+                    let is_leaf = field.node.selection_set.node.items.is_empty();
+                    let plain = is_leaf && field.node.arguments.is_empty();
+                    if name == "__typename" && !plain {
+                        // The rules of validation do not look there.
+                        return Err(Error::new(Code::ValidationError, "`__typename` has neither fields nor arguments."));
+                    }
+                    let keys = HashMap::from([(field.node.response_key().node.as_str(), Behind { name, plain })]);
+                    let mut objects = Objects::default();
+                    if !is_leaf {
                         objects.add(&field.node, target.map_or(Leads::Single, |(_, leads)| leads), below.objects);
                     }
                     (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth, objects, keys }, 1)
@@ -78,8 +101,17 @@ impl<'a> Walk<'a> {
                 }
                 Node::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node, at_root)?, 0),
             };
-            self.found.overlaps |= !extent.keys.is_disjoint(&inner.keys);
-            extent.keys.extend(inner.keys);
+            for (key, behind) in inner.keys {
+                if let Some(known) = extent.keys.insert(key, behind) {
+                    self.found.doubles = true;
+                    self.found.overlaps |= known != behind || !behind.plain;
+                    if at_root && self.found.mutation {
+                        let message =
+                            format!("`{key}` is selected twice: a mutation is done once for each field. Select it once, or give one an alias.");
+                        return Err(Error::new(Code::ValidationError, message));
+                    }
+                }
+            }
             extent.own = extent.own.saturating_add(inner.own);
             extent.fields = extent.fields.saturating_add(inner.fields);
             extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
@@ -96,7 +128,7 @@ impl<'a> Walk<'a> {
     fn fragment(&mut self, name: &Name, at_root: bool) -> Result<Extent<'a>> {
         // A spread of an unknown fragment is the validator's to report.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Extent::default()) };
-        if let Some(extent) = self.known.get(name) {
+        if let Some(extent) = self.known.get(&(name, at_root)) {
             return Ok(extent.clone());
         }
         if !self.open.insert(name) {
@@ -105,7 +137,7 @@ impl<'a> Walk<'a> {
         let condition = fragment.node.type_condition.node.on.node.as_str();
         let extent = self.set(&fragment.node.selection_set.node, Some(condition), at_root)?;
         self.open.remove(name);
-        self.known.insert(name, extent.clone());
+        self.known.insert((name, at_root), extent.clone());
         Ok(extent)
     }
 

@@ -107,7 +107,11 @@ impl From<model::PipelineStage> for PipelineStage {
     }
 }
 
-impl Writable for PipelineStage {}
+impl Writable for PipelineStage {
+    fn parent_id(&self) -> Option<Uuid> {
+        Some(self.0.id)
+    }
+}
 
 impl NodeObject for PipelineStage {
     type Row = model::PipelineStage;

@@ -5,6 +5,7 @@ use std::fmt::{self, Debug, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
@@ -40,7 +41,9 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, JsonMembers>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let of = event.metadata();
+        // What other crates log comes as an event of the bridge, whose own metadata say nothing.
+        let normalized = event.normalized_metadata();
+        let of = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let mut line = String::with_capacity(512);
         line.push_str("{\"timestamp\":\"");
         DateTime(self.clock.now()).put(&mut line);
@@ -69,8 +72,8 @@ struct Members<'writer> {
 
 impl Members<'_> {
     fn put(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        if self.written.is_ok() {
-            let name = field.name();
+        let name = field.name();
+        if self.written.is_ok() && !name.starts_with("log.") {
             // `r#type` is a name that Rust keeps for itself.
             self.written = put_text(&mut self.writer, name.strip_prefix("r#").unwrap_or(name))
                 .and_then(|()| self.writer.write_char(':'))

@@ -1,6 +1,7 @@
 //! The mutations of signing up, in, elsewhere and out.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use futures_util::FutureExt;
 
 use crate::access::payload::{UserError, divide};
 use crate::access::writer::{Writable, Written, WrittenList};
@@ -124,14 +125,14 @@ impl SignInMutations {
     #[graphql(guard = "Public")]
     async fn sign_up(&self, ctx: &Context<'_>, #[graphql(desc = "The organization and its owner.")] input: SignUpInput) -> Result<Option<Written<SignUpPayload>>> {
         let operation = Operation::of(ctx)?;
-        SignUpPayload::of(operation, sign_in::sign_up(operation.services(), operation.client(), input).await)
+        SignUpPayload::of(operation, sign_in::sign_up(operation.services(), operation.client(), input).boxed().await)
     }
 
     /// Signs in by e-mail address and password. Too many failures are answered with `RATE_LIMITED` and the time to wait. Null when it fails; the errors say why.
     #[graphql(guard = "Public")]
     async fn sign_in(&self, ctx: &Context<'_>, #[graphql(desc = "Who signs in.")] input: SignInInput) -> Result<Option<Written<SignInPayload>>> {
         let operation = Operation::of(ctx)?;
-        SignInPayload::of(operation, sign_in::sign_in(operation.services(), operation.client(), input).await)
+        SignInPayload::of(operation, sign_in::sign_in(operation.services(), operation.client(), input).boxed().await)
     }
 
     /// Exchanges a refresh token for new tokens. A token can be exchanged once; who tries it again more than ten seconds later ends the session. Null when it fails; the errors say why.
@@ -142,7 +143,7 @@ impl SignInMutations {
         #[graphql(desc = "The refresh token.")] input: SessionRefreshInput,
     ) -> Result<Option<Written<SessionRefreshPayload>>> {
         let operation = Operation::of(ctx)?;
-        SessionRefreshPayload::of(operation, sign_in::refresh(operation.services(), operation.client(), &input.refresh_token).await)
+        SessionRefreshPayload::of(operation, sign_in::refresh(operation.services(), operation.client(), &input.refresh_token).boxed().await)
     }
 
     /// Accepts an invitation and signs in. Whoever has an account at the invited address proves it by its password. Null when it fails; the errors say why.
@@ -153,7 +154,7 @@ impl SignInMutations {
         #[graphql(desc = "The invitation and who accepts it.")] input: InvitationAcceptInput,
     ) -> Result<Option<Written<InvitationAcceptPayload>>> {
         let operation = Operation::of(ctx)?;
-        InvitationAcceptPayload::of(operation, invitation::accept(operation.services(), operation.client(), input).await)
+        InvitationAcceptPayload::of(operation, invitation::accept(operation.services(), operation.client(), input).boxed().await)
     }
 
     /// Goes to another organization of the signed-in user: the session here ends, and one begins there. Null when it fails; the errors say why.
@@ -164,7 +165,7 @@ impl SignInMutations {
         #[graphql(desc = "Where to go.")] input: OrganizationSwitchInput,
     ) -> Result<Option<Written<OrganizationSwitchPayload>>> {
         let operation = Operation::of(ctx)?;
-        let outcome = sign_in::switch(operation.services(), operation.client(), &operation.scope()?, input.organization_id).await;
+        let outcome = sign_in::switch(operation.services(), operation.client(), &operation.scope()?, input.organization_id).boxed().await;
         OrganizationSwitchPayload::of(operation, outcome)
     }
 
@@ -176,7 +177,7 @@ impl SignInMutations {
         #[graphql(desc = "The current and the new password.")] input: PasswordChangeInput,
     ) -> Result<Option<Written<PasswordChangePayload>>> {
         let operation = Operation::of(ctx)?;
-        let outcome = sign_in::change_password(operation.services(), operation.client(), &operation.scope()?, input).await;
+        let outcome = sign_in::change_password(operation.services(), operation.client(), &operation.scope()?, input).boxed().await;
         let (done, user_errors) = divide_proof(outcome)?;
         Ok(Some(Written(PasswordChangePayload { success: done.is_some(), user_errors })))
     }

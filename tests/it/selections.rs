@@ -1,0 +1,188 @@
+//! Selections that are out of the ordinary: each way of writing an answer has to tell them apart, and none may guess. Every operation is sent three
+//! times, since a document is handled otherwise once it is known.
+
+use serde_json::{Value, json};
+
+use crate::harness::client::codes;
+use crate::harness::statements::Recorder;
+use crate::harness::world::{World, populate};
+use crate::harness::{Client, TestApp};
+
+async fn start() -> (TestApp, Client, World) {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let world = populate(&owner, "own").await;
+    (app, owner, world)
+}
+
+/// The answer, the same each time but for the request's id.
+async fn thrice(client: &Client, document: &str, variables: Value) -> Value {
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let mut answer = client.send(document, variables.clone()).await;
+        for error in answer["errors"].as_array_mut().into_iter().flatten() {
+            error["extensions"].as_object_mut().unwrap().remove("requestId");
+        }
+        answers.push(answer);
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{document}: {answers:#?}");
+    answers.remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_fields_under_one_key_never_end_in_an_internal_error() {
+    let (_app, owner, _) = start().await;
+    let documents = [
+        "{ x: viewer { role } ... on Query { x: __typename } }",
+        "{ contacts { nodes { x: company { id } ... on Contact { x: name } } } }",
+        "{ contacts { nodes { x: name ... on Contact { x: company { id } } } } }",
+        "{ contacts { nodes { deals(first: 1) { nodes { id } } ... on Contact { deals(first: 2) { nodes { title } } } } } }",
+    ];
+    for document in documents {
+        let answer = thrice(&owner, document, json!({})).await;
+        assert!(!codes(&answer).contains(&"INTERNAL_ERROR".to_owned()), "{document}: {answer:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_skipped_does_not_take_the_place_of_what_is_not() {
+    let (_app, owner, _) = start().await;
+    let document = "query($s: Boolean!) { contacts { nodes { x: name @skip(if: $s) ... on Contact { x: email } } } }";
+    let answer = thrice(&owner, document, json!({"s": true})).await;
+    assert_eq!(answer["data"]["contacts"]["nodes"], json!([{"x": "own@contact.example"}]), "{answer:#}");
+    let document = "{ contacts { nodes { name @skip(if: true) status name } } }";
+    for _ in 0..3 {
+        let request = owner.request(reqwest::Method::POST, &owner.url).json(&json!({"query": document}));
+        let text = request.send().await.unwrap().text().await.unwrap();
+        assert!(text.contains(r#"{"status":"ACTIVE","name":"Contact own"}"#), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_name_has_nothing_below_it() {
+    let (app, owner, _) = start().await;
+    let documents = [
+        "{ __typename { a } __typename }",
+        "{ __typename { ...F } ...F } fragment F on Query { __schema { queryType { name } } }",
+        "{ __typename { ...F } ...F } fragment F on Query { contacts { nodes { id } } }",
+    ];
+    for document in documents {
+        for client in [&owner, &app.anonymous()] {
+            assert_eq!(codes(&thrice(client, document, json!({})).await), ["VALIDATION_ERROR"], "{document}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_is_skipped_is_not_made() {
+    let (app, owner, _) = start().await;
+    let document =
+        "query($n: Boolean!) { contacts { totalCount @include(if: $n) nodes { id deals { ... @skip(if: true) { totalCount } nodes { id } } } } }";
+    let mut counts = Vec::new();
+    for counted in [true, false, true, false] {
+        let recorder = Recorder::start(&app).await;
+        let data = owner.data(document, json!({"n": counted})).await;
+        assert_eq!(data["contacts"]["totalCount"], if counted { json!(1) } else { Value::Null });
+        counts.push(recorder.finish().len());
+    }
+    assert_eq!(counts, [3, 2, 3, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_that_is_selected_twice_is_refused_and_not_done() {
+    let (_app, owner, _) = start().await;
+    let document = r#"mutation { ...F ...F } fragment F on Mutation { contactCreate(input: {name: "Twice"}) { contact { id } } }"#;
+    assert_eq!(codes(&thrice(&owner, document, json!({})).await), ["VALIDATION_ERROR"]);
+    assert_eq!(owner.query("{ contacts { totalCount } }").await["contacts"]["totalCount"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mutations_go_on_after_one_that_failed() {
+    let (_app, owner, world) = start().await;
+    let document = r#"mutation($id: ID!, $no: ID!) { __typename a: contactCreate(input: {name: "A"}) { contact { name } }
+        b: contactUpdate(input: {id: $no, version: 1, changes: {name: "B"}}) { contact { name } userErrors { code } }
+        c: contactUpdate(input: {id: $id, version: 1, changes: {name: "C"}}) { contact { name version } userErrors { code field } } }"#;
+    let answer = owner.send(document, json!({"id": world["contact"], "no": world["deal"]})).await;
+    let c = json!({"contact": {"name": "C", "version": 2}, "userErrors": []});
+    assert_eq!(answer["data"], json!({"__typename": "Mutation", "a": {"contact": {"name": "A"}}, "b": null, "c": c}), "{answer:#}");
+    assert_eq!(codes(&answer), ["INVALID_ID"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_of_an_unknown_type_is_refused() {
+    let (app, owner, _) = start().await;
+    for client in [&owner, &app.anonymous()] {
+        for document in ["query($a: [Nope] = [1]) { __typename }", "query($a: Nope) { __typename }", "query($a: Contact) { __typename }"] {
+            assert_eq!(codes(&thrice(client, document, json!({})).await), ["VALIDATION_ERROR"], "{document}");
+        }
+    }
+}
+
+/// What the first caller sent does not decide what others are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_document_looks_at_each_null() {
+    let (app, owner, world) = start().await;
+    let document = format!("query($id: ID = \"{}\") {{ node(id: $id) {{ id }} }}", world["contact"]);
+    let before = thrice(&owner, &document, json!({"id": null})).await;
+    owner.data(&document, json!({})).await;
+    assert_eq!(thrice(&owner, &document, json!({"id": null})).await, before);
+    drop(app);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_waits_after_all_tells_its_neighbours_failure_once() {
+    let (_app, owner, _) = start().await;
+    let document = "query($w: Boolean!) { dashboard { recentActivity(first: 1000) { subject } tasks @include(if: $w) { open } } }";
+    for waits in [false, true, true, false] {
+        let answer = owner.send(document, json!({"w": waits})).await;
+        assert_eq!(codes(&answer), ["VALIDATION_ERROR"], "{answer:#}");
+        assert_eq!(answer["data"]["dashboard"]["tasks"]["open"], if waits { json!(1) } else { Value::Null });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_several_types_write_their_own_fragments() {
+    let (_app, owner, world) = start().await;
+    let document = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename ...C ... on Deal { title contact { ...C } } ... on Task { title owner: assignee { name } } } } \
+                    fragment C on Contact { name company { name } }";
+    let ids = json!({"ids": [world["deal"], world["contact"], "contact_00000000000000000000000000", world["task"]]});
+    let contact = json!({"name": "Contact own", "company": {"name": "Company own"}});
+    let expected = json!([
+        {"__typename": "Deal", "title": "Deal own", "contact": contact},
+        {"__typename": "Contact", "name": "Contact own", "company": {"name": "Company own"}},
+        null,
+        {"__typename": "Task", "title": "Task own", "owner": {"name": "Owner Sharma"}},
+    ]);
+    let answer = thrice(&owner, document, ids).await;
+    let mut found = answer["data"]["nodes"].clone();
+    found[3]["owner"]["name"] = json!("Owner Sharma");
+    assert_eq!(found, expected, "{answer:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_operations_of_one_document_are_told_apart() {
+    let (_app, owner, world) = start().await;
+    let document = "query A($id: ID!) { contact(id: $id) { ...F } } query B($id: ID!, $n: Boolean!) { contact(id: $id) { ...F email @include(if: $n) } } \
+                    fragment F on Contact { name deals(first: 1) { nodes { title } } }";
+    let own = json!({"name": "Contact own", "deals": {"nodes": [{"title": "Deal own"}]}});
+    let with_email = json!({"name": "Contact own", "deals": {"nodes": [{"title": "Deal own"}]}, "email": "own@contact.example"});
+    for (name, more, expected) in [("A", json!(true), &own), ("B", json!(true), &with_email), ("B", json!(false), &own), ("A", json!(false), &own)] {
+        let body = json!({"query": document, "operationName": name, "variables": {"id": world["contact"], "n": more}});
+        let answer: Value = owner.request(reqwest::Method::POST, &owner.url).json(&body).send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["data"]["contact"], *expected, "{name}: {answer:#}");
+    }
+}
+
+/// What is planned for a document is kept only as far as the document is long: the answer is the same beyond that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_repeats_much_is_answered_all_the_same() {
+    let (_app, owner, _) = start().await;
+    let values = "\"x\" ".repeat(1500);
+    let aliases: String = (0..120).map(|n| format!("a{n}:companies(first:1){{nodes{{...F}}}} ")).collect();
+    let document = format!(
+        "{{ {aliases} }} fragment F on Company {{ name contacts(first: 1, filter: {{city: {{in: [\"Pune\"]}}}}) {{ nodes {{ id name }} }} }} # {values}"
+    );
+    let answer = thrice(&owner, &document, json!({})).await;
+    assert_eq!(answer["data"].as_object().unwrap().len(), 120, "{answer:#}");
+    assert!(answer["data"].as_object().unwrap().values().all(|list| list["nodes"][0]["name"] == "Company own"), "{answer:#}");
+}
