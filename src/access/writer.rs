@@ -121,7 +121,7 @@ pub async fn write<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> Se
 /// The answer of an object whose fields change something: one is done before the next begins.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn in_turn<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
     let (operation, plan) = planned::<T>(ctx)?;
     let mut text = vec![b'{'];
