@@ -126,7 +126,7 @@ async fn run(operations: u64) -> Result<usize> {
         let client = ClientInfo { ip: None, request_id: "bench".into() };
         let operation = Operation::new(services.clone(), Some(scope), selection, client);
         let variables = async_graphql::Variables::from_json(serde_json::json!({"first": u64::try_from(GROUPS)?}));
-        let response = api.run(&operation, None, variables).await;
+        let response = api.run(&operation, variables).await;
         ensure!(response.errors.is_empty(), "{:?}", response.errors);
         length = json::to_vec(&response.data)?.len();
     }

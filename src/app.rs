@@ -14,7 +14,7 @@ use crate::features::{self, Api};
 use crate::platform::config::ServerConfig;
 use crate::platform::telemetry;
 
-/// How much text of documents is remembered in parsed form, in bytes: what is parsed and planned takes up to a few hundred times as much.
+/// How much text of documents is remembered in parsed form, in bytes: what is parsed and planned takes many times as much.
 const REMEMBERED_TEXT: u64 = 1024 * 1024;
 
 /// How far a server is on its way to its end.

@@ -24,5 +24,5 @@ pub use clock::{Clock, SharedClock};
 pub use error::{Checks, Code, Error, Result};
 pub use id::{Id, Noun};
 
-/// A map whose keys nobody outside chooses at will: hashed quickly.
+/// A map that is hashed quickly: for what one operation asks for, as much as its document allows, and for keys that nobody outside chooses.
 pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;

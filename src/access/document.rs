@@ -40,13 +40,31 @@ pub struct Selection {
     found: Found,
     /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
     valid: AtomicU64,
-    /// What is kept for later operations, and how many parts of the document it repeats.
-    plans: RwLock<(Plans, usize)>,
-    most_repeated: usize,
+    plans: RwLock<Kept>,
 }
 
 /// Plans by the address of a set of fields, and the Rust type that it is asked of. What stands at an address stays there as long as the plan does.
 pub type Plans = Map<(usize, &'static str), Arc<Plan>>;
+
+/// The plans that are kept for later operations.
+#[derive(Debug)]
+struct Kept {
+    plans: Plans,
+    /// How many more parts of the document they may repeat; `None` once there was one too many.
+    room: Option<usize>,
+}
+
+impl Kept {
+    /// Keeps a plan that repeats so many parts, if there is room. Once there was none nothing is kept any more: the places of what is selected below a
+    /// plan that ends with its operation are given to others after it.
+    fn keep(&mut self, key: (usize, &'static str), plan: &Arc<Plan>, parts: usize) -> bool {
+        self.room = self.room.and_then(|room| room.checked_sub(parts));
+        if self.room.is_some() {
+            self.plans.insert(key, Arc::clone(plan));
+        }
+        self.room.is_some()
+    }
+}
 
 /// What an operation selects.
 #[derive(Debug, Default)]
@@ -88,6 +106,12 @@ impl Selection {
         }
     }
 
+    /// The name that it has in the document.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.name.as_ref().map(ToString::to_string)
+    }
+
     /// The document that it stands in.
     #[must_use]
     pub fn document(&self) -> &ExecutableDocument {
@@ -121,7 +145,7 @@ impl Selection {
     #[must_use]
     pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
         let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>());
-        if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).0.get(&key) {
+        if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
             return Some(Arc::clone(known));
         }
         let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,14 +154,10 @@ impl Selection {
         }
         let plan = Arc::new(Plan::of(ctx, self, &T::type_name())?);
         let mut kept = self.plans.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.0.get(&key) {
+        if let Some(known) = kept.plans.get(&key) {
             return Some(Arc::clone(known));
         }
-        let repeated = kept.1.saturating_add(plan.repeats());
-        if repeated <= self.most_repeated {
-            kept.1 = repeated;
-            kept.0.insert(key, Arc::clone(&plan));
-        } else {
+        if !kept.keep(key, &plan, plan.repeats()) {
             own.insert(key, Arc::clone(&plan));
         }
         Some(plan)
@@ -246,14 +266,22 @@ impl Document {
             parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
         let parsed = Arc::new(parsed);
         let mut selections = HashMap::new();
-        // As many parts as the text has letters: ordinary documents repeat a third of that.
-        let most_repeated = text.len() / parsed.operations.iter().count().max(1);
+        // As many parts as the text has letters.
+        let room = text.len() / parsed.operations.iter().count().max(1);
         for (name, operation) in operations(&parsed.operations) {
             let found = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);
-            selections
-                .insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans: RwLock::default(), most_repeated }));
+            selections.insert(
+                named,
+                Arc::new(Selection {
+                    document,
+                    name,
+                    found,
+                    valid: AtomicU64::new(0),
+                    plans: RwLock::new(Kept { plans: Plans::default(), room: Some(room) }),
+                }),
+            );
         }
         Ok(Self { selections })
     }
@@ -299,6 +327,14 @@ mod tests {
         assert_eq!(selection.fields("Contact").unwrap(), ["company_name", "name", "deals", "id"]);
         assert_eq!(selection.fields("Deal").unwrap(), ["contact", "title"]);
         assert!(!selection.is_mutation());
+    }
+
+    #[test]
+    fn nothing_is_kept_after_what_found_no_room() {
+        let mut kept = Kept { plans: Plans::default(), room: Some(10) };
+        let plan = Arc::new(Plan::default());
+        let outcomes = [6, 4, 0, 1, 0].map(|parts| kept.keep((kept.plans.len(), "Contact"), &plan, parts));
+        assert_eq!((outcomes, kept.plans.len()), ([true, true, true, false, false], 3));
     }
 
     /// Each of 40 fragments spreads the next one twice: 2^40 fields when expanded.

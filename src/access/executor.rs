@@ -55,16 +55,16 @@ where
     }
 
     /// Runs an operation. Variables without a value have got their defaults.
-    pub async fn run(&self, operation: &Operation, name: Option<String>, variables: Variables) -> Response {
+    pub async fn run(&self, operation: &Operation, variables: Variables) -> Response {
         let selection = operation.selection();
         let mut response = match selection.definition() {
             // What is done once is kept in boxes, out of the way of what is done always.
-            Some(definition) if selection.can_be_written() => match self.check(selection, &name, &variables).await {
-                Ok(()) => operation.turns().run(self.write(operation, definition, name, variables)).await,
+            Some(definition) if selection.can_be_written() => match self.check(selection, &variables).await {
+                Ok(()) => operation.turns().run(self.write(operation, definition, variables)).await,
                 Err(errors) => Response::from_errors(errors),
             },
             _ => {
-                let request = request(selection, name, variables).data(operation.clone());
+                let request = request(selection, variables).data(operation.clone());
                 operation.turns().run(self.schema.execute(request).boxed()).await
             }
         };
@@ -73,13 +73,13 @@ where
     }
 
     /// Refuses a document that is not valid with these variables.
-    async fn check(&self, selection: &Selection, name: &Option<String>, variables: &Variables) -> Result<(), Vec<ServerError>> {
+    async fn check(&self, selection: &Selection, variables: &Variables) -> Result<(), Vec<ServerError>> {
         let absent = selection.absent(variables);
         let known = absent.is_some_and(|absent| selection.is_valid_without(absent));
         if known && selection.fits(&self.environment.registry, variables) {
             return Ok(());
         }
-        let found = self.schema.execute(request(selection, name.clone(), variables.clone()).data(ValidityAlone)).boxed().await;
+        let found = self.schema.execute(request(selection, variables.clone()).data(ValidityAlone)).boxed().await;
         if !found.errors.is_empty() {
             return Err(found.errors);
         }
@@ -89,17 +89,11 @@ where
         Ok(())
     }
 
-    async fn write(
-        &self,
-        operation: &Operation,
-        definition: &Positioned<OperationDefinition>,
-        name: Option<String>,
-        variables: Variables,
-    ) -> Response {
+    async fn write(&self, operation: &Operation, definition: &Positioned<OperationDefinition>, variables: Variables) -> Response {
         let environment = QueryEnv::new(QueryEnvInner {
             extensions: self.extensions.clone(),
             variables,
-            operation_name: name,
+            operation_name: operation.selection().name(),
             operation: head(definition),
             // Fragments are looked up in the document.
             fragments: Default::default(),
@@ -124,9 +118,9 @@ where
     }
 }
 
-fn request(selection: &Selection, name: Option<String>, variables: Variables) -> Request {
+fn request(selection: &Selection, variables: Variables) -> Request {
     let mut request = Request::new(String::new()).variables(variables);
-    request.operation_name = name;
+    request.operation_name = selection.name();
     request.set_parsed_query(selection.document().clone());
     request
 }

@@ -73,7 +73,7 @@ impl DateTime {
     }
 }
 
-/// Writes a day of the years 0 to 9999. Chrono's own formatting takes ten times as long, and lists are full of dates.
+/// Writes a day of the years 0 to 9999. Lists are full of dates, and chrono's own formatting is made for any pattern.
 fn put_date(text: &mut String, date: NaiveDate) {
     put_digits::<4>(text, date.year().unsigned_abs());
     text.push('-');

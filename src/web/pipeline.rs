@@ -148,7 +148,7 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
     selection.check_variables(&request.variables)?;
     selection.check_size(&request.variables)?;
     selection.fill_in(&mut request.variables);
-    let response = app.api.run(&operation, request.operation_name, request.variables).await;
+    let response = app.api.run(&operation, request.variables).await;
     Ok(Reply::executed(Body::of(response, &caller.request_id)))
 }
 

@@ -1,5 +1,5 @@
 //! A log line as one JSON object. What a span knows is put into JSON once, when the span begins, and copied into each of its lines; the formatter of
-//! tracing-subscriber reads it back and writes it again for every line, which took as long as answering a small request.
+//! tracing-subscriber reads it back and writes it again for every line.
 
 use std::fmt::{self, Debug, Write};
 
