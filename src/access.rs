@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod connection;
+pub mod consistency;
 pub mod document;
 pub mod execution;
 pub mod executor;

@@ -122,6 +122,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    heartbeats (id) {
+        id -> Bool,
+        timeline -> Int8,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invitations (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -262,6 +270,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     contacts,
     deal_stage_changes,
     deals,
+    heartbeats,
     invitations,
     memberships,
     organizations,

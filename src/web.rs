@@ -4,6 +4,7 @@
 //! mutations sent by GET or as `text/plain`, and reads bodies of any length. What this one does instead is in [`graphql`].
 
 pub mod client_ip;
+pub mod consistency;
 pub mod errors;
 pub mod explorer;
 pub mod graphql;
@@ -33,6 +34,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::App;
 use crate::base::{Code, Error};
+use crate::web::consistency::{X_CONSISTENCY, X_CONSISTENCY_TOKEN, X_DEBUG};
 use crate::web::media::Media;
 use crate::web::observe::{RequestId, X_REQUEST_ID};
 use crate::web::pipeline::Reply;
@@ -66,12 +68,12 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID];
+    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID, X_CONSISTENCY, X_CONSISTENCY_TOKEN, X_DEBUG];
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(headers)
-        .expose_headers([X_REQUEST_ID, header::RETRY_AFTER])
+        .expose_headers([X_REQUEST_ID, X_CONSISTENCY_TOKEN, header::RETRY_AFTER])
         .max_age(Duration::from_secs(7200));
     Some(layer)
 }

@@ -31,5 +31,5 @@ pub const PAGE: Document = Document {
 pub const CREATE: Document = Document {
     text: "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { \
             contact { id name email phone city stage } userErrors { code field message } } }",
-    statements: 2,
+    statements: 3,
 };

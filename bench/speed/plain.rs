@@ -128,10 +128,13 @@ impl Transaction {
         Ok(node.client.query(node.statements.get(statement).context("no such statement")?, values).await?)
     }
 
-    async fn commit(mut self) -> Result<()> {
-        self.node()?.client.batch_execute("COMMIT").await?;
+    /// Commits, and runs a statement of one row right after it.
+    async fn commit_at(mut self, statement: usize) -> Result<Row> {
+        let (committed, rows) = futures_util::join!(self.node()?.client.batch_execute("COMMIT"), self.rows(statement, &[]));
+        committed?;
+        let row = rows?.into_iter().next().context("no row")?;
         self.give_back();
-        Ok(())
+        Ok(row)
     }
 
     fn give_back(&mut self) {

@@ -23,7 +23,7 @@ use crate::access::services::Services;
 use crate::access::turns::Turns;
 use crate::access::writer::Again;
 use crate::base::{Code, Error, Result, id};
-use crate::platform::postgres::{Access, Columns, Pool, ReadShape, Settings, Transaction};
+use crate::platform::postgres::{Access, Columns, Pool, Position, ReadShape, Route, Settings, Transaction};
 
 /// What a read needs: the snapshot, on whose behalf, and which fields were selected.
 #[derive(Clone)]
@@ -141,7 +141,8 @@ struct Inner {
     selection: Arc<Selection>,
     client: ClientInfo,
     reads: Mutex<Option<Arc<Reads>>>,
-    reading_primary: bool,
+    /// The way to a replica, for a query where there are replicas.
+    route: Option<Arc<Route>>,
     /// Errors of fields that are null by themselves.
     errors: Mutex<Vec<ServerError>>,
     turns: Arc<Turns>,
@@ -153,7 +154,12 @@ impl Operation {
     /// An operation of a caller; `scope` is `None` for an anonymous one.
     #[must_use]
     pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo) -> Self {
-        let reading_primary = selection.is_mutation();
+        Self::routed(services, scope, selection, client, None)
+    }
+
+    /// As [`Operation::new`], for a query that reads where a route leads.
+    #[must_use]
+    pub fn routed(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo, route: Option<Arc<Route>>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 services,
@@ -164,7 +170,7 @@ impl Operation {
                 errors: Mutex::default(),
                 turns: Arc::default(),
                 plans: Mutex::default(),
-                reading_primary,
+                route,
             }),
         }
     }
@@ -232,26 +238,6 @@ impl Operation {
         &self.inner.services
     }
 
-    /// Refuses an anonymous operation unless every root field is open to everybody.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED`; `DOCUMENT_TOO_COMPLEX` for an anonymous mutation of several fields.
-    pub fn admit(&self) -> Result<()> {
-        let open = |name: &String| PUBLIC_FIELDS.contains(&name.as_str());
-        let selection = &self.inner.selection;
-        if self.scope().is_ok() {
-            return Ok(());
-        }
-        if !selection.root_fields().iter().all(open) {
-            return Err(unauthenticated());
-        }
-        // Each hashes a password or tries a token: aliases would let one request do it hundreds of times.
-        if selection.is_mutation() && selection.root_count() > 1 {
-            return Err(Error::new(Code::DocumentTooComplex, "Without being signed in, a mutation has one field: send one operation after another."));
-        }
-        Ok(())
-    }
-
     /// On whose behalf the operation runs.
     ///
     /// # Errors
@@ -292,9 +278,10 @@ impl Operation {
             return Ok(Arc::clone(reads));
         }
         let scope = self.scope()?;
-        let databases = &self.inner.services.databases;
-        let pool = if self.inner.reading_primary { databases.primary() } else { databases.reader() };
-        let db = Transaction::on_either(pool.clone(), Some(databases.primary().clone()), Access::Snapshot, &scope.settings());
+        let db = match &self.inner.route {
+            Some(route) => Transaction::routed(Arc::clone(route), &scope.settings()),
+            None => Transaction::new(self.inner.services.databases.primary().clone(), Access::Snapshot, &scope.settings()),
+        };
         let reader = Reader { db, now: scope.clock.now(), scope, selection: Arc::clone(&self.inner.selection) };
         let fresh = Arc::new(Reads { reader, loaders: Loaders::new(Arc::clone(&self.inner.turns)) });
         *reads = Some(Arc::clone(&fresh));
@@ -312,8 +299,7 @@ impl Operation {
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
         let scope = self.scope()?;
-        let settings = scope.settings();
-        let outcome = write_as(self.inner.services.databases.primary(), &settings, move |db| action(Act::new(db, scope))).await;
+        let outcome = write_as(&self.inner.services, scope, action).await;
         self.forget_reads();
         outcome
     }
@@ -324,20 +310,58 @@ impl Operation {
     }
 }
 
-/// Runs work in one transaction on `pool` under the given settings, in a task of its own, so that a caller who leaves cannot cut it.
+/// Refuses an anonymous operation unless every root field is open to everybody.
 ///
 /// # Errors
-/// What the work or committing failed with. Of what may be tried again, the message says that nothing was changed.
-pub async fn write_as<T, F, Fut>(pool: &Pool, settings: &Settings, work: F) -> Result<T>
+/// `UNAUTHENTICATED`; `DOCUMENT_TOO_COMPLEX` for an anonymous mutation of several fields.
+pub fn admit(signed_in: bool, selection: &Selection) -> Result<()> {
+    let open = |name: &String| PUBLIC_FIELDS.contains(&name.as_str());
+    if signed_in {
+        return Ok(());
+    }
+    if !selection.root_fields().iter().all(open) {
+        return Err(unauthenticated());
+    }
+    // Each hashes a password or tries a token: aliases would let one request do it hundreds of times.
+    if selection.is_mutation() && selection.root_count() > 1 {
+        return Err(Error::new(Code::DocumentTooComplex, "Without being signed in, a mutation has one field: send one operation after another."));
+    }
+    Ok(())
+}
+
+/// Runs an action in one transaction on the primary, in a task of its own, so that a caller who leaves cannot cut it; what it has written, the
+/// session's reads see from then on.
+///
+/// # Errors
+/// What the action or committing failed with. Of what may be tried again, the message says that nothing was changed.
+pub async fn write_as<T, F, Fut>(services: &Services, scope: Scope, action: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(Act) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    let primary = services.databases.primary();
+    let (settings, session, own) = (scope.settings(), scope.session, services.clone());
+    let written = async move |place| own.consistency.remember(session, place, own.databases.lineage()).await;
+    write(primary, &settings, move |db| action(Act::new(db, scope)), written).await
+}
+
+/// Runs work in one transaction on `pool` under the given settings, in a task of its own; `written` comes after the commit.
+///
+/// # Errors
+/// As [`write_as`].
+pub async fn write<T, F, Fut, W, Then>(pool: &Pool, settings: &Settings, work: F, written: W) -> Result<T>
 where
     T: Send + 'static,
     F: FnOnce(Transaction) -> Fut + Send + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
+    W: FnOnce(Option<Position>) -> Then + Send + 'static,
+    Then: Future<Output = ()> + Send + 'static,
 {
     let db = Transaction::new(pool.clone(), Access::Write, settings);
     let task = async move {
         let outcome = work(db.clone()).await.map_err(undone)?;
-        db.commit().await?;
+        written(db.commit().await?).await;
         Ok(outcome)
     };
     pool.spawn_write(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))

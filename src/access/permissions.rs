@@ -80,6 +80,8 @@ permissions! {
     DashboardRead = "dashboard.read",
     /// See the audit log.
     AuditRead = "audit.read",
+    /// See how the server came to its answers: which database node was read, and how far that one was behind.
+    DiagnosticsRead = "diagnostics.read",
 }
 
 use Permission as P;
@@ -117,7 +119,7 @@ mod tests {
     fn no_role_below_admin_reads_the_audit_log_or_changes_members() {
         for role in Role::ALL {
             let high = matches!(role, Role::Owner | Role::Admin);
-            for permission in [Permission::AuditRead, Permission::MembersWrite, Permission::OrganizationWrite] {
+            for permission in [Permission::AuditRead, Permission::DiagnosticsRead, Permission::MembersWrite, Permission::OrganizationWrite] {
                 assert_eq!(role.may(permission), high, "{role} {}", permission.code());
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use crate::access::consistency::Consistency;
 use crate::access::passwords::Passwords;
 use crate::access::refresh::RefreshKey;
 use crate::access::scope::Scope;
@@ -35,6 +36,8 @@ pub struct Services {
     pub passwords: Passwords,
     /// The count of failures to sign in.
     pub throttle: Throttle,
+    /// What sessions have written, so that their reads see it.
+    pub consistency: Arc<Consistency>,
     standings: Arc<Standings>,
 }
 
@@ -53,6 +56,7 @@ impl Services {
             session_lifetime: TimeDelta::from_std(config.auth.refresh_token_ttl)?,
             passwords: Passwords::new()?,
             throttle: Throttle::new(redis.clone(), &clock),
+            consistency: Arc::new(Consistency::new(&config.auth, redis.clone(), SharedClock::clone(&clock))),
             standings: Arc::new(Standings::default()),
             redis,
             clock,
@@ -65,7 +69,7 @@ impl Services {
     /// `INVALID_TOKEN` when the token is broken, expired, revoked or of another server; `DATABASE_UNAVAILABLE` when that cannot be found out.
     pub async fn authenticate(&self, token: &str, request_id: Arc<str>) -> Result<Scope> {
         let token = self.tokens.verify(token)?;
-        let standing = self.standings.of(token, self.databases.primary()).await?;
+        let standing = self.standings.of(token, &self.databases).await?;
         if standing.expires_at <= self.clock.now() {
             return Err(invalid("the session has expired"));
         }

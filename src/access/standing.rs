@@ -1,6 +1,6 @@
 //! Whether a session still stands: not revoked, its member not removed, and with which role.
 //!
-//! Asked of the primary and remembered for ten seconds, so that a busy client costs no extra statement. On the server where a session is ended or
+//! Asked of the primary, while it answers, and remembered for ten seconds, so that a busy client costs no extra statement. On the server where a session is ended or
 //! a role changed, that counts at once, because what was read before is then no longer believed; on the others within those ten seconds.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::access::permissions::Role;
 use crate::access::tokens::{Verified, invalid};
-use crate::base::{Error, Map, Result};
-use crate::platform::postgres::{Access, Pool, Settings, Transaction};
+use crate::base::{Code, Error, Map, Result};
+use crate::platform::postgres::{Access, Databases, Pool, Settings, Transaction};
 use crate::schema::{memberships, organizations, sessions};
 
 /// How long an answer is believed.
@@ -52,21 +52,21 @@ impl Standings {
     ///
     /// # Errors
     /// `INVALID_TOKEN` when the session or the membership has ended; what the database failed with, when it cannot be asked.
-    pub async fn of(&self, token: Verified, primary: &Pool) -> Result<Arc<Standing>> {
+    pub async fn of(&self, token: Verified, databases: &Databases) -> Result<Arc<Standing>> {
         let key = (token.session, token.organization);
         if let Some(known) = self.known.get(&key).await.filter(|known| self.is_believed(known, token)) {
             return Ok(known);
         }
         self.known.invalidate(&key).await;
         // In a box, out of the way of what is done for every request: the future of each is part of the future of the request.
-        let found = self.known.try_get_with(key, ask(token, primary).boxed()).boxed().await;
+        let found = self.known.try_get_with(key, ask(token, databases).boxed()).boxed().await;
         let found = found.map_err(|error: Arc<Error>| Error::clone(&error))?;
         if self.is_believed(&found, token) {
             return Ok(found);
         }
         // Somebody changed it while it was being read.
         self.known.invalidate(&key).await;
-        ask(token, primary).boxed().await
+        ask(token, databases).boxed().await
     }
 
     /// From now on nothing is believed that was read of this session, user or organization before.
@@ -84,10 +84,35 @@ impl Standings {
     }
 }
 
-async fn ask(token: Verified, primary: &Pool) -> Result<Arc<Standing>> {
+/// Asks the primary; while it does not answer, a replica, so that reads go on: then nobody is signed out or given another role either. A session that
+/// no replica shows may be a young one.
+async fn ask(token: Verified, databases: &Databases) -> Result<Arc<Standing>> {
+    let unknown = || invalid("the session or the membership has ended");
+    if !databases.primary_answers()
+        && let Some(found) = ask_replicas(token, databases).await
+    {
+        return Ok(found);
+    }
+    match ask_node(token, databases.primary()).await {
+        Ok(found) => found.ok_or_else(unknown),
+        Err(error) if error.code == Code::DatabaseUnavailable => ask_replicas(token, databases).await.ok_or(error),
+        Err(error) => Err(error),
+    }
+}
+
+async fn ask_replicas(token: Verified, databases: &Databases) -> Option<Arc<Standing>> {
+    for replica in databases.candidates(|_| true) {
+        if let Ok(Some(found)) = ask_node(token, &replica.pool).await {
+            return Some(found);
+        }
+    }
+    None
+}
+
+async fn ask_node(token: Verified, node: &Pool) -> Result<Option<Arc<Standing>>> {
     let asked = Instant::now();
     let settings = Settings { organization: Some(token.organization), user: Some(token.user), ..Settings::default() };
-    let db = Transaction::new(primary.clone(), Access::Snapshot, &settings);
+    let db = Transaction::new(node.clone(), Access::Snapshot, &settings);
     let query = sessions::table
         .inner_join(memberships::table.on(memberships::organization_id.eq(sessions::organization_id).and(memberships::user_id.eq(sessions::user_id))))
         .inner_join(organizations::table.on(organizations::id.eq(sessions::organization_id)))
@@ -98,7 +123,7 @@ async fn ask(token: Verified, primary: &Pool) -> Result<Arc<Standing>> {
         .filter(memberships::removed_at.is_null())
         .select((memberships::role, organizations::time_zone, sessions::expires_at));
     let found: Option<(Role, String, DateTime<Utc>)> = db.first(query).await?;
-    let (role, time_zone, expires_at) = found.ok_or_else(|| invalid("the session or the membership has ended"))?;
+    let Some((role, time_zone, expires_at)) = found else { return Ok(None) };
     let time_zone = time_zone.parse().map_err(Error::internal)?;
-    Ok(Arc::new(Standing { role, time_zone, expires_at, asked }))
+    Ok(Some(Arc::new(Standing { role, time_zone, expires_at, asked })))
 }

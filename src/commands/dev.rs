@@ -48,6 +48,9 @@ pub struct DevArgs {
     /// Read from these replicas, comma separated.
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true, value_delimiter = ',')]
     pub database_read_url: Vec<String>,
+    /// Start so many streaming replicas beside the private database, and read from them.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub replicas: u8,
     /// Redis; without it this one server counts for itself.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
@@ -58,6 +61,7 @@ struct Database {
     server_url: String,
     owner_url: String,
     private: Option<Server>,
+    replicas: Vec<Server>,
 }
 
 /// Runs until it is asked to stop.
@@ -87,6 +91,9 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     output::line("Stopping.");
+    for replica in database.replicas {
+        replica.stop().await;
+    }
     if let Some(server) = database.private {
         forget_url(&args.data_dir);
         server.stop().await;
@@ -104,7 +111,7 @@ async fn prepare(args: &DevArgs, database: &Database, address: SocketAddr) -> an
     if !seeded.loaded.is_empty() {
         seed::analyze(&database.owner_url).await?;
     }
-    let config = config(args, &database.server_url, address)?;
+    let config = config(args, database, address)?;
     let app = App::build_with_demo(config, Arc::new(SystemClock), demo_accounts())?;
     Ok(app)
 }
@@ -114,8 +121,11 @@ async fn open_database(args: &DevArgs) -> anyhow::Result<Database> {
         if args.reset {
             bail!("--reset is for the private database alone; DATABASE_URL is set, and that database is not touched");
         }
+        if args.replicas > 0 {
+            bail!("--replicas is for the private database alone; DATABASE_URL is set: name its replicas in DATABASE_READ_URL");
+        }
         let owner_url = args.database_direct_url.clone().unwrap_or_else(|| url.to_owned());
-        return Ok(Database { server_url: url.to_owned(), owner_url, private: None });
+        return Ok(Database { server_url: url.to_owned(), owner_url, private: None, replicas: Vec::new() });
     }
     let data_dir = args.data_dir.join("postgres");
     if args.reset {
@@ -128,7 +138,18 @@ async fn open_database(args: &DevArgs) -> anyhow::Result<Database> {
     create_database(&server.url("postgres", SUPERUSER)).await?;
     let owner_url = server.url(DATABASE, SUPERUSER);
     keep_url(&args.data_dir, &owner_url)?;
-    Ok(Database { server_url: owner_url.clone(), owner_url, private: Some(server) })
+    let replicas = start_replicas(args, &server).await?;
+    Ok(Database { server_url: owner_url.clone(), owner_url, private: Some(server), replicas })
+}
+
+/// As many replicas as are asked for. Their data is made anew with each start, and goes with them.
+async fn start_replicas(args: &DevArgs, primary: &Server) -> anyhow::Result<Vec<Server>> {
+    let mut replicas = Vec::new();
+    for number in 1..=args.replicas {
+        output::line(format!("Copying the database to replica {number} of {}.", args.replicas));
+        replicas.push(primary.replica(Options::temporary()).await?);
+    }
+    Ok(replicas)
 }
 
 async fn create_database(url: &str) -> anyhow::Result<()> {
@@ -140,9 +161,11 @@ async fn create_database(url: &str) -> anyhow::Result<()> {
     }
 }
 
-fn config(args: &DevArgs, url: &str, listen: SocketAddr) -> anyhow::Result<ServerConfig> {
+fn config(args: &DevArgs, database: &Database, listen: SocketAddr) -> anyhow::Result<ServerConfig> {
+    let private = database.replicas.iter().map(|replica| replica.url(DATABASE, SUPERUSER));
+    let read_urls = args.database_read_url.iter().cloned().chain(private).collect();
     Ok(ServerConfig {
-        database: DatabaseConfig { read_urls: args.database_read_url.clone(), ..DatabaseConfig::at(url) },
+        database: DatabaseConfig { read_urls, ..DatabaseConfig::at(&database.server_url) },
         redis: RedisConfig { url: args.redis_url.clone() },
         auth: AuthConfig::with_key(signing_key(&args.data_dir)?),
         http: HttpConfig::at(listen),
@@ -192,7 +215,12 @@ fn demo_accounts() -> Vec<DemoAccount> {
 }
 
 fn announce(address: SocketAddr, database: &Database) {
-    let place = if database.private.is_some() { "a private PostgreSQL" } else { "the database of DATABASE_URL" };
+    let place = match (&database.private, database.replicas.len()) {
+        (None, _) => "the database of DATABASE_URL".to_owned(),
+        (Some(_), 0) => "a private PostgreSQL".to_owned(),
+        (Some(_), 1) => "a private PostgreSQL with a replica".to_owned(),
+        (Some(_), many) => format!("a private PostgreSQL with {many} replicas"),
+    };
     output::line(format!("\nPayAid is ready, on {place}. Ctrl-C stops it.\n"));
     output::line(format!("  Explorer  http://{address}/graphiql"));
     output::line(format!("  GraphQL   http://{address}/graphql"));

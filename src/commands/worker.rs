@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use crate::access::operation::write_as;
+use crate::access::operation::write;
 use crate::base::Result;
 use crate::commands::serve::stop_asked;
 use crate::platform::config::{DatabaseConfig, duration};
@@ -64,7 +64,7 @@ pub async fn delete_expired(pool: &Pool) -> Result<i64> {
     let mut total = 0;
     loop {
         let statement = Sql::<diesel::sql_types::BigInt>::new("SELECT delete_expired(?)", vec![Bind::Int(BATCH)]);
-        let deleted: Option<i64> = write_as(pool, &Settings::default(), |db| async move { db.first(statement).await }).await?;
+        let deleted: Option<i64> = write(pool, &Settings::default(), |db| async move { db.first(statement).await }, async |_| ()).await?;
         match deleted {
             Some(deleted) if deleted > 0 => total += deleted,
             _ => return Ok(total),

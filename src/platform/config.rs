@@ -45,6 +45,15 @@ pub struct DatabaseConfig {
     /// How long one statement may wait for a lock.
     #[arg(long, env = "DATABASE_LOCK_TIMEOUT", default_value = "1s", value_parser = duration)]
     pub lock_timeout: Duration,
+    /// How long a query waits for a replica to catch up with what it must see, before it reads from the primary.
+    #[arg(long, env = "DATABASE_REPLICA_WAIT", default_value = "15ms", value_parser = duration)]
+    pub replica_wait: Duration,
+    /// How far a replica may be behind before nothing is read from it.
+    #[arg(long, env = "DATABASE_MAX_LAG", default_value = "10s", value_parser = duration)]
+    pub max_lag: Duration,
+    /// How many queries read from the primary at once while there are replicas; three quarters of the connections by default.
+    #[arg(long, env = "DATABASE_PRIMARY_READS")]
+    pub primary_reads: Option<usize>,
     /// How long a transaction may stand idle.
     #[arg(long, env = "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub idle_in_transaction_timeout: Duration,
@@ -64,6 +73,9 @@ impl DatabaseConfig {
             max_prepared: 500,
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(1),
+            replica_wait: Duration::from_millis(15),
+            max_lag: Duration::from_secs(10),
+            primary_reads: None,
             idle_in_transaction_timeout: Duration::from_secs(10),
         }
     }

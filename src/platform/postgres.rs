@@ -4,15 +4,22 @@
 //! operation uses one connection and one snapshot; a connection goes back to its pool only when its transaction has ended.
 
 pub mod columns;
+pub mod connect;
+pub mod databases;
 pub mod failure;
 pub mod health;
 pub mod migrate;
 pub mod pool;
+pub mod position;
+pub mod routing;
 pub mod safety;
 mod sparse;
 pub mod statement;
 pub mod transaction;
 
 pub use columns::{Col, ColumnNames, Columns, ReadShape};
-pub use pool::{Databases, Pool};
+pub use databases::Databases;
+pub use pool::Pool;
+pub use position::Position;
+pub use routing::{Freshness, Route};
 pub use transaction::{Access, Settings, Stamp, Transaction};

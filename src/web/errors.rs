@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::access::execution;
 use crate::base::error::Problem;
 use crate::base::{Code, Error};
+use crate::web::consistency;
 
 /// Where the codes are explained.
 const DOCUMENTATION: &str = "https://github.com/payaid/payaid-graphql/blob/main/docs/errors.md";
@@ -26,6 +27,9 @@ pub struct Body {
     /// What went wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorBody>,
+    /// What else there is to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Box<consistency::Extensions>>,
 }
 
 /// An error as it is written.
@@ -145,7 +149,7 @@ impl Body {
     /// A response to a request that nothing was executed of.
     #[must_use]
     pub fn refusal(error: &Error, request_id: &Arc<str>) -> Self {
-        Self { data: None, errors: vec![ErrorBody::new(error, request_id)] }
+        Self { data: None, errors: vec![ErrorBody::new(error, request_id)], extensions: None }
     }
 
     /// What async-graphql answers, with its errors made fit to be seen.
@@ -154,7 +158,7 @@ impl Body {
         // Only what happened while executing has a path; async-graphql writes `data: null` for the rest too.
         let executed = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         let errors = response.errors.into_iter().take(MOST).map(|error| ErrorBody::of(error, request_id)).collect();
-        Self { data: executed.then_some(response.data), errors }
+        Self { data: executed.then_some(response.data), errors, extensions: None }
     }
 }
 

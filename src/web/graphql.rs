@@ -25,6 +25,7 @@ use secrecy::SecretString;
 use crate::App;
 use crate::base::{Code, Error, json};
 use crate::web::client_ip::client_ip;
+use crate::web::consistency;
 use crate::web::media::{Media, is_json_body};
 use crate::web::observe::{RequestId, note_operation};
 use crate::web::pipeline::{self, Caller, Carries, Reply};
@@ -102,11 +103,15 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
     let status = reply.status;
     let retry_after = reply.body.errors.iter().filter_map(super::errors::ErrorBody::retry_after_seconds).max();
     let code = reply.code();
+    let token = reply.body.extensions.as_ref().and_then(|extensions| extensions.token()).and_then(|token| HeaderValue::from_str(token).ok());
     let mut response = (status, json::to_vec(&reply.body).unwrap_or_default()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, accepted.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    if let Some(token) = token {
+        headers.insert(consistency::X_CONSISTENCY_TOKEN, token);
+    }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = if code == Some(Code::InvalidToken) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -133,7 +138,7 @@ fn caller(headers: &HeaderMap, request_id: Arc<str>, ip: Option<std::net::IpAddr
         None => None,
         Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(no_bearer)?),
     };
-    Ok(Caller { request_id, token, ip })
+    Ok(Caller { request_id, token, ip, asked: consistency::asked(headers)?, routing: consistency::asks_for_routing(headers) })
 }
 
 /// The token in `Bearer <token>`.

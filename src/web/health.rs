@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::App;
 use crate::app::Phase;
 use crate::base::Code;
+use crate::platform::postgres::health::Replica;
 use crate::platform::postgres::statement::Sql;
 use crate::platform::postgres::{Access, Pool, Settings, Transaction, migrate};
 
@@ -36,6 +37,8 @@ struct Checks {
     serving: &'static str,
     /// `ok`; `busy` when it works but all connections are in use; `unreachable`.
     database: &'static str,
+    /// `ok`; `unfit` when none of the replicas can be read from; `off` without any.
+    replicas: &'static str,
     /// `ok`; `pending` when the schema is older than this server; `unknown`.
     migrations: &'static str,
     /// `ok`, `unreachable` or `off`. The server works without it.
@@ -52,9 +55,16 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
         }
     };
     let ((database, migrations), redis) = tokio::join!(database(app.services.databases.primary()), redis);
-    let ready = serving == "ok" && database != "unreachable" && migrations != "pending";
+    let databases = &app.services.databases;
+    let replicas = match databases.replicas() {
+        [] => "off",
+        replicas if replicas.iter().any(Replica::is_fit) => "ok",
+        _ => "unfit",
+    };
+    // Without the primary, reads go on on the replicas: taken out, the server would take them along.
+    let ready = serving == "ok" && (database != "unreachable" || replicas == "ok") && migrations != "pending";
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = Readiness { ready, checks: Checks { serving, database, migrations, redis } };
+    let body = Readiness { ready, checks: Checks { serving, database, replicas, migrations, redis } };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
@@ -84,10 +94,13 @@ fn all_applied(applied: Vec<String>) -> bool {
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let databases = &app.services.databases;
     record("primary", databases.primary());
-    for (number, replica) in databases.replicas().iter().enumerate() {
-        let node = format!("replica-{}", number + 1);
-        metrics::gauge!("database_replica_well", "node" => node.clone()).set(if replica.pool().is_some() { 1.0 } else { 0.0 });
-        replica.pool().into_iter().for_each(|pool| record(&node, pool));
+    for replica in databases.replicas() {
+        let node = replica.name.to_string();
+        metrics::gauge!("database_replica_well", "node" => node.clone()).set(if replica.is_fit() { 1.0 } else { 0.0 });
+        if let Some(lag) = replica.lag().and_then(|lag| lag.to_std().ok()) {
+            metrics::gauge!("database_replica_lag_seconds", "node" => node.clone()).set(lag.as_secs_f64());
+        }
+        record(&node, &replica.pool);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }

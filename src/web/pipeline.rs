@@ -1,17 +1,23 @@
 //! The way of every operation, by whatever transport it comes: who asks, what is asked for, may it run, run it, say what came of it.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_graphql::Value;
 use axum::http::StatusCode;
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::IgnoredAny;
 
 use crate::App;
-use crate::access::{ClientInfo, Operation};
+use crate::access::ClientInfo;
+use crate::access::consistency::Asked;
+use crate::access::operation::admit;
 use crate::base::{Code, Error};
+use crate::web::consistency::{self, Admitted};
 use crate::web::errors::Body;
 use crate::web::measured;
 use crate::web::request::GraphqlRequest;
@@ -25,6 +31,10 @@ pub struct Caller {
     pub token: Option<SecretString>,
     /// The caller's address, where it is known.
     pub ip: Option<IpAddr>,
+    /// How fresh what is read has to be, as far as the transport says so.
+    pub asked: Asked,
+    /// Whether the caller asks which node was read.
+    pub routing: bool,
 }
 
 /// Which operations a transport may carry.
@@ -69,7 +79,7 @@ impl Reply {
         let status = match (&body.data, code) {
             (None, Some(code)) => status_of(code),
             // Nothing could be read at all: load balancers and clients should see that by the status.
-            (Some(async_graphql::Value::Null), Some(Code::DatabaseUnavailable)) => StatusCode::SERVICE_UNAVAILABLE,
+            (Some(data), Some(Code::DatabaseUnavailable)) if is_empty(data) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         };
         Self { status, body }
@@ -79,9 +89,20 @@ impl Reply {
     fn outcome(&self) -> &'static str {
         match (&self.body.data, self.code()) {
             (_, None) => "OK",
-            (Some(data), Some(_)) if *data != async_graphql::Value::Null => "PARTIAL",
+            (Some(data), Some(_)) if *data != Value::Null => "PARTIAL",
             (_, Some(code)) => code.as_str(),
         }
+    }
+}
+
+/// Whether an answer has nothing but nulls.
+fn is_empty(data: &Value) -> bool {
+    match data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        Value::Binary(json) => serde_json::from_slice::<Option<HashMap<&str, Option<IgnoredAny>>>>(json)
+            .is_ok_and(|fields| fields.is_none_or(|fields| fields.values().all(Option::is_none))),
+        _ => false,
     }
 }
 
@@ -143,13 +164,14 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
         return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, error });
     }
     let client = ClientInfo { ip: caller.ip, request_id: Arc::clone(&caller.request_id) };
-    let operation = Operation::new(app.services.clone(), scope, Arc::clone(&selection), client);
-    operation.admit()?;
+    admit(scope.is_some(), &selection)?;
     selection.check_variables(&request.variables)?;
     selection.check_size(&request.variables)?;
     selection.fill_in(&mut request.variables);
-    let response = app.api.run(&operation, request.variables).await;
-    Ok(Reply::executed(Body::of(response, &caller.request_id)))
+    let asked = caller.asked.clone().or(request.asked);
+    let admitted = Admitted { scope, selection, client, variables: request.variables, asked, routing: caller.routing };
+    let (response, extensions) = consistency::run(app, admitted).await?;
+    Ok(Reply::executed(Body { extensions, ..Body::of(response, &caller.request_id) }))
 }
 
 /// A text that is no document is a bad request; a document that is not valid could not be processed.

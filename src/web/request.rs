@@ -5,6 +5,7 @@ use axum::extract::Query;
 use axum::http::Uri;
 use serde_json::Value as Json;
 
+use crate::access::consistency::Asked;
 use crate::base::{Code, Error, Result};
 
 /// A well-formed request for an operation.
@@ -16,6 +17,8 @@ pub struct GraphqlRequest {
     pub operation_name: Option<String>,
     /// The variables.
     pub variables: Variables,
+    /// How fresh what is read has to be: `extensions.consistency` with `level` and `token`, for transports that have no headers.
+    pub asked: Asked,
 }
 
 impl GraphqlRequest {
@@ -47,7 +50,7 @@ impl GraphqlRequest {
         let query = match take("query") {
             Some(Json::String(query)) => query,
             Some(_) => return Err(malformed("`query` must be a string.")),
-            None if extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery")) => {
+            None if extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery")) => {
                 return Err(Error::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound: send the document's text in `query`."));
             }
             None => return Err(malformed("The request must have a string `query`, the text of a GraphQL document.")),
@@ -62,7 +65,8 @@ impl GraphqlRequest {
             Some(object @ Json::Object(_)) => Value::from_json(object).map(Variables::from_value).map_err(|error| malformed(error.to_string()))?,
             Some(_) => return Err(malformed("`variables` must be an object.")),
         };
-        Ok(Self { query, operation_name, variables })
+        let asked = extensions.as_ref().and_then(|extensions| extensions.get("consistency")).map(asked).transpose()?.unwrap_or_default();
+        Ok(Self { query, operation_name, variables, asked })
     }
 
     /// Reads the query of an address: `query`, and where they are there, `operationName`, and `variables` and `extensions` as JSON.
@@ -81,6 +85,18 @@ impl GraphqlRequest {
             members.insert(name, value);
         }
         Self::from_json(Json::Object(members))
+    }
+}
+
+fn asked(consistency: &Json) -> Result<Asked> {
+    let text = |name: &str| match consistency.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(malformed(format!("`extensions.consistency.{name}` must be a string."))),
+    };
+    match consistency {
+        Json::Null | Json::Object(_) => Asked::read(text("level")?, text("token")?),
+        _ => Err(malformed("`extensions.consistency` must be an object with `level`, `token` or both.")),
     }
 }
 
@@ -118,6 +134,9 @@ mod tests {
             ("{\"query\":\"{ a }\",\"variables\":\"{}\"}", "`variables` must"),
             ("{\"query\":\"{ a }\",\"operationName\":{}}", "`operationName` must"),
             ("{\"query\":\"{ a }\",\"extensions\":7}", "`extensions` must"),
+            ("{\"query\":\"{ a }\",\"extensions\":{\"consistency\":7}}", "`extensions.consistency` must"),
+            ("{\"query\":\"{ a }\",\"extensions\":{\"consistency\":{\"token\":7}}}", "`extensions.consistency.token` must"),
+            ("{\"query\":\"{ a }\",\"extensions\":{\"consistency\":{\"level\":\"never\"}}}", "`eventual`"),
         ] {
             assert!(refused(body).contains(reason), "{body}: {}", refused(body));
         }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod cluster;
 pub mod crowd;
 pub mod process;
 pub mod schema;

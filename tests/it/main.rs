@@ -19,7 +19,7 @@ mod isolation;
 mod nouns;
 mod processes;
 mod reading;
-mod replica;
+mod replicas;
 mod search;
 mod selections;
 mod speed;

@@ -41,14 +41,18 @@ const SEARCH: &str = "SELECT id, name, email, phone, city, created_at FROM conta
 /// Every statement, in the order of the numbers below and those of the dashboard.
 pub async fn prepare(client: &Client) -> Result<Vec<Statement>> {
     let mut statements = Vec::new();
-    for text in [CONTACT, PAGE, COUNT, PARENTS, DEALS, TASKS, SEARCH, create::INSERT, create::AUDIT].into_iter().chain(dashboard::STATEMENTS) {
+    for text in
+        [CONTACT, PAGE, COUNT, PARENTS, DEALS, TASKS, SEARCH, create::INSERT, create::AUDIT, create::PLACE].into_iter().chain(dashboard::STATEMENTS)
+    {
         statements.push(client.prepare(text).await?);
     }
     Ok(statements)
 }
 
+/// The number of the statement that asks how far the log was written.
+pub const PLACE_NUMBER: usize = 9;
 /// The number of the dashboard's first statement.
-pub const OF_DASHBOARD: usize = 9;
+pub const OF_DASHBOARD: usize = 10;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -14,14 +14,19 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::answers::PLACE_NUMBER;
 use super::values::{At, Json, Key};
-use super::{Plain, Shared, Who, answer, variables, written};
+use super::{Plain, Shared, Who, answer, variables};
 
 pub const INSERT: &str = "INSERT INTO contacts (organization_id, id, name, email, phone, city, stage, status, source, tags, created_at, updated_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING id, name, email, phone, company_id, city, state_code, stage, status, source, tags, \
      owner_id, notes, created_at, updated_at, version";
 pub const AUDIT: &str = "INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, after, request_id) \
      VALUES ($1, $2, $3, $4, 'contact.create', 'contact', $5, $6, $7)";
+
+/// Up to where the log was written, which reads of the same client have to see.
+pub const PLACE: &str = "SELECT ('x' || substr(pg_walfile_name(lsn), 1, 8))::bit(32)::int::bigint, (lsn - '0/0'::pg_lsn)::bigint \
+     FROM pg_current_wal_insert_lsn() AS lsn";
 
 #[derive(Deserialize)]
 struct Variables<'a> {
@@ -70,6 +75,22 @@ struct Shown<'a> {
 }
 
 #[derive(Serialize)]
+struct Answer<'a> {
+    data: Data<'a>,
+    extensions: Extensions,
+}
+
+#[derive(Serialize)]
+struct Extensions {
+    consistency: Consistency,
+}
+
+#[derive(Serialize)]
+struct Consistency {
+    token: String,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
     contact_create: Payload<'a>,
@@ -107,7 +128,7 @@ async fn insert(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<
     let row = rows.first().context("nothing came back")?;
     let after = Json(serde_json::to_vec(&whole(row))?);
     db.rows(8, &[&tenant, &Key(fresh(&SystemClock)), &at, &Key(user), &Key(id), &after, &request]).await?;
-    db.commit().await?;
+    let place = db.commit_at(PLACE_NUMBER).await?;
     let contact = Shown {
         id: row.get::<_, Key>(0).of::<Contact>(),
         name: row.get(1),
@@ -116,7 +137,9 @@ async fn insert(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<
         city: row.get(5),
         stage: row.get(7),
     };
-    written(Data { contact_create: Payload { contact, user_errors: Vec::new() } })
+    let token = format!("{:08x}{:016x}", place.get::<_, i64>(0), place.get::<_, i64>(1));
+    let data = Data { contact_create: Payload { contact, user_errors: Vec::new() } };
+    Ok(serde_json::to_vec(&Answer { data, extensions: Extensions { consistency: Consistency { token } } })?)
 }
 
 fn whole(row: &Row) -> Whole<'_> {

@@ -79,6 +79,22 @@ pub fn taken_along(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, information) if information.message().contains(ABORTED))
 }
 
+/// Whether a failure to read is the node's own, so that another node may answer, and if so, whether the node is gone: its connection was lost. A
+/// replica also ends a query that stands in the way of what it has to replay.
+#[must_use]
+pub fn moves(error: &DieselError) -> Option<bool> {
+    let DieselError::DatabaseError(kind, information) = error else { return None };
+    match kind {
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Some(true),
+        DatabaseErrorKind::SerializationFailure => Some(false),
+        _ => {
+            let has = |part: &str| information.message().contains(part);
+            let gone = ["terminating connection", "shutting down", "starting up", "is not currently accepting"].iter().any(|part| has(part));
+            (gone || has("conflict with recovery")).then_some(gone)
+        }
+    }
+}
+
 fn constraint_of(information: &dyn DatabaseErrorInformation) -> String {
     information.constraint_name().map(|name| format!(" [{name}]")).unwrap_or_default()
 }

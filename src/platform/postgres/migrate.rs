@@ -6,7 +6,7 @@ use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::platform::postgres::pool;
+use crate::platform::postgres::connect;
 
 /// Every migration, in order.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -69,11 +69,11 @@ pub fn version(name: &str) -> String {
 
 /// Two servers that start together must not both migrate: the second one waits, and then finds nothing left to do.
 async fn with_lock<T>(url: &str, work: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let config = pool::parse(url)?;
+    let config = connect::parse(url)?;
     if config.get_dbname().is_none() {
         bail!("the database's address names no database: add it at the end, as in postgres://user@host/payaid");
     }
-    let mut connection = pool::connect(config).await.context("the database cannot be reached for migrating")?;
+    let mut connection = connect::connect(config).await.context("the database cannot be reached for migrating")?;
     connection
         .batch_execute(&format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK}); SET lock_timeout = '3s'"))
         .await

@@ -21,13 +21,15 @@ use diesel::query_dsl::CompatibleType;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::future::{BoxFuture, Shared};
 use futures_util::{FutureExt, TryStreamExt};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use uuid::Uuid;
 
 use crate::base::{Error, Result};
 use crate::platform::postgres::columns::{ColumnNames, Columns};
-use crate::platform::postgres::failure::{taken_along, translate};
+use crate::platform::postgres::failure::{moves, taken_along, translate};
 use crate::platform::postgres::pool::{Pool, Pooled};
+use crate::platform::postgres::position::Position;
+use crate::platform::postgres::routing::{Found, Route, too_far_behind, written};
 use crate::platform::postgres::sparse::Sparse;
 use crate::platform::postgres::statement::ByText;
 
@@ -57,6 +59,8 @@ pub struct Settings {
     pub email: Option<String>,
     /// The hash of the refresh or invitation token that was presented.
     pub token_hash: Option<String>,
+    /// Whether the transaction is a heartbeat, or looks at one.
+    pub heartbeat: bool,
     /// What the audit entries of a write's side effects bear; a snapshot does without.
     pub stamp: Option<Stamp>,
 }
@@ -88,6 +92,9 @@ impl Settings {
                 let _ = write!(sql, "; SET LOCAL app.{name} = '{}'", text.replace('\'', "''"));
             }
         }
+        if self.heartbeat {
+            sql.push_str("; SET LOCAL app.heartbeat = 'on'");
+        }
         if access == Access::Snapshot {
             sql.push_str("; SAVEPOINT opened");
         }
@@ -106,8 +113,7 @@ pub struct Transaction {
 }
 
 struct Inner {
-    pool: Pool,
-    otherwise: Option<Pool>,
+    source: Source,
     access: Access,
     begin: String,
     opened: OnceCell<Opened>,
@@ -115,32 +121,37 @@ struct Inner {
     after_commit: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
+/// Where a transaction gets its connection.
+#[derive(Clone)]
+enum Source {
+    Pool(Pool),
+    Route(Arc<Route>),
+}
+
 struct Opened {
     connection: Arc<Pooled>,
     begun: Shared<BoxFuture<'static, Result<()>>>,
+    /// Held until the connection has returned.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Transaction {
     /// A transaction that takes a connection when its first statement is run.
     #[must_use]
     pub fn new(pool: Pool, access: Access, settings: &Settings) -> Self {
-        Self::on_either(pool, None, access, settings)
+        Self::from(Source::Pool(pool), access, settings)
     }
 
-    /// As [`Transaction::new`]; on `otherwise` when `pool` has no connection to give.
+    /// A snapshot on the node that a route leads to.
     #[must_use]
-    pub fn on_either(pool: Pool, otherwise: Option<Pool>, access: Access, settings: &Settings) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                pool,
-                otherwise,
-                access,
-                begin: settings.begin(access),
-                opened: OnceCell::new(),
-                committed: AtomicBool::new(false),
-                after_commit: Mutex::default(),
-            }),
-        }
+    pub fn routed(route: Arc<Route>, settings: &Settings) -> Self {
+        Self::from(Source::Route(route), Access::Snapshot, settings)
+    }
+
+    fn from(source: Source, access: Access, settings: &Settings) -> Self {
+        let begin = settings.begin(access);
+        let (opened, committed, after_commit) = (OnceCell::new(), AtomicBool::new(false), Mutex::default());
+        Self { inner: Arc::new(Inner { source, access, begin, opened, committed, after_commit }) }
     }
 
     /// Runs a statement and reads its rows.
@@ -187,6 +198,7 @@ impl Transaction {
             begun?;
             match rows {
                 Err(failure) if self.inner.access == Access::Snapshot => {
+                    self.inner.source.note(&failure);
                     let resumed = opened.resume().await;
                     if !(resumed && taken_along(&failure) && repeats < MOST_REPEATS) {
                         return Err(translate(failure));
@@ -232,11 +244,16 @@ impl Transaction {
     /// # Errors
     /// As [`translate`] says: nothing was written. When the connection is lost while this is under way, the outcome is not known, and the message
     /// says so.
-    pub async fn commit(&self) -> Result<()> {
-        let Some(opened) = self.inner.opened.get() else { return Ok(()) };
+    ///
+    /// # Returns
+    /// A place at which the write is there; `None` where it is not known what is written to, or nothing was.
+    pub async fn commit(&self) -> Result<Option<Position>> {
+        let Some(opened) = self.inner.opened.get() else { return Ok(None) };
         opened.begun.clone().await?;
         let mut connection: &AsyncPgConnection = &opened.connection;
-        connection.batch_execute("COMMIT").await.map_err(|error| {
+        // Sent along, and run when the commit has ended.
+        let (committed, place) = futures_util::join!(connection.batch_execute("COMMIT"), self.inner.source.written(&opened.connection));
+        committed.map_err(|error| {
             let mut error = translate(error);
             if error.code == crate::base::Code::DatabaseUnavailable {
                 error.message =
@@ -248,7 +265,7 @@ impl Transaction {
         for step in std::mem::take(&mut *self.inner.after_commit.lock().unwrap_or_else(PoisonError::into_inner)) {
             step();
         }
-        Ok(())
+        Ok(place)
     }
 
     /// Has something done in this process right after the commit, such as forgetting what was remembered of the rows before; not at all when there
@@ -267,17 +284,47 @@ impl Inner {
     /// statement has been put together, which would leave time for a write of its own. So all statements of a transaction belong into one task: of
     /// two, one could overtake a `BEGIN` that the other is sending.
     async fn begin(&self) -> Result<Opened> {
-        let connection = match (self.pool.get().await, &self.otherwise) {
-            (Err(_), Some(otherwise)) => otherwise.get().await?,
-            (connection, _) => connection?,
+        let Found { connection, proof, turn } = match &self.source {
+            Source::Pool(pool) => Found { connection: pool.get().await?, proof: None, turn: None },
+            Source::Route(route) => route.connect().await?,
         };
         let connection = Arc::new(connection);
-        let (own, sql) = (Arc::clone(&connection), self.begin.clone());
+        let (own, sql, source) = (Arc::clone(&connection), self.begin.clone(), self.source.clone());
         let begun = async move {
-            let mut connection: &AsyncPgConnection = &own;
-            connection.batch_execute(&sql).await.map_err(translate)
+            let (mut connection, mut before): (&AsyncPgConnection, &AsyncPgConnection) = (&own, &own);
+            let Some(proof) = proof else { return connection.batch_execute(&sql).await.map_err(|failure| source.failed(failure)) };
+            let (proven, begun) = futures_util::join!(before.batch_execute(&proof), connection.batch_execute(&sql));
+            begun.map_err(|failure| source.failed(failure))?;
+            proven.map_err(|_| source.is_behind())
         };
-        Ok(Opened { connection, begun: begun.boxed().shared() })
+        Ok(Opened { connection, begun: begun.boxed().shared(), turn })
+    }
+}
+
+impl Source {
+    /// Tells the route of a failure that another node may not have.
+    fn note(&self, failure: &diesel::result::Error) {
+        if let (Self::Route(route), Some(gone)) = (self, moves(failure)) {
+            route.fail(gone);
+        }
+    }
+
+    fn failed(&self, failure: diesel::result::Error) -> Error {
+        self.note(&failure);
+        translate(failure)
+    }
+
+    fn is_behind(&self) -> Error {
+        if let Self::Route(route) = self {
+            route.fail(false);
+        }
+        too_far_behind()
+    }
+
+    /// How far the log was written, after a commit that is sent just before.
+    async fn written(&self, connection: &AsyncPgConnection) -> Option<Position> {
+        let Self::Pool(pool) = self else { return None };
+        written(connection, pool.lineage()).await
     }
 }
 
@@ -309,7 +356,7 @@ where
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(Opened { connection, begun }) = self.opened.take() else { return };
+        let Some(Opened { connection, begun, turn }) = self.opened.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if AtomicBool::load(&self.committed, Ordering::Acquire) {
             return;
@@ -317,14 +364,16 @@ impl Drop for Inner {
         // For a snapshot, rolling back is as good as committing.
         runtime.spawn(async move {
             let ended = tokio::time::timeout(END_TIMEOUT, async {
-                begun.await?;
+                // Also when it failed: what was sent with it may have begun.
+                let _ = begun.await;
                 let mut own: &AsyncPgConnection = &connection;
-                own.batch_execute("ROLLBACK").await.map_err(translate)
+                own.batch_execute("ROLLBACK").await
             });
             let well = matches!(ended.await, Ok(Ok(())));
             if let (false, Ok(pooled)) = (well, Arc::try_unwrap(connection)) {
                 drop(Pooled::take(pooled));
             }
+            drop(turn);
         });
     }
 }

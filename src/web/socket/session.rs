@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::App;
+use crate::access::consistency::Asked;
 use crate::base::{Code, Error, json};
 use crate::web::errors::ErrorBody;
 use crate::web::graphql::bearer;
@@ -184,7 +185,7 @@ impl Session {
             return self.tell(&Outgoing::Error { id, payload: vec![refused] }).await;
         }
         let span = tracing::info_span!("operation", request_id = &*request_id, operation = tracing::field::Empty);
-        let caller = Caller { request_id, token: token.clone(), ip: self.ip };
+        let caller = Caller { request_id, token: token.clone(), ip: self.ip, asked: Asked::default(), routing: false };
         self.started += 1;
         let (app, number, own_id) = (Arc::clone(&self.app), self.started, id.clone());
         let work = async move {

@@ -196,7 +196,7 @@ async fn health_tells_life_from_readiness() {
     assert_eq!(send(get("/livez")).await.status(), StatusCode::OK);
     let response = send(get("/readyz")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let checks = json!({"serving": "ok", "database": "unreachable", "migrations": "unknown", "redis": "off"});
+    let checks = json!({"serving": "ok", "database": "unreachable", "replicas": "off", "migrations": "unknown", "redis": "off"});
     assert_eq!(json(response).await, json!({"ready": false, "checks": checks}));
     send(document("{ __typename }")).await;
     let metrics = text(send(get("/metrics")).await).await;

@@ -59,7 +59,8 @@ impl TestApp {
         Self::serve(config, clock, database).await
     }
 
-    async fn serve(config: ServerConfig, clock: SharedClock, database: String) -> Self {
+    /// A server with this whole configuration.
+    pub async fn serve(config: ServerConfig, clock: SharedClock, database: String) -> Self {
         let listener = tokio::net::TcpListener::bind(config.http.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::build(config, clock).unwrap();

@@ -31,6 +31,18 @@ impl Client {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
+    /// The answer with its status and headers, to a request with these headers.
+    pub async fn ask(&self, query: &str, variables: Value, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.request(reqwest::Method::POST, &self.url).header("accept", "application/graphql-response+json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.json(&json!({"query": query, "variables": variables})).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")) }
+    }
+
     /// The data of an answer that must have no errors.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         let mut answer = self.send(query, variables).await;
@@ -61,6 +73,39 @@ impl Client {
     /// The codes of an operation's errors.
     pub async fn codes(&self, query: &str, variables: Value) -> Vec<String> {
         codes(&self.send(query, variables).await)
+    }
+}
+
+/// An answer as HTTP carries it.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The data, when there are no errors.
+    pub fn data(&self) -> &Value {
+        assert!(self.body.get("errors").is_none(), "{:#}", self.body);
+        &self.body["data"]
+    }
+
+    /// The consistency token in the header, which must be the one in the body.
+    pub fn token(&self) -> Option<&str> {
+        let token = self.header("x-consistency-token");
+        assert_eq!(token, self.body["extensions"]["consistency"]["token"].as_str());
+        token
+    }
+
+    /// Which node was read, where the answer says so.
+    pub fn node(&self) -> Option<&str> {
+        self.body["extensions"]["consistency"]["node"].as_str()
     }
 }
 

@@ -167,10 +167,9 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
     let next = services.refresh.next(&presented)?;
     let expires_at = services.clock.now() + services.session_lifetime;
     let provisional = Scope { session, ..scope_of(services, client, (organization, Role::Viewer, Tz::UTC), user) };
-    let (scope, hashes) = (provisional.clone(), (presented.hash(), next.hash()));
-    let (settings, own) = (provisional.settings(), services.clone());
-    let decided = write_as(services.databases.primary(), &settings, move |db| async move {
-        let (act, (presented, next)) = (Act::new(db, scope), hashes);
+    let (hashes, own) = ((presented.hash(), next.hash()), services.clone());
+    let decided = write_as(services, provisional.clone(), move |act| async move {
+        let (presented, next) = hashes;
         let (Some(row), Some(place)) = (sql::lock_session(&act).await?, sql::own_role(&act).await?) else { return Ok(None) };
         let ended = row.revoked_at.is_some() || row.expires_at <= act.now();
         let previous = row.previous_hash.as_deref();
@@ -227,9 +226,8 @@ pub async fn change_password(services: &Services, client: &ClientInfo, scope: &S
         }
     };
     services.throttle.attempt(&own.email, client.ip, proof).await?;
-    let (password_hash, act_scope, own) = (services.passwords.hash(input.new_password).await?, scope.clone(), services.clone());
-    write_as(services.databases.primary(), &scope.settings(), move |db| async move {
-        let act = Act::new(db, act_scope);
+    let (password_hash, own) = (services.passwords.hash(input.new_password).await?, services.clone());
+    write_as(services, scope.clone(), move |act| async move {
         let act_user = act.scope.user;
         if sql::set_password(&act, version, password_hash).await? == 0 {
             return Err(changed_meanwhile());
@@ -283,10 +281,9 @@ where
     Fut: Future<Output = Result<()>> + Send + 'static,
 {
     let token = RefreshToken::first()?;
-    let (act_scope, family_hash, refresh_hash) = (scope.clone(), token.family_hash(), token.hash());
+    let (family_hash, refresh_hash) = (token.family_hash(), token.hash());
     let lifetime = services.session_lifetime;
-    write_as(services.databases.primary(), &scope.settings(), move |db| async move {
-        let act = Act::new(db, act_scope);
+    write_as(services, scope.clone(), move |act| async move {
         before(act.clone()).await?;
         let now = act.now();
         let new = NewSession {

@@ -1,0 +1,195 @@
+//! Reads from real streaming replicas: nobody misses her own write, and whatever node is lost, no read is.
+
+mod failover;
+mod faults;
+mod lag;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use payaid::base::clock::SystemClock;
+use serde_json::json;
+
+use crate::harness::cluster::{Cluster, all_fit, hold};
+use crate::harness::{Client, TestApp};
+
+const COUNT: &str = "{ contacts { totalCount } }";
+const ROUTING: (&str, &str) = ("x-debug", "routing");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_level_of_consistency_shows_what_it_promises() {
+    let cluster = Cluster::start(1).await;
+    let app = cluster.app(|_| ()).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let other = crate::harness::cluster::again(&app, "owner@sharma.example").await;
+    cluster.replicas[0].catch_up(&cluster.primary).await.unwrap();
+    let replica = Cluster::superuser(&cluster.replicas[0]).await;
+    hold(&replica, true).await;
+    let created = "mutation { contactCreate(input: {name: \"Asha\"}) { contact { name deals { totalCount } } } }";
+    let written = owner.ask(created, json!({}), &[ROUTING]).await;
+    assert_eq!(written.data()["contactCreate"]["contact"]["deals"]["totalCount"], 0, "a payload is read from the primary");
+    assert_eq!(written.node(), Some("primary"));
+    let token = written.token().expect("a mutation gives a token").to_owned();
+    let read = async |client: &Client, headers: &[(&str, &str)]| {
+        let answer = client.ask(COUNT, json!({}), &[headers, &[ROUTING]].concat()).await;
+        (answer.data()["contacts"]["totalCount"].as_i64().unwrap(), answer.node().unwrap().to_owned())
+    };
+    let (primary, replica_1) = ((1, "primary".to_owned()), (0, "replica-1".to_owned()));
+    assert_eq!(read(&owner, &[]).await, primary, "the session that wrote");
+    assert_eq!(read(&other, &[]).await, replica_1, "another session has written nothing of late that is not there");
+    assert_eq!(read(&other, &[("x-consistency-token", &token)]).await, primary, "with the token of the one that wrote");
+    assert_eq!(read(&other, &[("x-consistency", "strong")]).await, primary);
+    assert_eq!(read(&owner, &[("x-consistency", "eventual")]).await, replica_1);
+    assert_eq!(read(&owner, &[("x-consistency", "eventual"), ("x-consistency-token", &token)]).await, replica_1);
+    let in_body = json!({"query": COUNT, "extensions": {"consistency": {"token": token}}});
+    let answer: serde_json::Value = other.request(reqwest::Method::POST, &other.url).json(&in_body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"]["contacts"]["totalCount"], 1, "a token in the extensions of a request");
+    // Somebody new: not even her organization is on the replica yet.
+    let newcomer = app.sign_up("Rao", "owner@rao.example").await;
+    assert_eq!(newcomer.query("{ viewer { organization { name } } }").await["viewer"]["organization"]["name"], "Rao");
+    hold(&replica, false).await;
+    cluster.replicas[0].catch_up(&cluster.primary).await.unwrap();
+    let metrics = owner.request(reqwest::Method::GET, &app.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    for expected in [
+        "database_reads_total{node=\"primary\"}",
+        "database_reads_total{node=\"replica-1\"}",
+        "database_fallbacks_total{reason=\"strong\"}",
+        "database_fallbacks_total{reason=\"behind\"}",
+        "database_replica_wait_seconds",
+        "database_replica_lag_seconds{node=\"replica-1\"}",
+        "database_replica_well{node=\"replica-1\"} 1",
+    ] {
+        assert!(metrics.contains(expected), "{expected} is not measured");
+    }
+    assert_eq!(read(&owner, &[]).await, (1, "replica-1".to_owned()));
+    assert_eq!(read(&other, &[("x-consistency-token", &token)]).await, (1, "replica-1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_token_or_level_is_refused_and_a_foreign_token_is_safe() {
+    let cluster = Cluster::start(1).await;
+    let app = cluster.app(|_| ()).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    for (header, value) in [("x-consistency-token", "nonsense"), ("x-consistency", "sometimes")] {
+        let answer = owner.ask(COUNT, json!({}), &[(header, value)]).await;
+        assert_eq!((answer.status, answer.body["errors"][0]["extensions"]["code"].as_str()), (422, Some("VALIDATION_ERROR")), "{header}");
+        let answer = owner.ask("mutation { contactCreate(input: {name: \"Asha\"}) { contact { id } } }", json!({}), &[(header, value)]).await;
+        assert_eq!(answer.status, 422, "{header}: a mutation as well");
+    }
+    // Of a server with another key: it cannot be read, so the primary answers.
+    let token = owner.ask("mutation { contactCreate(input: {name: \"Asha\"}) { contact { id } } }", json!({}), &[]).await;
+    let token = token.token().unwrap();
+    let forged = format!("{}.{}", token.rsplit_once('.').unwrap().0, "A".repeat(43));
+    let answer = owner.ask(COUNT, json!({}), &[("x-consistency-token", &forged), ROUTING]).await;
+    assert_eq!((answer.data()["contacts"]["totalCount"].as_i64(), answer.node()), (Some(1), Some("primary")));
+    // Who may not look behind the scenes is told nothing of them.
+    let viewer = app.member(&owner, "VIEWER", "viewer@sharma.example").await;
+    assert_eq!(viewer.ask(COUNT, json!({}), &[ROUTING]).await.body["extensions"]["consistency"]["node"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_learns_from_redis_what_a_session_wrote_on_another() {
+    let cluster = Cluster::start(1).await;
+    let redis = payaid::platform::cluster::redis::Server::start().await.unwrap();
+    let with_redis = |config: &mut payaid::platform::config::ServerConfig| config.redis.url = Some(redis.url());
+    let (one, two) = (cluster.app(with_redis).await, cluster.app(with_redis).await);
+    let writer = one.sign_up("Sharma", "owner@sharma.example").await;
+    cluster.replicas[0].catch_up(&cluster.primary).await.unwrap();
+    let replica = Cluster::superuser(&cluster.replicas[0]).await;
+    hold(&replica, true).await;
+    writer.done("contactCreate", json!({"name": "Asha"}), "contact { id }").await;
+    let reader = Client::new(two.url("/graphql"), writer.token.clone());
+    assert_eq!(reader.query(COUNT).await["contacts"]["totalCount"], 1);
+    // Another session reads the replica, which is how it shows that the one before was not read there by chance.
+    let stranger = crate::harness::cluster::again(&two, "owner@sharma.example").await;
+    let eventual = stranger.ask(COUNT, json!({}), &[("x-consistency", "eventual")]).await;
+    assert_eq!(eventual.data()["contacts"]["totalCount"], 0);
+    // Without Redis nobody can say what was written elsewhere, so the primary answers.
+    drop(redis);
+    writer.done("contactCreate", json!({"name": "Ravi"}), "contact { id }").await;
+    let answer = reader.ask(COUNT, json!({}), &[ROUTING]).await;
+    assert_eq!((answer.data()["contacts"]["totalCount"].as_i64(), answer.node()), (Some(2), Some("primary")));
+    hold(&replica, false).await;
+}
+
+/// Were all replicas gone at once, their load may not take the primary along: so many read there at once, and no write waits for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_take_turns_on_the_primary_and_leave_room_for_writes() {
+    let cluster = Cluster::start(1).await;
+    let app = cluster
+        .app(|config| {
+            config.database.primary_reads = Some(1);
+            config.database.pool_wait = Duration::from_millis(300);
+        })
+        .await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let primary = Cluster::superuser(&cluster.primary).await;
+    primary.batch_execute("BEGIN; LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let strong = [("x-consistency", "strong")];
+    let held = owner.ask(COUNT, json!({}), &strong);
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = std::time::Instant::now();
+        let refused = owner.ask("{ tasks { totalCount } }", json!({}), &strong).await;
+        assert_eq!((refused.status, refused.body["errors"][0]["extensions"]["code"].as_str()), (503, Some("DATABASE_UNAVAILABLE")));
+        assert!(refused.header("retry-after").is_some() && begun.elapsed() < Duration::from_millis(900));
+        owner.done("companyCreate", json!({"name": "Rao"}), "company { id }").await;
+    };
+    let (held, ()) = tokio::join!(held, others);
+    assert!(held.body["errors"].is_array(), "it waited for the lock: {:?}", held.body);
+    primary.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(owner.ask(COUNT, json!({}), &strong).await.data()["contacts"]["totalCount"], 0);
+}
+
+/// A primary given by mistake as the replica is not read from, and neither is a copy of another database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_none_is_not_used() {
+    let elsewhere = crate::harness::servers::shared().await.replica.url("postgres", "payaid_server");
+    let wrong = |config: &mut payaid::platform::config::ServerConfig| config.database.read_urls = vec![config.database.url.clone()];
+    let app = TestApp::with(wrong, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let cluster = Cluster::start(0).await;
+    let foreign = cluster.app(|_| ()).await;
+    let config = payaid::platform::config::ServerConfig {
+        database: payaid::platform::config::DatabaseConfig { read_urls: vec![elsewhere], ..foreign.app.config.database.clone() },
+        ..foreign.app.config.clone()
+    };
+    let copied = TestApp::serve(config, Arc::new(SystemClock), "payaid".to_owned()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for app in [&app, &copied] {
+        assert!(!app.app.services.databases.replicas().iter().any(|replica| replica.is_fit()));
+    }
+    let answer = owner.ask(COUNT, json!({}), &[ROUTING]).await;
+    assert_eq!((answer.data()["contacts"]["totalCount"].as_i64(), answer.node()), (Some(0), Some("primary")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_ends_a_query_for_what_it_has_to_replay_is_left_for_the_primary() {
+    let cluster = Cluster::start(1).await;
+    let app = cluster.app(|_| ()).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    all_fit(&app).await;
+    cluster.replicas[0].catch_up(&cluster.primary).await.unwrap();
+    let replica = Cluster::superuser(&cluster.replicas[0]).await;
+    replica.batch_execute("ALTER SYSTEM SET max_standby_streaming_delay = 0; ").await.unwrap();
+    replica.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let primary = Cluster::superuser(&cluster.primary).await;
+    // What a query waits for on the replica is taken away on the primary, again and again; each replay ends the queries that stand in its way.
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let vacuum = tokio::spawn(async move {
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            primary.batch_execute("BEGIN; LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE; COMMIT").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    let mut nodes = std::collections::BTreeMap::<String, usize>::new();
+    for _ in 0..200 {
+        let answer = owner.ask(COUNT, json!({}), &[("x-consistency", "eventual"), ROUTING]).await;
+        answer.data();
+        *nodes.entry(answer.node().unwrap().to_owned()).or_default() += 1;
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    vacuum.await.unwrap();
+    assert!(nodes.contains_key("primary"), "no query was ever ended, so this has shown nothing: {nodes:?}");
+}

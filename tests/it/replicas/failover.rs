@@ -1,0 +1,98 @@
+//! A replica that is promoted, and the old primary that comes back.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{COUNT, ROUTING};
+use crate::harness::cluster::{Cluster, again, ms, say};
+use crate::harness::waiting::until;
+use crate::harness::{Client, TestApp};
+
+const CREATE: &str = "mutation($name: String!) { contactCreate(input: {name: $name}) { contact { id } userErrors { message } } }";
+
+async fn create(client: &Client, name: &str) -> Option<(String, String)> {
+    let answer = client.ask(CREATE, json!({"name": name}), &[]).await;
+    let id = answer.body["data"]["contactCreate"]["contact"]["id"].as_str()?.to_owned();
+    Some((id, answer.token().unwrap().to_owned()))
+}
+
+async fn fit(app: &TestApp, number: usize) -> bool {
+    app.app.services.databases.replicas()[number].is_fit()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_promotion_no_old_token_is_answered_by_an_old_state_and_the_old_primary_is_left_alone() {
+    let mut cluster = Cluster::start(2).await;
+    let all = cluster.url_of_all();
+    let app = cluster.app(|config| config.database.url = all.clone()).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let other = again(&app, "owner@sharma.example").await;
+    let (first, token) = create(&owner, "before").await.unwrap();
+    for replica in &cluster.replicas {
+        replica.catch_up(&cluster.primary).await.unwrap();
+    }
+
+    // The primary is lost, the first replica becomes the primary; the second follows nobody any more.
+    cluster.primary.kill().await.unwrap();
+    cluster.replicas[0].promote().await.unwrap();
+    let promoted = Instant::now();
+    let mut second = None;
+    until("writes go to the new primary", async || {
+        second = create(&owner, "after").await;
+        second.is_some()
+    })
+    .await;
+    say("first write after the promotion", ms(promoted.elapsed()));
+    let (second, newer) = second.unwrap();
+    assert_ne!(token, newer);
+    let read = async |client: &Client, id: &str, token: &str| {
+        let query = "query($id: ID!) { contact(id: $id) { id } contacts { totalCount } }";
+        client.ask(query, json!({"id": id}), &[("x-consistency-token", token), ROUTING]).await
+    };
+    // The old token: everything, from the primary, and a token of the new timeline instead.
+    let answer = read(&other, &first, &token).await;
+    assert_eq!((answer.data()["contact"]["id"].as_str(), answer.data()["contacts"]["totalCount"].as_i64()), (Some(first.as_str()), Some(2)));
+    assert_eq!(answer.node(), Some("primary"));
+    let fresh = answer.token().expect("a fresh token").to_owned();
+    let answer = read(&other, &second, &fresh).await;
+    assert_eq!(answer.data()["contact"]["id"].as_str(), Some(second.as_str()));
+    assert_eq!(answer.token(), None, "the fresh token is of the present timeline");
+    // The replica that is left behind answers nobody: it does not show the second write, and never will.
+    assert!(!fit(&app, 1).await && !fit(&app, 0).await);
+    for _ in 0..20 {
+        let answer = other.ask(COUNT, json!({}), &[ROUTING, ("x-consistency", "eventual")]).await;
+        assert_eq!((answer.data()["contacts"]["totalCount"].as_i64(), answer.node()), (Some(2), Some("primary")));
+    }
+
+    // It is made to follow the new primary, and is read from again.
+    let lost = Cluster::superuser(&cluster.replicas[1]).await;
+    let follow = format!("ALTER SYSTEM SET primary_conninfo = 'host={} user=postgres'", cluster.replicas[0].socket_dir().display());
+    for sql in [follow.as_str(), "ALTER SYSTEM SET primary_slot_name = ''", "SELECT pg_reload_conf()"] {
+        lost.batch_execute(sql).await.unwrap();
+    }
+    until("the second replica follows the new primary", async || fit(&app, 1).await).await;
+    cluster.replicas[1].catch_up(&cluster.replicas[0]).await.unwrap();
+    until("reads on it", async || read(&other, &second, &newer).await.node() == Some("replica-2")).await;
+    let answer = read(&other, &second, &newer).await;
+    assert_eq!(answer.data()["contacts"]["totalCount"], 2);
+
+    // The old primary comes back and takes writes, and its address stands first; nothing is written to it, not even by a server that knows nothing yet.
+    cluster.primary.restart().await.unwrap();
+    let old = Cluster::superuser(&cluster.primary).await;
+    let new = Cluster::superuser(&cluster.replicas[0]).await;
+    let young = cluster.app_that_starts(|config| config.database.url = all.clone()).await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'payaid_server' AND pid <> pg_backend_pid()";
+    for (name, app) in [("known", &app), ("young", &young)] {
+        new.batch_execute(cut).await.unwrap();
+        let client = Client::new(app.url("/graphql"), owner.token.clone());
+        until("writes again", async || create(&client, name).await.is_some()).await;
+        let count = async |node: &tokio_postgres::Client| -> i64 {
+            node.query_one("SELECT count(*) FROM contacts WHERE name = $1", &[&name]).await.unwrap().get(0)
+        };
+        assert_eq!((count(&old).await, count(&new).await), (0, 1), "{name}");
+    }
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let beats: i64 = old.query_one("SELECT count(*) FROM heartbeats WHERE timeline > 1", &[]).await.unwrap().get(0);
+    assert_eq!(beats, 0, "not even a heartbeat");
+}
