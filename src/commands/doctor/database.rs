@@ -105,6 +105,8 @@ fn why_not(reason: &str) -> (String, String) {
         "the login must be a member of the server's role: GRANT payaid_server TO the login"
     } else if has("password authentication failed") || has("no password supplied") {
         "check the password in DATABASE_URL"
+    } else if has("certificate") {
+        "name who issued the certificate in SSL_CERT_FILE and use the host's name in it; on one machine, end the address with ?sslmode=disable"
     } else if has("database") && has("does not exist") {
         "create the database, then run `payaid migrate`"
     } else {
@@ -272,6 +274,7 @@ mod tests {
             ("FATAL: permission denied to set role \"payaid_server\"", "GRANT"),
             ("FATAL: password authentication failed for user \"payaid_server\"", "password"),
             ("FATAL: database \"payaid\" does not exist", "create the database"),
+            ("error performing TLS handshake: invalid peer certificate: certificate not valid for name \"127.0.0.1\"", "sslmode=disable"),
             ("connection refused", "is it running"),
         ] {
             let (_, given) = why_not(reason);

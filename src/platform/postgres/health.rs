@@ -112,7 +112,6 @@ pub struct Replica {
     /// Connections to it.
     pub pool: Pool,
     seen: Arc<Mutex<Seen>>,
-    heart: Arc<Heart>,
     lineage: Arc<Lineage>,
     max_lag: TimeDelta,
 }
@@ -131,7 +130,8 @@ struct Seen {
 struct Said {
     line: Line,
     replayed: Lsn,
-    beat: DateTime<Utc>,
+    /// How far it was behind the last heartbeat that was known then.
+    lag: TimeDelta,
 }
 
 impl Replica {
@@ -146,12 +146,12 @@ impl Replica {
             pool: Pool::new(url, config)?,
             // It counts as unfit until it has answered once.
             seen: Arc::new(Mutex::new(Seen { successes: BACK_AFTER - 1, ..Seen::default() })),
-            heart: Arc::clone(heart),
             lineage: Arc::clone(lineage),
             max_lag: TimeDelta::from_std(config.max_lag)?,
         };
         let own = Pool::new(url, &DatabaseConfig { pool_size: 1, pool_wait: WITHIN, ..config.clone() })?;
-        tokio::spawn(keep_asking(own, Arc::clone(&replica.name), Arc::downgrade(&replica.seen), Arc::clone(lineage)));
+        let (name, seen) = (Arc::clone(&replica.name), Arc::downgrade(&replica.seen));
+        tokio::spawn(keep_asking(own, name, seen, Arc::downgrade(heart), Arc::clone(lineage)));
         Ok(replica)
     }
 
@@ -160,7 +160,7 @@ impl Replica {
     pub fn is_fit(&self) -> bool {
         let seen = self.seen();
         let Some(said) = seen.said.filter(|_| *seen.answers.borrow()) else { return false };
-        self.lineage.known().is_none_or(|known| known == said.line) && self.lag_of(&said) <= self.max_lag
+        self.lineage.known().is_none_or(|known| known == said.line) && said.lag <= self.max_lag
     }
 
     /// How far it has replayed the write-ahead log, and of which timeline, when it was asked last.
@@ -172,11 +172,7 @@ impl Replica {
     /// How far it is behind the primary, to the quarter of a second; `None` when that is not known.
     #[must_use]
     pub fn lag(&self) -> Option<TimeDelta> {
-        self.seen().said.map(|said| self.lag_of(&said))
-    }
-
-    fn lag_of(&self, said: &Said) -> TimeDelta {
-        self.heart.last().map_or(TimeDelta::zero(), |last| last - said.beat).max(TimeDelta::zero())
+        self.seen().said.map(|said| said.lag)
     }
 
     /// Comes when it does not answer any more.
@@ -222,10 +218,11 @@ impl Seen {
     }
 }
 
-async fn keep_asking(pool: Pool, name: Arc<str>, seen: Weak<Mutex<Seen>>, lineage: Arc<Lineage>) {
+async fn keep_asking(pool: Pool, name: Arc<str>, seen: Weak<Mutex<Seen>>, heart: Weak<Heart>, lineage: Arc<Lineage>) {
     let mut complaint = String::new();
     loop {
-        let said = tokio::time::timeout(WITHIN, ask(&pool, &lineage)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        let Some(last) = heart.upgrade().map(|heart| heart.last()) else { return };
+        let said = tokio::time::timeout(WITHIN, ask(&pool, &lineage, last)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let Some(seen) = seen.upgrade() else { return };
         if let Err(reason) = &said
             && *reason != complaint
@@ -243,7 +240,7 @@ const STATE: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM 
     coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0), (SELECT timeline FROM heartbeats), (SELECT at FROM heartbeats)";
 type StateTypes = (Bool, BigInt, BigInt, Nullable<BigInt>, Nullable<Timestamptz>);
 
-async fn ask(pool: &Pool, lineage: &Lineage) -> Result<Said, String> {
+async fn ask(pool: &Pool, lineage: &Lineage, last: Option<DateTime<Utc>>) -> Result<Said, String> {
     let db = Transaction::new(pool.clone(), Access::Snapshot, &heartbeat_settings());
     let asked = db.first::<_, (bool, i64, i64, Option<i64>, Option<DateTime<Utc>>), _>(Sql::<StateTypes>::new(STATE, Vec::new())).await;
     let (recovering, system, replayed, timeline, at) = asked.map_err(reason)?.ok_or("no row")?;
@@ -258,5 +255,6 @@ async fn ask(pool: &Pool, lineage: &Lineage) -> Result<Said, String> {
         Some(_) => drop(lineage.learn(line)),
         None => {}
     }
-    Ok(Said { line, replayed: Lsn(replayed.cast_unsigned()), beat })
+    let lag = last.map_or(TimeDelta::zero(), |last| last - beat).max(TimeDelta::zero());
+    Ok(Said { line, replayed: Lsn(replayed.cast_unsigned()), lag })
 }
