@@ -124,6 +124,7 @@ diesel::table! {
 diesel::table! {
     heartbeats (id) {
         id -> Bool,
+        system_identifier -> Int8,
         timeline -> Int8,
         at -> Timestamptz,
     }

@@ -4,6 +4,7 @@ SET LOCAL ROLE payaid_owner;
 -- tells how far the replica is behind. Only who says so by the setting sees it, so that without a tenant nothing is seen.
 CREATE TABLE heartbeats (
   id boolean PRIMARY KEY DEFAULT true CHECK (id),
+  system_identifier bigint NOT NULL,
   timeline bigint NOT NULL,
   at timestamptz NOT NULL
 ) WITH (fillfactor = 10);

@@ -361,8 +361,10 @@ where
     let db = Transaction::new(pool.clone(), Access::Write, settings);
     let task = async move {
         let outcome = work(db.clone()).await.map_err(undone)?;
-        written(db.commit().await?).await;
-        Ok(outcome)
+        let committed = db.commit().await;
+        // Also when it failed: it may have been made all the same, and whoever looks must find it.
+        written(committed.as_ref().copied().unwrap_or_default()).await;
+        committed.map(|_| outcome)
     };
     pool.spawn_write(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
 }

@@ -1,7 +1,8 @@
 //! Whether a session still stands: not revoked, its member not removed, and with which role.
 //!
-//! Asked of the primary, while it answers, and remembered for ten seconds, so that a busy client costs no extra statement. On the server where a session is ended or
-//! a role changed, that counts at once, because what was read before is then no longer believed; on the others within those ten seconds.
+//! Asked of the primary, or of a replica while it does not answer, and remembered for ten seconds, so that a busy client costs no extra statement. On
+//! the server where a session is ended or a role changed, that counts at once, because what was read before is then no longer believed; on the others
+//! within those ten seconds.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ use crate::schema::{memberships, organizations, sessions};
 
 /// How long an answer is believed.
 const BELIEVED: Duration = Duration::from_secs(10);
+
+/// How long a change made here is remembered: for longer than an answer is believed, so that also a slow answer is caught, and than a replica is behind.
+const CHANGES_KEPT: Duration = Duration::from_secs(60);
 
 /// What the database says of a session.
 #[derive(Debug, Clone)]
@@ -59,22 +63,27 @@ impl Standings {
         }
         self.known.invalidate(&key).await;
         // In a box, out of the way of what is done for every request: the future of each is part of the future of the request.
-        let found = self.known.try_get_with(key, ask(token, databases).boxed()).boxed().await;
+        let found = self.known.try_get_with(key, ask(token, databases, self.was_changed(token)).boxed()).boxed().await;
         let found = found.map_err(|error: Arc<Error>| Error::clone(&error))?;
         if self.is_believed(&found, token) {
             return Ok(found);
         }
         // Somebody changed it while it was being read.
         self.known.invalidate(&key).await;
-        ask(token, databases).boxed().await
+        ask(token, databases, true).boxed().await
     }
 
     /// From now on nothing is believed that was read of this session, user or organization before.
     pub fn forget(&self, id: Uuid) {
         let (now, mut changed) = (Instant::now(), self.changed.write().unwrap_or_else(PoisonError::into_inner));
-        // Kept for twice as long as an answer is believed, so that also a slow answer is caught.
-        changed.retain(|_, at| now.duration_since(*at) < 2 * BELIEVED);
+        changed.retain(|_, at| now.duration_since(*at) < CHANGES_KEPT);
         changed.insert(id, now);
+    }
+
+    /// Whether the session, user or organization was changed here of late.
+    fn was_changed(&self, token: Verified) -> bool {
+        let changed = self.changed.read().unwrap_or_else(PoisonError::into_inner);
+        [token.session, token.user, token.organization].iter().any(|id| changed.get(id).is_some_and(|at| at.elapsed() < CHANGES_KEPT))
     }
 
     fn is_believed(&self, standing: &Standing, token: Verified) -> bool {
@@ -84,20 +93,30 @@ impl Standings {
     }
 }
 
-/// Asks the primary; while it does not answer, a replica, so that reads go on: then nobody is signed out or given another role either. A session that
-/// no replica shows may be a young one.
-async fn ask(token: Verified, databases: &Databases) -> Result<Arc<Standing>> {
-    let unknown = || invalid("the session or the membership has ended");
+/// How long a node may take to answer before another one is asked.
+const NODE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Asks the primary; while it does not answer, a replica, so that reads go on, if nothing was `changed` here that the replica may not show yet. A session
+/// that no replica shows may be a young one.
+async fn ask(token: Verified, databases: &Databases, changed: bool) -> Result<Arc<Standing>> {
+    if databases.replicas().is_empty() {
+        return read(token, databases.primary()).await?.ok_or_else(ended);
+    }
     if !databases.primary_answers()
+        && !changed
         && let Some(found) = ask_replicas(token, databases).await
     {
         return Ok(found);
     }
     match ask_node(token, databases.primary()).await {
-        Ok(found) => found.ok_or_else(unknown),
-        Err(error) if error.code == Code::DatabaseUnavailable => ask_replicas(token, databases).await.ok_or(error),
+        Ok(found) => found.ok_or_else(ended),
+        Err(error) if error.code == Code::DatabaseUnavailable && !changed => ask_replicas(token, databases).await.ok_or(error),
         Err(error) => Err(error),
     }
+}
+
+fn ended() -> Error {
+    invalid("the session or the membership has ended")
 }
 
 async fn ask_replicas(token: Verified, databases: &Databases) -> Option<Arc<Standing>> {
@@ -110,6 +129,11 @@ async fn ask_replicas(token: Verified, databases: &Databases) -> Option<Arc<Stan
 }
 
 async fn ask_node(token: Verified, node: &Pool) -> Result<Option<Arc<Standing>>> {
+    let answer = tokio::time::timeout(NODE_WITHIN, read(token, node)).await;
+    answer.unwrap_or_else(|_| Err(Error::database_unavailable("a session's standing was not told in time")))
+}
+
+async fn read(token: Verified, node: &Pool) -> Result<Option<Arc<Standing>>> {
     let asked = Instant::now();
     let settings = Settings { organization: Some(token.organization), user: Some(token.user), ..Settings::default() };
     let db = Transaction::new(node.clone(), Access::Snapshot, &settings);

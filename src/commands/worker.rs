@@ -1,5 +1,6 @@
 //! `payaid worker`: what is due in the background. For now that is one thing: sessions and invitations that expired long ago are deleted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -34,7 +35,7 @@ pub struct WorkerArgs {
 /// # Errors
 /// When the address cannot be understood, or a single round fails.
 pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    let pool = Pool::new(&args.database.url, &args.database).context("DATABASE_URL")?;
+    let pool = Pool::primary(&args.database.url, &args.database, &Arc::default()).context("DATABASE_URL")?;
     if args.once {
         let deleted = delete_expired(&pool).await.map_err(|error| anyhow::anyhow!("{error} {}", error.internal.as_deref().unwrap_or_default()))?;
         tracing::info!(deleted, "expired sessions and invitations are deleted");

@@ -126,7 +126,11 @@ pub async fn run(app: &App, admitted: Admitted) -> Result<(Response, Option<Box<
             }
         };
         let routed = route.routed();
-        let token = routed.as_ref().and_then(|routed| routed.fresh).and_then(|place| services.consistency.sign(place));
+        let fresh = routed.as_ref().and_then(|routed| routed.fresh);
+        if let (Some(place), Some(scope)) = (fresh, &scope) {
+            services.consistency.renew(scope.session, place).await;
+        }
+        let token = fresh.and_then(|place| services.consistency.sign(place));
         return Ok((response, extensions(token, routed.filter(|_| may_look))));
     }
 }

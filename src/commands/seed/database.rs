@@ -1,5 +1,6 @@
 //! How seeds reach the database: as the server does, with more time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -27,7 +28,7 @@ pub fn connect(url: &str) -> anyhow::Result<Pool> {
         idle_in_transaction_timeout: long,
         ..DatabaseConfig::at(url)
     };
-    Pool::new(url, &config)
+    Pool::primary(url, &config, &Arc::default())
 }
 
 /// A transaction for one organization.

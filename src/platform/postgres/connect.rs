@@ -8,8 +8,9 @@ use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::sql_types::{BigInt, Bool};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -42,9 +43,7 @@ pub fn hosts(url: &str, config: &DatabaseConfig) -> anyhow::Result<Vec<tokio_pos
         config.idle_in_transaction_timeout.as_millis()
     );
     let options = parsed.get_options().map_or_else(|| options.clone(), |own| format!("{own} {options}"));
-    // All of them within the time for one.
-    let within = config.connect_timeout / u32::try_from(parsed.get_hosts().len()).unwrap_or(1).max(1);
-    parsed.options(options).connect_timeout(within).keepalives_idle(Duration::from_secs(30));
+    parsed.options(options).connect_timeout(config.connect_timeout).keepalives_idle(Duration::from_secs(30));
     if parsed.get_application_name().is_none() {
         parsed.application_name("payaid");
     }
@@ -81,6 +80,8 @@ fn each_host(parsed: &tokio_postgres::Config) -> Vec<tokio_postgres::Config> {
         one.ssl_mode(parsed.get_ssl_mode()).ssl_negotiation(parsed.get_ssl_negotiation()).channel_binding(parsed.get_channel_binding());
         one.target_session_attrs(parsed.get_target_session_attrs());
         one.keepalives(parsed.get_keepalives()).keepalives_idle(parsed.get_keepalives_idle());
+        parsed.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+        parsed.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
         one
     };
     hosts.iter().enumerate().map(one).collect()
@@ -93,6 +94,8 @@ pub enum Purpose {
     Any,
     /// To write: to the primary of the cluster and timeline that are known.
     Primary(Arc<Lineage>),
+    /// To read from a replica of the known cluster.
+    Replica(Arc<Lineage>),
 }
 
 /// What is kept with a connection.
@@ -115,23 +118,67 @@ impl Instrumentation for Kept {
     }
 }
 
-/// Connects as the server does to the first host that is fit for the purpose: bound by row level security, or not at all.
+/// How long the other hosts of an address may take when one of them has answered as the primary.
+const OTHERS_WITHIN: Duration = Duration::from_millis(250);
+
+/// Connects as the server does: bound by row level security, or not at all. Of several hosts all are asked at once, and the primary of the newest
+/// timeline is taken: an old one that was forgotten takes writes as well.
 ///
 /// # Errors
 /// Why the last of the hosts cannot be used.
 pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<AsyncPgConnection> {
+    let mut asked: FuturesUnordered<_> = hosts.into_iter().map(connect_one).collect();
+    let mut newest: Option<(AsyncPgConnection, Who)> = None;
     let mut refused = ConnectionError::BadConnection("the address names no host".to_owned());
-    // A server that has just started does not know yet which of several primaries is the old one: it looks at all of them.
-    let unknown = matches!(&purpose, Purpose::Primary(lineage) if lineage.known().is_none());
-    let mut newest: Option<AsyncPgConnection> = None;
-    for host in hosts {
-        match connect_one(host, &purpose).await {
-            Ok(connection) if unknown => newest = Some(connection),
-            Ok(connection) => return Ok(connection),
-            Err(error) => refused = error,
+    loop {
+        let answered = match newest {
+            None => asked.next().await,
+            Some(_) => tokio::time::timeout(OTHERS_WITHIN, asked.next()).await.unwrap_or(None),
+        };
+        match answered {
+            None => break,
+            Some(Err(error)) => refused = error,
+            Some(Ok((connection, who))) => match purpose.accepts(&who) {
+                Err(reason) => refused = ConnectionError::BadConnection(reason),
+                Ok(()) if newest.as_ref().is_some_and(|(_, known)| known.timeline() >= who.timeline()) => {}
+                Ok(()) => newest = Some((connection, who)),
+            },
         }
     }
-    newest.ok_or(refused)
+    let (mut connection, who) = newest.ok_or(refused)?;
+    if let (Purpose::Primary(lineage), Some(line)) = (&purpose, who.writes) {
+        lineage.learn(line).map_err(ConnectionError::BadConnection)?;
+    }
+    connection.set_instrumentation(Kept { prepared: 0, line: who.writes });
+    Ok(connection)
+}
+
+/// What a node says of itself.
+struct Who {
+    system: u64,
+    /// What it writes to; `None` on a replica.
+    writes: Option<Line>,
+}
+
+impl Who {
+    fn timeline(&self) -> u32 {
+        self.writes.map_or(0, |line| line.timeline)
+    }
+}
+
+impl Purpose {
+    fn accepts(&self, who: &Who) -> Result<(), String> {
+        match (self, who.writes) {
+            (Self::Any, _) => Ok(()),
+            (Self::Primary(_), None) => Err("this is a replica, which cannot be written to".to_owned()),
+            (Self::Primary(lineage), Some(line)) => lineage.allows(line),
+            (Self::Replica(_), Some(_)) => Err("this is no replica".to_owned()),
+            (Self::Replica(lineage), None) if lineage.known().is_some_and(|known| known.system != who.system) => {
+                Err("this is a copy of another database".to_owned())
+            }
+            (Self::Replica(_), None) => Ok(()),
+        }
+    }
 }
 
 /// Whether row level security does not bind the connection's role, whether the node is a replica, its cluster, and the timeline that it writes.
@@ -139,25 +186,23 @@ const WHO: &str = "(SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname 
     (SELECT system_identifier FROM pg_control_system()), CASE WHEN pg_is_in_recovery() THEN 0 ELSE \
     ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint END";
 
-async fn connect_one(host: tokio_postgres::Config, purpose: &Purpose) -> ConnectionResult<AsyncPgConnection> {
-    let mut connection = connect(host).await?;
-    let question = diesel::select(diesel::dsl::sql::<(Bool, Bool, BigInt, BigInt)>(WHO));
-    let answer = diesel_async::RunQueryDsl::get_result::<(bool, bool, i64, i64)>(question, &mut &connection).await;
-    let (powerful, recovering, system, timeline) = answer.map_err(ConnectionError::CouldntSetupConfiguration)?;
+async fn connect_one(host: tokio_postgres::Config) -> ConnectionResult<(AsyncPgConnection, Who)> {
+    // The library's own limit ends with the connection's first byte; a node that hangs takes it and says nothing.
+    let within = host.get_connect_timeout().copied().unwrap_or(Duration::from_secs(5));
+    let answer = tokio::time::timeout(within, async {
+        let connection = connect(host).await?;
+        let question = diesel::select(diesel::dsl::sql::<(Bool, Bool, BigInt, BigInt)>(WHO));
+        let answer = diesel_async::RunQueryDsl::get_result::<(bool, bool, i64, i64)>(question, &mut &connection).await;
+        Ok::<_, ConnectionError>((connection, answer.map_err(ConnectionError::CouldntSetupConfiguration)?))
+    });
+    let (connection, (powerful, recovering, system, timeline)) =
+        answer.await.map_err(|_| ConnectionError::BadConnection("the host does not answer in time".to_owned()))??;
     if powerful {
         return Err(ConnectionError::BadConnection(format!(
             "the role {SERVER_ROLE} is a superuser or bypasses row level security: take that from it by ALTER ROLE {SERVER_ROLE} NOSUPERUSER NOBYPASSRLS"
         )));
     }
-    let line = (!recovering).then(|| line_of(system, timeline));
-    if let Purpose::Primary(lineage) = purpose {
-        let Some(line) = line else {
-            return Err(ConnectionError::BadConnection("this is a replica, which cannot be written to".to_owned()));
-        };
-        lineage.learn(line).map_err(ConnectionError::BadConnection)?;
-    }
-    connection.set_instrumentation(Kept { prepared: 0, line });
-    Ok(connection)
+    Ok((connection, Who { system: system.cast_unsigned(), writes: (!recovering).then(|| line_of(system, timeline)) }))
 }
 
 /// A line as PostgreSQL's numbers say it.
@@ -225,7 +270,7 @@ mod tests {
             assert_eq!(host.get_ssl_mode(), SslMode::Require);
             assert!(host.get_options().unwrap().starts_with("-c x.y=1 -c role=payaid_server"), "{:?}", host.get_options());
             assert_eq!(host.get_application_name(), Some("payaid"));
-            assert_eq!(host.get_connect_timeout(), Some(&Duration::from_millis(2500)));
+            assert_eq!(host.get_connect_timeout(), Some(&Duration::from_secs(5)));
         }
     }
 }

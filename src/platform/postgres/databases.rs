@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,7 +11,8 @@ use crate::base::{Error, Result};
 use crate::platform::config::DatabaseConfig;
 use crate::platform::postgres::health::{Heart, Replica};
 use crate::platform::postgres::pool::Pool;
-use crate::platform::postgres::position::Lineage;
+use crate::platform::postgres::position::{Lineage, Position};
+use crate::platform::postgres::routing::written;
 
 /// The database nodes; clones share them.
 #[derive(Clone)]
@@ -102,6 +103,18 @@ impl Databases {
             }
         }
         fit
+    }
+
+    /// How far the primary had written at some moment after this one.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` when it does not say.
+    pub async fn place_after(&self, moment: Instant) -> Result<Position> {
+        if let Some(place) = self.inner.heart.as_ref().and_then(|heart| heart.place_after(moment)) {
+            return Ok(place);
+        }
+        let connection = self.primary().get().await?;
+        written(&connection, self.lineage()).await.ok_or_else(|| Error::database_unavailable("the primary does not say how far it has written"))
     }
 
     /// A turn on the primary for a query that no replica can answer: if all replicas fell behind at once, their load would take the primary down.

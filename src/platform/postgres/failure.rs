@@ -89,8 +89,12 @@ pub fn moves(error: &DieselError) -> Option<bool> {
         DatabaseErrorKind::SerializationFailure => Some(false),
         _ => {
             let has = |part: &str| information.message().contains(part);
+            // Ends the connection too, since snapshots have a savepoint, and says nothing against the node.
+            if has("conflict with recovery") {
+                return Some(false);
+            }
             let gone = ["terminating connection", "shutting down", "starting up", "is not currently accepting"].iter().any(|part| has(part));
-            (gone || has("conflict with recovery")).then_some(gone)
+            gone.then_some(true)
         }
     }
 }

@@ -4,9 +4,9 @@
 //! primary is asked by a heartbeat: it writes its timeline and the time into one row. A replica that shows the row has replayed that much of that
 //! timeline, and the age of what it shows, by the primary's clock alone, is how far it is behind.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
@@ -15,23 +15,35 @@ use tokio::sync::watch;
 use crate::platform::config::DatabaseConfig;
 use crate::platform::postgres::connect::line_of;
 use crate::platform::postgres::pool::Pool;
-use crate::platform::postgres::position::{Line, Lineage, Lsn};
+use crate::platform::postgres::position::{Line, Lineage, Lsn, Position};
+use crate::platform::postgres::routing::replayed;
 use crate::platform::postgres::statement::Sql;
 use crate::platform::postgres::transaction::{Access, Settings, Transaction};
 
+/// How long after an answer the next question comes.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How long an answer may take.
 const WITHIN: Duration = Duration::from_millis(500);
-/// As long as sessions are remembered that have written: a replica may not be further behind than that, or their writes would be missed.
-const MOST_LAG: Duration = Duration::from_secs(50);
 const OUT_AFTER: u32 = 2;
 const BACK_AFTER: u32 = 3;
+/// How often a replica is asked whether it has caught up, while somebody waits for it.
+const POLL: Duration = Duration::from_millis(1);
 
 /// The heart of the primary: when it last beat, by its own clock, and whether it still does.
 #[derive(Default)]
 pub struct Heart {
-    beat: Mutex<Option<DateTime<Utc>>>,
-    failing: AtomicBool,
+    beat: Mutex<Option<Beat>>,
+    failures: AtomicU32,
+}
+
+/// What the primary said at a heartbeat.
+#[derive(Debug, Clone, Copy)]
+struct Beat {
+    at: DateTime<Utc>,
+    /// How far it had written.
+    position: Position,
+    /// When it was asked.
+    asked: Instant,
 }
 
 impl Heart {
@@ -46,38 +58,51 @@ impl Heart {
         Ok(heart)
     }
 
-    /// Whether the primary took the last heartbeat, or was not asked yet.
+    /// Whether the primary takes heartbeats: it has not failed to several times in a row.
     #[must_use]
     pub fn beats(&self) -> bool {
-        !AtomicBool::load(&self.failing, Ordering::Relaxed)
+        self.failures.load(Ordering::Relaxed) < OUT_AFTER
     }
 
-    fn last(&self) -> Option<DateTime<Utc>> {
+    /// How far the primary had written at a moment after this one, if it has been asked since.
+    #[must_use]
+    pub fn place_after(&self, moment: Instant) -> Option<Position> {
+        self.last().filter(|beat| beat.asked > moment).map(|beat| beat.position)
+    }
+
+    fn last(&self) -> Option<Beat> {
         *self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes the heartbeat, unless another server has just done so, and says when it was.
-const BEAT: &str = "WITH line AS (SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint AS timeline), \
-    beaten AS (INSERT INTO heartbeats (timeline, at) SELECT timeline, clock_timestamp() FROM line \
-      ON CONFLICT (id) DO UPDATE SET timeline = excluded.timeline, at = excluded.at WHERE heartbeats.timeline <> excluded.timeline \
-        OR heartbeats.at NOT BETWEEN excluded.at - interval '200 milliseconds' AND excluded.at RETURNING at) \
-    SELECT (SELECT system_identifier FROM pg_control_system()), (SELECT timeline FROM line), \
-      coalesce((SELECT at FROM beaten), (SELECT at FROM heartbeats))";
+/// Writes the heartbeat, unless another server has just done so or is about to, and says when it was. Nobody waits for the row: a server that stops
+/// in the middle would stop all others.
+const BEAT: &str = "WITH here AS (SELECT (SELECT system_identifier FROM pg_control_system()) AS system, \
+      ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint AS timeline, clock_timestamp() AS at, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint AS lsn), \
+    due AS (SELECT heartbeats.id FROM heartbeats, here WHERE heartbeats.timeline <> here.timeline OR heartbeats.system_identifier <> here.system \
+      OR heartbeats.at NOT BETWEEN here.at - interval '200 milliseconds' AND here.at FOR UPDATE OF heartbeats SKIP LOCKED), \
+    beaten AS (UPDATE heartbeats SET system_identifier = here.system, timeline = here.timeline, at = here.at FROM here \
+      WHERE heartbeats.id IN (SELECT id FROM due) RETURNING heartbeats.at), \
+    first AS (INSERT INTO heartbeats (system_identifier, timeline, at) SELECT system, timeline, at FROM here \
+      WHERE NOT EXISTS (SELECT FROM heartbeats) ON CONFLICT DO NOTHING RETURNING at) \
+    SELECT system, timeline, lsn, coalesce((SELECT at FROM beaten), (SELECT at FROM first), (SELECT at FROM heartbeats)) FROM here";
+
+type BeatTypes = (BigInt, BigInt, BigInt, Nullable<Timestamptz>);
 
 async fn keep_beating(pool: Pool, heart: Weak<Heart>) {
     loop {
         let beaten = tokio::time::timeout(WITHIN, beat(&pool)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let Some(heart) = heart.upgrade() else { return };
         match beaten {
-            Ok(at) => {
-                if heart.failing.swap(false, Ordering::Relaxed) {
+            Ok(beat) => {
+                if heart.failures.swap(0, Ordering::Relaxed) >= OUT_AFTER {
                     tracing::info!("the primary takes heartbeats again");
                 }
-                *heart.beat.lock().unwrap_or_else(PoisonError::into_inner) = at;
+                let mut last = heart.beat.lock().unwrap_or_else(PoisonError::into_inner);
+                *last = beat.or(*last);
             }
             Err(reason) => {
-                if !heart.failing.swap(true, Ordering::Relaxed) {
+                if heart.failures.fetch_add(1, Ordering::Relaxed) + 1 == OUT_AFTER {
                     tracing::warn!("the primary takes no heartbeat: {reason}");
                 }
             }
@@ -87,13 +112,15 @@ async fn keep_beating(pool: Pool, heart: Weak<Heart>) {
     }
 }
 
-async fn beat(pool: &Pool) -> Result<Option<DateTime<Utc>>, String> {
+async fn beat(pool: &Pool) -> Result<Option<Beat>, String> {
+    let asked = Instant::now();
     let db = Transaction::new(pool.clone(), Access::Write, &heartbeat_settings());
-    let asked = db.first::<_, (i64, i64, Option<DateTime<Utc>>), _>(Sql::<(BigInt, BigInt, Nullable<Timestamptz>)>::new(BEAT, Vec::new())).await;
-    let (system, timeline, at) = asked.map_err(reason)?.ok_or("no row")?;
+    let beaten = db.first::<_, (i64, i64, i64, Option<DateTime<Utc>>), _>(Sql::<BeatTypes>::new(BEAT, Vec::new())).await;
+    let (system, timeline, lsn, at) = beaten.map_err(reason)?.ok_or("no row")?;
     db.commit().await.map_err(reason)?;
-    pool.lineage().learn(line_of(system, timeline))?;
-    Ok(at)
+    let line = line_of(system, timeline);
+    pool.lineage().learn(line)?;
+    Ok(at.map(|at| Beat { at, position: Position { line, lsn: Lsn(lsn.cast_unsigned()) }, asked }))
 }
 
 fn heartbeat_settings() -> Settings {
@@ -112,6 +139,8 @@ pub struct Replica {
     /// Connections to it.
     pub pool: Pool,
     seen: Arc<Mutex<Seen>>,
+    /// Whoever asks how far it has come, for all who wait.
+    asking: Arc<tokio::sync::Mutex<()>>,
     lineage: Arc<Lineage>,
     max_lag: TimeDelta,
 }
@@ -120,6 +149,8 @@ pub struct Replica {
 struct Seen {
     /// Whether it answers, for those who wait for an answer of it.
     answers: watch::Sender<bool>,
+    /// How far it has come, for those who wait for that.
+    progress: watch::Sender<Option<Lsn>>,
     failures: u32,
     successes: u32,
     said: Option<Said>,
@@ -140,12 +171,12 @@ impl Replica {
     /// # Errors
     /// When the address cannot be understood.
     pub fn watch(number: usize, url: &str, config: &DatabaseConfig, heart: &Arc<Heart>, lineage: &Arc<Lineage>) -> anyhow::Result<Self> {
-        anyhow::ensure!(config.max_lag <= MOST_LAG, "DATABASE_MAX_LAG is at most {} s", MOST_LAG.as_secs());
         let replica = Self {
             name: format!("replica-{number}").into(),
-            pool: Pool::new(url, config)?,
+            pool: Pool::replica(url, config, lineage)?,
             // It counts as unfit until it has answered once.
             seen: Arc::new(Mutex::new(Seen { successes: BACK_AFTER - 1, ..Seen::default() })),
+            asking: Arc::default(),
             lineage: Arc::clone(lineage),
             max_lag: TimeDelta::from_std(config.max_lag)?,
         };
@@ -155,12 +186,13 @@ impl Replica {
         Ok(replica)
     }
 
-    /// Whether it answers, follows the present timeline and is not too far behind.
+    /// Whether it answers, follows the present timeline and is not too far behind. Not before the primary was met: until then nobody knows how far
+    /// it ought to be.
     #[must_use]
     pub fn is_fit(&self) -> bool {
         let seen = self.seen();
         let Some(said) = seen.said.filter(|_| *seen.answers.borrow()) else { return false };
-        self.lineage.known().is_none_or(|known| known == said.line) && said.lag <= self.max_lag
+        self.lineage.known() == Some(said.line) && said.lag <= self.max_lag
     }
 
     /// How far it has replayed the write-ahead log, and of which timeline, when it was asked last.
@@ -169,23 +201,49 @@ impl Replica {
         self.seen().said.map(|said| (said.line, said.replayed))
     }
 
-    /// How far it is behind the primary, to the quarter of a second; `None` when that is not known.
+    /// How far it was behind the last heartbeat when it was asked last; `None` when it has not answered as a replica yet.
     #[must_use]
     pub fn lag(&self) -> Option<TimeDelta> {
         self.seen().said.map(|said| said.lag)
+    }
+
+    /// Waits until it has replayed so much; whether it had by then. However many wait, one of them asks.
+    pub async fn catch_up(&self, lsn: Lsn, until: Instant) -> bool {
+        let mut progress = self.seen().progress.subscribe();
+        let reached = async {
+            tokio::select! {
+                reached = progress.wait_for(|replayed| *replayed >= Some(lsn)) => reached.is_ok(),
+                never = self.ask_on() => never,
+                () = self.is_out() => false,
+            }
+        };
+        tokio::time::timeout_at(until.into(), reached).await.unwrap_or(false)
+    }
+
+    /// Asks how far it has come, again and again; one at a time.
+    async fn ask_on(&self) -> bool {
+        let _asking = self.asking.lock().await;
+        let Ok(connection) = self.pool.get().await else { return false };
+        loop {
+            let Some(lsn) = replayed(&connection).await else { return false };
+            self.has_replayed(lsn);
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Notes what was found out besides: it has come this far at least.
+    pub fn has_replayed(&self, lsn: Lsn) {
+        let mut seen = self.seen();
+        if let Some(said) = &mut seen.said {
+            said.replayed = said.replayed.max(lsn);
+        }
+        seen.progress.send_replace(Some(lsn));
     }
 
     /// Comes when it does not answer any more.
     pub async fn is_out(&self) {
         let mut answers = self.seen().answers.subscribe();
         let _ = answers.wait_for(|answers| !answers).await.map(drop);
-    }
-
-    /// Notes what was found out besides: it has come this far at least.
-    pub fn has_replayed(&self, lsn: Lsn) {
-        if let Some(said) = &mut self.seen().said {
-            said.replayed = said.replayed.max(lsn);
-        }
     }
 
     /// Notes that a connection to it was lost: as bad as a question without an answer.
@@ -204,8 +262,9 @@ impl Seen {
             Some(_) => (0, self.successes.saturating_add(1)),
             None => (self.failures.saturating_add(1), 0),
         };
-        if said.is_some() {
-            self.said = said;
+        if let Some(said) = said {
+            self.said = Some(said);
+            self.progress.send_replace(Some(said.replayed));
         }
         let answers = *self.answers.borrow();
         if answers && self.failures >= OUT_AFTER {
@@ -219,42 +278,48 @@ impl Seen {
 }
 
 async fn keep_asking(pool: Pool, name: Arc<str>, seen: Weak<Mutex<Seen>>, heart: Weak<Heart>, lineage: Arc<Lineage>) {
-    let mut complaint = String::new();
+    let mut complaint = None;
     loop {
-        let Some(last) = heart.upgrade().map(|heart| heart.last()) else { return };
+        let Some(last) = heart.upgrade().map(|heart| heart.last().map(|beat| beat.at)) else { return };
         let said = tokio::time::timeout(WITHIN, ask(&pool, &lineage, last)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let Some(seen) = seen.upgrade() else { return };
-        if let Err(reason) = &said
-            && *reason != complaint
+        let failure = said.as_ref().err().cloned();
+        if failure != complaint
+            && let Some(reason) = &failure
         {
             tracing::warn!("{name}: {reason}");
-            complaint.clone_from(reason);
         }
+        complaint = failure;
         seen.lock().unwrap_or_else(PoisonError::into_inner).note(said.ok(), &name);
         drop(seen);
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-const STATE: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()), \
-    coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0), (SELECT timeline FROM heartbeats), (SELECT at FROM heartbeats)";
-type StateTypes = (Bool, BigInt, BigInt, Nullable<BigInt>, Nullable<Timestamptz>);
+/// The newest timeline that the node knows of is the one that it writes or, a little late, that of its last checkpoint. A heartbeat that was copied
+/// along from another cluster says nothing.
+const STATE: &str = "SELECT pg_is_in_recovery(), system_identifier, CASE WHEN pg_is_in_recovery() \
+    THEN (SELECT timeline_id FROM pg_control_checkpoint())::bigint \
+    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint END, \
+    coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0), heartbeats.timeline, heartbeats.at \
+    FROM pg_control_system() LEFT JOIN heartbeats USING (system_identifier)";
+type StateTypes = (Bool, BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<Timestamptz>);
+type State = (bool, i64, i64, i64, Option<i64>, Option<DateTime<Utc>>);
 
 async fn ask(pool: &Pool, lineage: &Lineage, last: Option<DateTime<Utc>>) -> Result<Said, String> {
     let db = Transaction::new(pool.clone(), Access::Snapshot, &heartbeat_settings());
-    let asked = db.first::<_, (bool, i64, i64, Option<i64>, Option<DateTime<Utc>>), _>(Sql::<StateTypes>::new(STATE, Vec::new())).await;
-    let (recovering, system, replayed, timeline, at) = asked.map_err(reason)?.ok_or("no row")?;
+    let asked = db.first::<_, State, _>(Sql::<StateTypes>::new(STATE, Vec::new())).await;
+    let (recovering, system, newest, replayed, timeline, at) = asked.map_err(reason)?.ok_or("no row")?;
+    // It may follow, or be, a new primary that this server has not met yet.
+    lineage.hear(line_of(system, newest));
     if !recovering {
         return Err("this is no replica".to_owned());
     }
-    let (Some(timeline), Some(beat)) = (timeline, at) else { return Err("no heartbeat has arrived yet".to_owned()) };
-    let line = line_of(system, timeline);
-    match lineage.known() {
-        Some(known) if known.system != line.system => return Err("this is a copy of another database".to_owned()),
-        // It may follow a new primary that this server has not met yet; or an old one, which is not learned.
-        Some(_) => drop(lineage.learn(line)),
-        None => {}
+    if lineage.known().is_some_and(|known| known.system != system.cast_unsigned()) {
+        return Err("this is a copy of another database".to_owned());
     }
-    let lag = last.map_or(TimeDelta::zero(), |last| last - beat).max(TimeDelta::zero());
-    Ok(Said { line, replayed: Lsn(replayed.cast_unsigned()), lag })
+    let (Some(timeline), Some(beat), Some(last)) = (timeline, at, last) else { return Err("no heartbeat has arrived yet".to_owned()) };
+    let line = line_of(system, timeline);
+    lineage.hear(line);
+    Ok(Said { line, replayed: Lsn(replayed.cast_unsigned()), lag: (last - beat).max(TimeDelta::zero()) })
 }

@@ -1,6 +1,7 @@
 //! A pool of connections to one database node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
@@ -47,6 +48,14 @@ impl Pool {
         Self::build(url, config, Purpose::Primary(Arc::clone(lineage)), Arc::clone(lineage))
     }
 
+    /// A pool for reading from a replica: it connects to nothing else, and to no other cluster than the known one.
+    ///
+    /// # Errors
+    /// When the address cannot be understood.
+    pub fn replica(url: &str, config: &DatabaseConfig, lineage: &Arc<Lineage>) -> anyhow::Result<Self> {
+        Self::build(url, config, Purpose::Replica(Arc::clone(lineage)), Arc::clone(lineage))
+    }
+
     fn build(url: &str, config: &DatabaseConfig, purpose: Purpose, lineage: Arc<Lineage>) -> anyhow::Result<Self> {
         let prepared = hosts(url, config)?;
         let mut manager_config = ManagerConfig::default();
@@ -82,6 +91,15 @@ impl Pool {
             return Err(Error::database_unavailable("too many operations wait for a connection"));
         }
         self.inner.get().await.map_err(Error::database_unavailable)
+    }
+
+    /// A connection, if one is free or can be made; without waiting for others to give theirs back.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` when there is none, or the database cannot be reached.
+    pub async fn get_now(&self) -> Result<Pooled> {
+        let timeouts = ::deadpool::managed::Timeouts { wait: Some(Duration::ZERO), ..self.inner.timeouts() };
+        self.inner.timeout_get(&timeouts).await.map_err(Error::database_unavailable)
     }
 
     /// What is written to by this pool, where it is one for writing.

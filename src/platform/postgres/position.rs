@@ -77,6 +77,22 @@ impl Lineage {
         }
     }
 
+    /// Whether a line may be written to, as far as is known.
+    ///
+    /// # Errors
+    /// As [`Lineage::learn`].
+    pub fn allows(&self, line: Line) -> Result<(), String> {
+        self.judge(line).map(drop)
+    }
+
+    /// Learns by hearsay, from a node that follows the primary or was promoted, that there is a newer timeline of the known cluster.
+    pub fn hear(&self, line: Line) {
+        if self.known().is_some_and(|known| known.system == line.system) {
+            // Of an older timeline there is nothing to learn.
+            let _ = self.learn(line);
+        }
+    }
+
     fn judge(&self, line: Line) -> Result<Judgement, String> {
         match self.known() {
             None => Ok(Judgement::Newer),
@@ -132,5 +148,12 @@ mod tests {
         assert!(lineage.learn(line(7, 2)).unwrap_err().contains("old primary"));
         assert!(lineage.learn(line(8, 9)).unwrap_err().contains("another cluster"));
         assert_eq!(lineage.known(), Some(line(7, 3)));
+        for (heard, known) in [(line(8, 9), line(7, 3)), (line(7, 2), line(7, 3)), (line(7, 4), line(7, 4))] {
+            lineage.hear(heard);
+            assert_eq!(lineage.known(), Some(known));
+        }
+        let young = Lineage::default();
+        young.hear(line(7, 1));
+        assert_eq!(young.known(), None, "hearsay does not choose the cluster");
     }
 }

@@ -24,8 +24,8 @@ use crate::platform::postgres::pool::Pooled;
 use crate::platform::postgres::position::{Line, Lineage, Lsn, Position};
 use crate::platform::postgres::statement::{ByText, Sql};
 
-/// How often a replica is asked whether it has caught up.
-const POLL: Duration = Duration::from_millis(1);
+/// Further than any replica: what was written stands somewhere in the log.
+pub const SOMEWHERE: Lsn = Lsn(u64::MAX);
 
 /// What a query must see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Freshness {
     Since(Position),
     /// Everything: the primary.
     Latest,
+    /// Everything, and the place up to which that is, since the one that the caller has says nothing.
+    Renewed,
 }
 
 /// Why the primary is read although there are replicas.
@@ -43,6 +45,8 @@ pub enum Freshness {
 enum Fallback {
     /// Asked for.
     Strong,
+    /// Replicas have failed the query.
+    Moved,
     /// A place on a timeline that was left, or that no replica has reached.
     Timeline,
     /// No replica has come so far.
@@ -55,6 +59,7 @@ impl Fallback {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Strong => "strong",
+            Self::Moved => "moved",
             Self::Timeline => "timeline",
             Self::Behind => "behind",
             Self::Unfit => "unfit",
@@ -165,15 +170,17 @@ impl Route {
     pub async fn connect(&self) -> Result<Found> {
         let begun = Instant::now();
         let fallback = match self.freshness {
+            Freshness::Latest if !self.avoided.is_empty() => Fallback::Moved,
             Freshness::Latest => Fallback::Strong,
-            Freshness::Any => match self.any().await {
-                Some((replica, connection)) => return Ok(self.found(&replica, connection, None, begun)),
+            Freshness::Renewed => Fallback::Timeline,
+            Freshness::Any => match self.take(self.databases.candidates(|replica| self.may(replica))).await {
+                Some((replica, connection)) => return Ok(self.found(&replica, connection, None, Duration::ZERO)),
                 None => Fallback::Unfit,
             },
             Freshness::Since(position) => match self.since(position).await {
-                Ok((replica, connection)) => {
+                Ok((replica, connection, waited)) => {
                     let proof = format!("SELECT 1 / (pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= '{}')::int", position.lsn);
-                    return Ok(self.found(&replica, connection, Some(proof), begun));
+                    return Ok(self.found(&replica, connection, Some(proof), waited));
                 }
                 Err(fallback) => fallback,
             },
@@ -182,80 +189,63 @@ impl Route {
         let waited = if fallback == Fallback::Behind { begun.elapsed() } else { Duration::ZERO };
         let turn = self.databases.turn_on_primary().await?;
         let connection = self.databases.primary().get().await?;
+        self.is_not_older()?;
         let fresh = if fallback == Fallback::Timeline { written(&connection, self.databases.lineage()).await } else { None };
         self.note(Routed { waited, fresh, ..Routed::primary() });
         Ok(Found { connection, proof: None, turn: Some(turn) })
     }
 
-    async fn any(&self) -> Option<(Replica, Pooled)> {
-        for replica in self.databases.candidates(|replica| self.may(replica)) {
-            if let Some(connection) = self.take(replica).await {
-                return Some((replica.clone(), connection));
+    /// Refuses a primary that what the query must see is newer than: it is an old one.
+    fn is_not_older(&self) -> Result<()> {
+        match (self.freshness, self.databases.lineage().known()) {
+            (Freshness::Since(needed), Some(known)) if needed.line.system == known.system && needed.line.timeline > known.timeline => {
+                Err(Error::database_unavailable("what the query must see was written to a newer primary, which is not found yet"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A connection to a replica that has come so far, if need be after a short wait for the one that is closest.
+    async fn since(&self, position: Position) -> Result<(Replica, Pooled, Duration), Fallback> {
+        if self.databases.lineage().known() != Some(position.line) {
+            return Err(Fallback::Timeline);
+        }
+        let lsn_of = |replica: &Replica| replica.replayed().map(|(_, lsn)| lsn);
+        let fit = self.databases.candidates(|replica| self.may(replica));
+        let closest = fit.iter().max_by_key(|replica| lsn_of(replica)).copied().ok_or(Fallback::Unfit)?;
+        let far_enough: Vec<&Replica> = fit.into_iter().filter(|replica| lsn_of(replica) >= Some(position.lsn)).collect();
+        let (candidates, waited) = if far_enough.is_empty() {
+            let begun = Instant::now();
+            if position.lsn == SOMEWHERE || !closest.catch_up(position.lsn, begun + self.databases.patience()).await {
+                return Err(Fallback::Behind);
+            }
+            (vec![closest], begun.elapsed())
+        } else {
+            (far_enough, Duration::ZERO)
+        };
+        let (replica, connection) = self.take(candidates).await.ok_or(Fallback::Unfit)?;
+        Ok((replica, connection, waited))
+    }
+
+    /// A connection to the first of these that has one free; if none has, to the first that is waited for.
+    async fn take(&self, candidates: Vec<&Replica>) -> Option<(Replica, Pooled)> {
+        for (replica, waits) in candidates.iter().map(|replica| (replica, false)).chain(candidates.first().map(|replica| (replica, true))) {
+            let get = async { if waits { replica.pool.get().await } else { replica.pool.get_now().await } };
+            let got = tokio::select! {
+                got = get => got,
+                () = replica.is_out() => continue,
+            };
+            match got {
+                Ok(connection) => return Some(((*replica).clone(), connection)),
+                // One that is busy is not ill.
+                Err(_) if replica.pool.status().0 == 0 => replica.was_lost(),
+                Err(_) => {}
             }
         }
         None
     }
 
-    /// A connection to a replica that has come so far, if need be after a short wait for the one that is closest.
-    async fn since(&self, position: Position) -> Result<(Replica, Pooled), Fallback> {
-        let on_line = |replica: &Replica| replica.replayed().filter(|(line, _)| *line == position.line).map(|(_, lsn)| lsn);
-        if self.databases.lineage().known().is_some_and(|known| known != position.line) {
-            return Err(Fallback::Timeline);
-        }
-        let fit = self.databases.candidates(|replica| self.may(replica));
-        if fit.is_empty() {
-            return Err(Fallback::Unfit);
-        }
-        for replica in fit.iter().filter(|replica| on_line(replica).is_some_and(|lsn| lsn >= position.lsn)) {
-            if let Some(connection) = self.take(replica).await {
-                return Ok(((*replica).clone(), connection));
-            }
-        }
-        let closest = fit.into_iter().filter(|replica| on_line(replica).is_some()).max_by_key(|replica| on_line(replica));
-        let closest = closest.ok_or(Fallback::Timeline)?;
-        let connection = self.take(closest).await.ok_or(Fallback::Unfit)?;
-        let until = Instant::now() + self.databases.patience();
-        loop {
-            let lsn = tokio::select! {
-                lsn = replayed(&connection) => lsn,
-                () = closest.is_out() => {
-                    // The question is still under way: nobody else can use the connection.
-                    drop(Pooled::take(connection));
-                    return Err(Fallback::Unfit);
-                }
-            };
-            let lsn = lsn.ok_or(Fallback::Unfit)?;
-            closest.has_replayed(lsn);
-            if lsn >= position.lsn {
-                return Ok((closest.clone(), connection));
-            }
-            if Instant::now() + POLL > until {
-                return Err(Fallback::Behind);
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    async fn take(&self, replica: &Replica) -> Option<Pooled> {
-        let got = tokio::select! {
-            got = replica.pool.get() => got,
-            () = replica.is_out() => return None,
-        };
-        match got {
-            Ok(connection) => Some(connection),
-            Err(error) => {
-                tracing::debug!("{} gives no connection: {}", replica.name, error.internal.unwrap_or(error.message));
-                // One that is busy is not ill.
-                if replica.pool.status().0 == 0 {
-                    replica.was_lost();
-                }
-                None
-            }
-        }
-    }
-
-    fn found(&self, replica: &Replica, connection: Pooled, proof: Option<String>, begun: Instant) -> Found {
-        let waited = if proof.is_some() { begun.elapsed() } else { Duration::ZERO };
+    fn found(&self, replica: &Replica, connection: Pooled, proof: Option<String>, waited: Duration) -> Found {
         metrics::histogram!("database_replica_wait_seconds").record(waited);
         self.note(Routed { node: Arc::clone(&replica.name), lag: replica.lag().and_then(|lag| lag.to_std().ok()), waited, fresh: None });
         Found { connection, proof, turn: None }
@@ -277,7 +267,7 @@ impl Route {
 }
 
 /// How far the node of a connection has replayed; `None` when it does not say. Asked outside of any transaction.
-async fn replayed(connection: &AsyncPgConnection) -> Option<Lsn> {
+pub async fn replayed(connection: &AsyncPgConnection) -> Option<Lsn> {
     const REPLAYED: &str = "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint";
     let lsn: Option<i64> = ask::<Nullable<BigInt>, _>(connection, REPLAYED).await?;
     Some(Lsn(lsn?.cast_unsigned()))

@@ -93,7 +93,7 @@ impl Settings {
             }
         }
         if self.heartbeat {
-            sql.push_str("; SET LOCAL app.heartbeat = 'on'");
+            sql.push_str("; SET LOCAL app.heartbeat = 'on'; SET LOCAL idle_in_transaction_session_timeout = '1s'");
         }
         if access == Access::Snapshot {
             sql.push_str("; SAVEPOINT opened");

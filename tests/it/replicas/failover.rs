@@ -33,6 +33,21 @@ async fn after_a_promotion_no_old_token_is_answered_by_an_old_state_and_the_old_
         replica.catch_up(&cluster.primary).await.unwrap();
     }
 
+    // A write that is acknowledged and on no replica yet is lost with the primary: what its token leads to is the state that is.
+    let waiting = [Cluster::superuser(&cluster.replicas[0]).await, Cluster::superuser(&cluster.replicas[1]).await];
+    for replica in &waiting {
+        // Stops what it receives, not only what it replays: a promotion would replay all that has arrived.
+        for sql in ["ALTER SYSTEM SET primary_conninfo = 'host=/nowhere'", "SELECT pg_reload_conf()"] {
+            replica.batch_execute(sql).await.unwrap();
+        }
+    }
+    until("nothing is streamed any more", async || {
+        let primary = Cluster::superuser(&cluster.primary).await;
+        primary.query_one("SELECT count(*) FROM pg_stat_replication", &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
+    let (lost, lost_token) = create(&owner, "lost").await.unwrap();
+
     // The primary is lost, the first replica becomes the primary; the second follows nobody any more.
     cluster.primary.kill().await.unwrap();
     cluster.replicas[0].promote().await.unwrap();
@@ -58,6 +73,9 @@ async fn after_a_promotion_no_old_token_is_answered_by_an_old_state_and_the_old_
     let answer = read(&other, &second, &fresh).await;
     assert_eq!(answer.data()["contact"]["id"].as_str(), Some(second.as_str()));
     assert_eq!(answer.token(), None, "the fresh token is of the present timeline");
+    let answer = read(&other, &lost, &lost_token).await;
+    assert_eq!((answer.data()["contact"].is_null(), answer.data()["contacts"]["totalCount"].as_i64()), (true, Some(2)));
+    assert_eq!((answer.node(), answer.token().is_some()), (Some("primary"), true));
     // The replica that is left behind answers nobody: it does not show the second write, and never will.
     assert!(!fit(&app, 1).await && !fit(&app, 0).await);
     for _ in 0..20 {

@@ -93,14 +93,15 @@ async fn a_replica_that_is_killed_under_load_fails_no_read() {
         let (before, after): (Vec<&Read>, Vec<&Read>) = reads.iter().partition(|(ended, _, _)| *ended < killed);
         let (nodes_before, nodes_after) = (by_node(before.iter().copied()), by_node(after.iter().copied()));
         assert!(nodes_before.get(&name).is_some_and(|reads| *reads > 10), "it was hardly read from before: {nodes_before:?}");
-        let usual = longest(before.into_iter());
+        // A machine that is busy with other tests is slow without any fault.
+        let usual = scaled(longest(before.into_iter()), Duration::ZERO);
         let moved = longest(after.into_iter()).saturating_sub(usual);
         say("killed under load", format!("{} reads, none failed, before {nodes_before:?}, after {nodes_after:?}", reads.len()));
         (worst, all) = (worst.max(moved), all + reads.len());
-        assert!(moved <= Duration::from_millis(500), "reads moved after {} more than before", ms(moved));
+        assert!(moved <= Duration::from_millis(500), "a read took {} more than usual", ms(moved));
         cluster.replicas[round % 2].restart().await.unwrap();
     }
-    say("longest read after the kill, beyond the longest before", ms(worst));
+    say(scaled("longest read after the kill, beyond the longest before", "longest read after the kill"), ms(worst));
     // It is taken back, and read from.
     all_fit(&app).await;
     let readers = Readers::start(&vec![owner.clone(); 4]);
@@ -133,7 +134,7 @@ async fn a_replica_that_hangs_under_load_fails_no_read() {
     assert!(caught > Duration::from_millis(400), "no read was caught by it, so this has shown nothing");
     assert!(caught < Duration::from_millis(2500));
     let later: Vec<&Read> = reads.iter().filter(|(ended, took, _)| *ended - *took > stopped + Duration::from_secs(2)).collect();
-    assert!(longest(later.iter().copied()) < caught / 2, "it is still read from");
+    assert!(later.len() > 20 && !by_node(later.into_iter()).contains_key("replica-1"), "it is still read from");
     all_fit(&app).await;
 }
 
@@ -174,7 +175,6 @@ async fn write(client: Client, stop: Arc<AtomicBool>) -> (Vec<(String, Instant)>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_is_killed_under_load_loses_no_write_and_stops_no_read() {
     let mut cluster = Cluster::start(2).await;
-    // A short wait for a connection: a database that is away is said to be so at once.
     let app = cluster.app(|config| config.database.pool_wait = Duration::from_secs(5)).await;
     let beside = cluster.app(|_| ()).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
@@ -209,7 +209,8 @@ async fn a_primary_that_is_killed_under_load_loses_no_write_and_stops_no_read() 
     let (mut acknowledged, mut refused) = (Vec::new(), Vec::new());
     for task in writing {
         let (ids, codes) = task.await.unwrap();
-        let first = ids.iter().map(|(_, at)| *at).find(|at| *at > back).expect("each writer writes again within 5 s");
+        let first = ids.iter().map(|(_, at)| *at).find(|at| *at > back).expect("each writer writes again");
+        assert!(first - back < Duration::from_secs(5));
         say("a writer's first write after the return", ms(first - back));
         acknowledged.extend(ids);
         refused.extend(codes);
