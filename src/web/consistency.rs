@@ -98,7 +98,8 @@ pub async fn run(app: &App, admitted: Admitted) -> Result<(Response, Option<Box<
     let databases = &services.databases;
     if selection.is_mutation() || databases.replicas().is_empty() {
         services.consistency.check(&asked)?;
-        let last = |scope: Option<&Scope>| scope.and_then(|scope| services.consistency.last(scope.session));
+        let is_mutation = selection.is_mutation();
+        let last = |scope: Option<&Scope>| scope.filter(|_| is_mutation).and_then(|scope| services.consistency.last(scope.session));
         let before = last(scope.as_ref());
         let operation = Operation::new(services.clone(), scope, selection, client);
         let response = app.api.run(&operation, variables).await;

@@ -3,6 +3,7 @@
 mod failover;
 mod faults;
 mod lag;
+mod uncertain;
 
 use std::sync::Arc;
 use std::time::Duration;
