@@ -26,8 +26,8 @@ use crate::platform::postgres::routing::SOMEWHERE;
 use crate::platform::postgres::{Databases, Freshness};
 use crate::platform::redis::Redis;
 
-/// How long the last write of a session is remembered; longer than any replica that is read from is behind.
-const REMEMBERED: Duration = Duration::from_secs(300);
+/// How long the last write of a session is remembered: longer than a replica is behind, also one that fell behind before the primary was lost.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 /// How long reads are held to see what was written before something may have been forgotten; as long as a replica can be behind.
 const FLOOR_LASTS: Duration = Duration::from_secs(60);
 /// How long after a promotion the new primary is found at the latest.
@@ -139,10 +139,16 @@ impl Consistency {
         }
     }
 
-    /// Remembers a place that covers all that the session has written, in the stead of one that said nothing, or nothing any more.
-    pub async fn renew(&self, session: Uuid, place: Position) {
-        self.written.insert(session, place);
-        self.tell(session, place).await;
+    /// Remembers a place that covers all that the session had written `before`, in the stead of one that said nothing, or nothing any more. What was
+    /// written meanwhile stays.
+    pub async fn renew(&self, session: Uuid, before: Option<Position>, place: Position) {
+        let kept = self.written.entry(session).and_upsert_with(|known| match known.map(|known| known.into_value()) {
+            known if known == before => place,
+            known => known.map_or(place, |known| known.later(place)),
+        });
+        if kept.into_value() == place {
+            self.tell(session, place).await;
+        }
     }
 
     /// Tells the other servers what they do not know as soon as it can be told.
@@ -186,7 +192,7 @@ impl Consistency {
         self.written.get(&session)
     }
 
-    /// A token for a place; `None` when the place is not known.
+    /// A token for a place; for one that is not known, a token that leads to the primary.
     #[must_use]
     pub fn sign(&self, position: Position) -> Option<String> {
         self.signer.sign(position, self.clock.now())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bb8_redis::RedisConnectionManager;
 use bb8_redis::bb8;
+use redis::aio::MultiplexedConnection;
 
 use crate::platform::config::RedisConfig;
 
@@ -16,7 +17,33 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(50);
 /// A pool of connections to Redis.
 #[derive(Clone)]
 pub struct Redis {
-    pool: bb8::Pool<RedisConnectionManager>,
+    pool: bb8::Pool<Manager>,
+}
+
+/// Connects, and drops a connection that has failed: a multiplexed one does not connect again by itself, and bb8-redis takes none for broken.
+struct Manager(RedisConnectionManager);
+
+/// A connection, and whether it has failed.
+struct Held {
+    connection: MultiplexedConnection,
+    failed: bool,
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Held;
+    type Error = redis::RedisError;
+
+    async fn connect(&self) -> Result<Held, redis::RedisError> {
+        Ok(Held { connection: self.0.connect().await?, failed: false })
+    }
+
+    async fn is_valid(&self, held: &mut Held) -> Result<(), redis::RedisError> {
+        self.0.is_valid(&mut held.connection).await
+    }
+
+    fn has_broken(&self, held: &mut Held) -> bool {
+        held.failed
+    }
 }
 
 /// Redis did not answer; why, for the log.
@@ -31,7 +58,7 @@ impl Redis {
     /// When the address cannot be understood.
     pub fn new(config: &RedisConfig) -> anyhow::Result<Option<Self>> {
         let Some(url) = config.url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
-        let manager = RedisConnectionManager::new(url).context("REDIS_URL")?;
+        let manager = Manager(RedisConnectionManager::new(url).context("REDIS_URL")?);
         // A connection is checked by the command that is sent over it, so the extra PING of each checkout is left out.
         let builder = bb8::Pool::builder().max_size(8).connection_timeout(ANSWER_WITHIN).test_on_check_out(false).retry_connection(false);
         Ok(Some(Self { pool: builder.build_unchecked(manager) }))
@@ -43,8 +70,12 @@ impl Redis {
     /// When Redis is away, slow or refuses.
     pub async fn run<T: redis::FromRedisValue>(&self, invocation: &redis::ScriptInvocation<'_>) -> Result<T, Unanswered> {
         let asked = async {
-            let mut connection = self.pool.get().await.map_err(|error| Unanswered(error.to_string()))?;
-            invocation.invoke_async(&mut *connection).await.map_err(|error| Unanswered(error.to_string()))
+            let mut held = self.pool.get().await.map_err(|error| Unanswered(error.to_string()))?;
+            // Unless it answers: it is dropped as well when nobody waits for it any longer.
+            held.failed = true;
+            let answer = invocation.invoke_async(&mut held.connection).await;
+            held.failed = answer.as_ref().is_err_and(|error: &redis::RedisError| error.is_io_error() || error.is_unrecoverable_error());
+            answer.map_err(|error| Unanswered(error.to_string()))
         };
         tokio::time::timeout(ANSWER_WITHIN, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
     }
@@ -56,8 +87,8 @@ impl Redis {
     pub async fn ping(&self) -> Result<(), Unanswered> {
         let asked = async {
             // Not of the pool, which gives up sooner than is meant here.
-            let mut connection = self.pool.dedicated_connection().await.map_err(|error| Unanswered(error.to_string()))?;
-            redis::cmd("PING").query_async::<()>(&mut connection).await.map_err(|error| Unanswered(error.to_string()))
+            let mut held = self.pool.dedicated_connection().await.map_err(|error| Unanswered(error.to_string()))?;
+            redis::cmd("PING").query_async::<()>(&mut held.connection).await.map_err(|error| Unanswered(error.to_string()))
         };
         tokio::time::timeout(Duration::from_secs(1), asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
     }

@@ -108,6 +108,7 @@ pub async fn run(app: &App, admitted: Admitted) -> Result<(Response, Option<Box<
         let token = written.and_then(|written| services.consistency.sign(written));
         return Ok((response, extensions(token, may_look.then(Routed::primary))));
     }
+    let before = scope.as_ref().and_then(|scope| services.consistency.last(scope.session));
     let freshness = services.consistency.freshness(&asked, scope.as_ref(), databases).await?;
     let mut route = Route::new(databases.clone(), freshness);
     loop {
@@ -129,7 +130,7 @@ pub async fn run(app: &App, admitted: Admitted) -> Result<(Response, Option<Box<
         let routed = route.routed();
         let fresh = routed.as_ref().and_then(|routed| routed.fresh);
         if let (Some(place), Some(scope)) = (fresh, &scope) {
-            services.consistency.renew(scope.session, place).await;
+            services.consistency.renew(scope.session, before, place).await;
         }
         let token = fresh.and_then(|place| services.consistency.sign(place));
         return Ok((response, extensions(token, routed.filter(|_| may_look))));

@@ -43,7 +43,7 @@ pub fn hosts(url: &str, config: &DatabaseConfig) -> anyhow::Result<Vec<tokio_pos
         config.idle_in_transaction_timeout.as_millis()
     );
     let options = parsed.get_options().map_or_else(|| options.clone(), |own| format!("{own} {options}"));
-    parsed.options(options).connect_timeout(config.connect_timeout).keepalives_idle(Duration::from_secs(30));
+    parsed.options(options).connect_timeout(config.connect_timeout).tcp_user_timeout(SILENT).keepalives_idle(Duration::from_secs(30));
     if parsed.get_application_name().is_none() {
         parsed.application_name("payaid");
     }
@@ -118,8 +118,11 @@ impl Instrumentation for Kept {
     }
 }
 
-/// How long the other hosts of an address may take when one of them has answered as the primary.
-const OTHERS_WITHIN: Duration = Duration::from_millis(250);
+/// How long a host may leave what was sent to it unconfirmed before the connection counts as lost: one that has vanished says nothing.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// How long the other hosts of an address may take when one of them has answered as the primary that is known; and when none is known yet.
+const OTHERS_WITHIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 /// Connects as the server does: bound by row level security, or not at all. Of several hosts all are asked at once, and the primary of the newest
 /// timeline is taken: an old one that was forgotten takes writes as well.
@@ -130,10 +133,12 @@ pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose)
     let mut asked: FuturesUnordered<_> = hosts.into_iter().map(connect_one).collect();
     let mut newest: Option<(AsyncPgConnection, Who)> = None;
     let mut refused = ConnectionError::BadConnection("the address names no host".to_owned());
+    let is_known = matches!(&purpose, Purpose::Primary(lineage) if lineage.known().is_some());
+    let others_within = if is_known { OTHERS_WITHIN.0 } else { OTHERS_WITHIN.1 };
     loop {
         let answered = match newest {
             None => asked.next().await,
-            Some(_) => tokio::time::timeout(OTHERS_WITHIN, asked.next()).await.unwrap_or(None),
+            Some(_) => tokio::time::timeout(others_within, asked.next()).await.unwrap_or(None),
         };
         match answered {
             None => break,

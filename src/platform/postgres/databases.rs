@@ -33,6 +33,8 @@ struct Inner {
     turns: Arc<Semaphore>,
     /// Which replica is looked at first.
     first: AtomicUsize,
+    /// How far the primary had written, and when it was asked.
+    place: tokio::sync::Mutex<Option<(Instant, Position)>>,
 }
 
 impl Databases {
@@ -52,10 +54,20 @@ impl Databases {
                 replicas.push(Replica::watch(number + 1, url, config, heart, &lineage).context("DATABASE_READ_URL")?);
             }
         }
-        // Some connections are always left to writes.
+        // Of four connections one is left to writes.
         let most = config.primary_reads.unwrap_or(config.pool_size - config.pool_size / 4).clamp(1, Semaphore::MAX_PERMITS);
         let (turns, turn_within) = (Arc::new(Semaphore::new(most)), config.pool_wait);
-        let inner = Inner { primary, lineage, replicas, heart, patience: config.replica_wait, turn_within, turns, first: AtomicUsize::new(0) };
+        let inner = Inner {
+            primary,
+            lineage,
+            replicas,
+            heart,
+            patience: config.replica_wait,
+            turn_within,
+            turns,
+            first: AtomicUsize::new(0),
+            place: tokio::sync::Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -113,8 +125,19 @@ impl Databases {
         if let Some(place) = self.inner.heart.as_ref().and_then(|heart| heart.place_after(moment)) {
             return Ok(place);
         }
+        // Of many who ask, one asks at a time, and those who came before she asked take her answer.
+        let mut last = self.inner.place.lock().await;
+        if let Some((asked, place)) = *last
+            && asked > moment
+        {
+            return Ok(place);
+        }
+        let asked = Instant::now();
         let connection = self.primary().get().await?;
-        written(&connection, self.lineage()).await.ok_or_else(|| Error::database_unavailable("the primary does not say how far it has written"))
+        let place = written(&connection, self.lineage()).await;
+        let place = place.ok_or_else(|| Error::database_unavailable("the primary does not say how far it has written"))?;
+        *last = Some((asked, place));
+        Ok(place)
     }
 
     /// A turn on the primary for a query that no replica can answer: if all replicas fell behind at once, their load would take the primary down.

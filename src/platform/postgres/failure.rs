@@ -89,8 +89,9 @@ pub fn moves(error: &DieselError) -> Option<bool> {
         DatabaseErrorKind::SerializationFailure => Some(false),
         _ => {
             let has = |part: &str| information.message().contains(part);
-            // Ends the connection too, since snapshots have a savepoint, and says nothing against the node.
-            if has("conflict with recovery") {
+            // The first ends the connection too, since snapshots have a savepoint, and neither says anything against the node: what a replica replays
+            // holds locks as well.
+            if has("conflict with recovery") || has("lock timeout") {
                 return Some(false);
             }
             let gone = ["terminating connection", "shutting down", "starting up", "is not currently accepting"].iter().any(|part| has(part));

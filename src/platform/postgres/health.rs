@@ -24,6 +24,8 @@ use crate::platform::postgres::transaction::{Access, Settings, Transaction};
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How long an answer may take.
 const WITHIN: Duration = Duration::from_millis(500);
+/// What is remembered of sessions that have written, and of changes to their standing, outlasts this.
+const MOST_LAG: Duration = Duration::from_secs(50);
 const OUT_AFTER: u32 = 2;
 const BACK_AFTER: u32 = 3;
 /// How often a replica is asked whether it has caught up, while somebody waits for it.
@@ -171,6 +173,11 @@ impl Replica {
     /// # Errors
     /// When the address cannot be understood.
     pub fn watch(number: usize, url: &str, config: &DatabaseConfig, heart: &Arc<Heart>, lineage: &Arc<Lineage>) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            config.max_lag <= MOST_LAG,
+            "DATABASE_MAX_LAG is at most {} s: sessions are not kept from missing their writes for longer",
+            MOST_LAG.as_secs()
+        );
         let replica = Self {
             name: format!("replica-{number}").into(),
             pool: Pool::replica(url, config, lineage)?,
@@ -190,9 +197,13 @@ impl Replica {
     /// it ought to be.
     #[must_use]
     pub fn is_fit(&self) -> bool {
-        let seen = self.seen();
-        let Some(said) = seen.said.filter(|_| *seen.answers.borrow()) else { return false };
-        self.lineage.known() == Some(said.line) && said.lag <= self.max_lag
+        *self.seen().answers.borrow() && self.kept_up()
+    }
+
+    /// Whether it followed the present timeline and was not too far behind when it answered last.
+    #[must_use]
+    pub fn kept_up(&self) -> bool {
+        self.seen().said.is_some_and(|said| self.lineage.known() == Some(said.line) && said.lag <= self.max_lag)
     }
 
     /// How far it has replayed the write-ahead log, and of which timeline, when it was asked last.

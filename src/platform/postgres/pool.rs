@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel_async::pooled_connection::deadpool::{self, Hook, HookError};
+use ::deadpool::managed::TimeoutType;
+use diesel_async::pooled_connection::deadpool::{self, Hook, HookError, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::FutureExt;
@@ -26,6 +27,15 @@ pub struct Pool {
     queue_limit: usize,
     writes: TaskTracker,
     lineage: Arc<Lineage>,
+}
+
+/// Why a pool gives no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotGiven {
+    /// All are at work.
+    Busy,
+    /// None can be made.
+    Unreachable,
 }
 
 /// A connection that returns to its pool when it is dropped.
@@ -93,13 +103,17 @@ impl Pool {
         self.inner.get().await.map_err(Error::database_unavailable)
     }
 
-    /// A connection, if one is free or can be made; without waiting for others to give theirs back.
+    /// A connection, if one is free or can be made; unless it `waits`, without waiting for others to give theirs back.
     ///
     /// # Errors
-    /// `DATABASE_UNAVAILABLE` when there is none, or the database cannot be reached.
-    pub async fn get_now(&self) -> Result<Pooled> {
-        let timeouts = ::deadpool::managed::Timeouts { wait: Some(Duration::ZERO), ..self.inner.timeouts() };
-        self.inner.timeout_get(&timeouts).await.map_err(Error::database_unavailable)
+    /// Whether the pool is busy or the node cannot be reached.
+    pub async fn try_get(&self, waits: bool) -> std::result::Result<Pooled, NotGiven> {
+        let own = self.inner.timeouts();
+        let timeouts = ::deadpool::managed::Timeouts { wait: if waits { own.wait } else { Some(Duration::ZERO) }, ..own };
+        self.inner.timeout_get(&timeouts).await.map_err(|error| match error {
+            PoolError::Timeout(TimeoutType::Wait) => NotGiven::Busy,
+            _ => NotGiven::Unreachable,
+        })
     }
 
     /// What is written to by this pool, where it is one for writing.

@@ -68,8 +68,9 @@ impl Lineage {
             Judgement::Newer => {
                 let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
                 // Somebody else may have learned more in between.
-                if known.is_none_or(|known| known.system == line.system && known.timeline < line.timeline) {
-                    *known = Some(line);
+                let newer = known.is_none_or(|known| known.system == line.system && known.timeline < line.timeline);
+                if newer && let Some(left) = known.replace(line) {
+                    tracing::warn!("timeline {} is in use: nothing is written to timeline {} any more", line.timeline, left.timeline);
                 }
                 drop(known);
                 self.judge(line).map(drop)

@@ -20,7 +20,7 @@ use crate::base::{Error, Result};
 use crate::platform::postgres::connect::line_of;
 use crate::platform::postgres::databases::Databases;
 use crate::platform::postgres::health::Replica;
-use crate::platform::postgres::pool::Pooled;
+use crate::platform::postgres::pool::{NotGiven, Pooled};
 use crate::platform::postgres::position::{Line, Lineage, Lsn, Position};
 use crate::platform::postgres::statement::{ByText, Sql};
 
@@ -133,8 +133,12 @@ impl Route {
             return None;
         }
         let node = self.routed()?.node;
-        // A query that was lost on the primary cannot see more anywhere else.
-        self.replica(&node)?;
+        if self.replica(&node).is_none() {
+            // Nothing shows more than the primary; but who only fell back on it may find a replica by now.
+            let once = self.freshness != Freshness::Latest && self.freshness != Freshness::Renewed && !self.avoided.contains(&node);
+            let avoided = self.avoided.iter().cloned().chain([node]).collect();
+            return once.then(|| Self::avoiding(self.databases.clone(), self.freshness, avoided));
+        }
         metrics::counter!("database_reads_moved_total", "from" => node.to_string()).increment(1);
         let freshness = if self.avoided.is_empty() { self.freshness } else { Freshness::Latest };
         let avoided = self.avoided.iter().cloned().chain([node]).collect();
@@ -179,8 +183,7 @@ impl Route {
             },
             Freshness::Since(position) => match self.since(position).await {
                 Ok((replica, connection, waited)) => {
-                    let proof = format!("SELECT 1 / (pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= '{}')::int", position.lsn);
-                    return Ok(self.found(&replica, connection, Some(proof), waited));
+                    return Ok(self.found(&replica, connection, Some(proof_of(&position)), waited));
                 }
                 Err(fallback) => fallback,
             },
@@ -188,11 +191,29 @@ impl Route {
         metrics::counter!("database_fallbacks_total", "reason" => fallback.as_str()).increment(1);
         let waited = if fallback == Fallback::Behind { begun.elapsed() } else { Duration::ZERO };
         let turn = self.databases.turn_on_primary().await?;
-        let connection = self.databases.primary().get().await?;
+        let connection = match self.databases.primary().get().await {
+            Ok(connection) => connection,
+            Err(error) => return self.last_resort().await.ok_or(error),
+        };
         self.is_not_older()?;
         let fresh = if fallback == Fallback::Timeline { written(&connection, self.databases.lineage()).await } else { None };
         self.note(Routed { waited, fresh, ..Routed::primary() });
         Ok(Found { connection, proof: None, turn: Some(turn) })
+    }
+
+    /// Without the primary, a replica that has only just failed to answer may still do; the proof holds for it as for others.
+    async fn last_resort(&self) -> Option<Found> {
+        let (passes, proof): (&(dyn Fn(&Replica) -> bool + Sync), _) = match &self.freshness {
+            Freshness::Any => (&|_| true, None),
+            Freshness::Since(position) => (&|replica| replica.replayed().is_some_and(|(_, lsn)| lsn >= position.lsn), Some(proof_of(position))),
+            Freshness::Latest | Freshness::Renewed => return None,
+        };
+        for replica in self.databases.replicas().iter().filter(|replica| replica.kept_up() && passes(replica)) {
+            if let Ok(connection) = replica.pool.try_get(false).await {
+                return Some(self.found(replica, connection, proof, Duration::ZERO));
+            }
+        }
+        None
     }
 
     /// Refuses a primary that what the query must see is newer than: it is an old one.
@@ -230,16 +251,14 @@ impl Route {
     /// A connection to the first of these that has one free; if none has, to the first that is waited for.
     async fn take(&self, candidates: Vec<&Replica>) -> Option<(Replica, Pooled)> {
         for (replica, waits) in candidates.iter().map(|replica| (replica, false)).chain(candidates.first().map(|replica| (replica, true))) {
-            let get = async { if waits { replica.pool.get().await } else { replica.pool.get_now().await } };
             let got = tokio::select! {
-                got = get => got,
+                got = replica.pool.try_get(waits) => got,
                 () = replica.is_out() => continue,
             };
             match got {
                 Ok(connection) => return Some(((*replica).clone(), connection)),
-                // One that is busy is not ill.
-                Err(_) if replica.pool.status().0 == 0 => replica.was_lost(),
-                Err(_) => {}
+                Err(NotGiven::Unreachable) => replica.was_lost(),
+                Err(NotGiven::Busy) => {}
             }
         }
         None
@@ -264,6 +283,11 @@ impl Route {
     fn replica(&self, name: &str) -> Option<&Replica> {
         self.databases.replicas().iter().find(|replica| &*replica.name == name)
     }
+}
+
+/// A statement that fails on a node that has not come so far, or is no replica.
+fn proof_of(position: &Position) -> String {
+    format!("SELECT 1 / (pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= '{}')::int", position.lsn)
 }
 
 /// How far the node of a connection has replayed; `None` when it does not say. Asked outside of any transaction.

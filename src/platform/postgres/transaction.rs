@@ -116,7 +116,8 @@ struct Inner {
     source: Source,
     access: Access,
     begin: String,
-    opened: OnceCell<Opened>,
+    /// Tried once: the fields of an operation do not wait for a connection one after another.
+    opened: OnceCell<Result<Opened>>,
     committed: AtomicBool,
     after_commit: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
@@ -248,7 +249,7 @@ impl Transaction {
     /// # Returns
     /// A place at which the write is there; `None` where it is not known what is written to, or nothing was.
     pub async fn commit(&self) -> Result<Option<Position>> {
-        let Some(opened) = self.inner.opened.get() else { return Ok(None) };
+        let Some(Ok(opened)) = self.inner.opened.get() else { return Ok(None) };
         opened.begun.clone().await?;
         let mut connection: &AsyncPgConnection = &opened.connection;
         // Sent along, and run when the commit has ended.
@@ -275,7 +276,7 @@ impl Transaction {
     }
 
     async fn open(&self) -> Result<&Opened> {
-        self.inner.opened.get_or_try_init(|| self.inner.begin()).await
+        self.inner.opened.get_or_init(|| self.inner.begin()).await.as_ref().map_err(Error::clone)
     }
 }
 
@@ -356,7 +357,7 @@ where
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(Opened { connection, begun, turn }) = self.opened.take() else { return };
+        let Some(Ok(Opened { connection, begun, turn })) = self.opened.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if AtomicBool::load(&self.committed, Ordering::Acquire) {
             return;

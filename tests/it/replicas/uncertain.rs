@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 
 use super::{COUNT, ROUTING};
+use crate::harness::Client;
 use crate::harness::cluster::{Cluster, hold};
 
 /// A way to the primary that is cut right after the commit of a transaction in which this word was sent.
@@ -19,7 +20,8 @@ async fn way(cluster: &Cluster, word: &'static str) -> (u16, Arc<AtomicUsize>) {
     let counted = Arc::clone(&cuts);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let (server, cuts) = (UnixStream::connect(&socket).await.unwrap(), Arc::clone(&counted));
+            let Ok(server) = UnixStream::connect(&socket).await else { continue };
+            let cuts = Arc::clone(&counted);
             tokio::spawn(async move {
                 let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
                 let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
@@ -56,8 +58,10 @@ async fn a_change_whose_commit_was_not_answered_is_seen_by_whoever_looks() {
             config.database.max_lag = Duration::from_secs(50);
         })
         .await;
+    let beside = cluster.app(|config| config.database.max_lag = Duration::from_secs(50)).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     owner.query(COUNT).await;
+    Client::new(beside.url("/graphql"), owner.token.clone()).query(COUNT).await;
     cluster.replicas[0].catch_up(&cluster.primary).await.unwrap();
     let replica = Cluster::superuser(&cluster.replicas[0]).await;
     hold(&replica, true).await;
@@ -65,6 +69,11 @@ async fn a_change_whose_commit_was_not_answered_is_seen_by_whoever_looks() {
     let answer = owner.ask(created, json!({}), &[]).await;
     assert_eq!((answer.status, cuts.load(Ordering::Relaxed)), (503, 1), "{:?}", answer.body);
     assert!(answer.body["errors"][0]["message"].as_str().unwrap().contains("while the change was being confirmed"), "{:?}", answer.body);
+    // Elsewhere the session is not known to have written; the token says so.
+    let token = answer.token().expect("a token, though nobody knows where the change stands").to_owned();
+    let there = Client::new(beside.url("/graphql"), owner.token.clone()).ask(COUNT, json!({}), &[("x-consistency-token", &token), ROUTING]).await;
+    assert_eq!((there.data()["contacts"]["totalCount"].as_i64(), there.node()), (Some(1), Some("primary")), "it was made");
+    assert!(there.token().is_some_and(|fresh| fresh != token), "and from now on it is known where");
     let answer = owner.ask(COUNT, json!({}), &[ROUTING]).await;
     assert_eq!((answer.data()["contacts"]["totalCount"].as_i64(), answer.node()), (Some(1), Some("primary")), "it was made");
     // From now on it is known up to where to look.
