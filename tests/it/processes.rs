@@ -88,6 +88,22 @@ async fn dev_runs_everything_from_nothing_and_leaves_nothing_behind() {
     assert!(!Path::new(&used[1]).exists() && !data_dir.join("database-url").exists());
 
     // The data and the key that signed the token are there again.
+    let with_replicas = Payaid::run(folder.path(), &["dev", "--port", "0", "--replicas", "2"], &[("DATABASE_URL", &database)]).await;
+    assert!(with_replicas.refusal().starts_with("--replicas is for the private database alone"), "{with_replicas:?}");
+    let mut replicated = Payaid::start(folder.path(), &["dev", "--port", "0", "--replicas", "2"], &[]);
+    replicated.says("on a private PostgreSQL with 2 replicas").await;
+    let graphql_of_it = address(&replicated.says("GraphQL   http://").await);
+    let reader = Client::new(graphql_of_it, Some(token.clone()));
+    let mut nodes = std::collections::BTreeSet::new();
+    until("reads on both replicas", async || {
+        let answer = reader.ask(CONTACTS, json!({}), &[("x-debug", "routing")]).await;
+        assert_eq!(answer.data()["contacts"]["totalCount"], total);
+        nodes.insert(answer.node().unwrap().to_owned());
+        nodes.contains("replica-1") && nodes.contains("replica-2")
+    })
+    .await;
+    replicated.stop(Signal::SIGINT).await;
+
     let mut again = Payaid::start(folder.path(), &dev, &[]);
     let graphql = address(&again.says("GraphQL   http://").await);
     assert!(!again.said().contains("Loading"), "{}", again.said());

@@ -190,6 +190,9 @@ impl Route {
         };
         metrics::counter!("database_fallbacks_total", "reason" => fallback.as_str()).increment(1);
         let waited = if fallback == Fallback::Behind { begun.elapsed() } else { Duration::ZERO };
+        if !waited.is_zero() {
+            metrics::histogram!("database_replica_wait_seconds").record(waited);
+        }
         let turn = self.databases.turn_on_primary().await?;
         let connection = match self.databases.primary().get().await {
             Ok(connection) => connection,
@@ -203,17 +206,26 @@ impl Route {
 
     /// Without the primary, a replica that has only just failed to answer may still do; the proof holds for it as for others.
     async fn last_resort(&self) -> Option<Found> {
-        let (passes, proof): (&(dyn Fn(&Replica) -> bool + Sync), _) = match &self.freshness {
-            Freshness::Any => (&|_| true, None),
-            Freshness::Since(position) => (&|replica| replica.replayed().is_some_and(|(_, lsn)| lsn >= position.lsn), Some(proof_of(position))),
+        let proof = match &self.freshness {
+            Freshness::Any => None,
+            Freshness::Since(position) => Some(proof_of(position)),
             Freshness::Latest | Freshness::Renewed => return None,
         };
-        for replica in self.databases.replicas().iter().filter(|replica| replica.kept_up() && passes(replica)) {
+        for replica in self.databases.replicas().iter().filter(|replica| replica.kept_up() && self.is_shown_by(replica)) {
             if let Ok(connection) = replica.pool.try_get(false).await {
                 return Some(self.found(replica, connection, proof, Duration::ZERO));
             }
         }
         None
+    }
+
+    /// Whether a replica showed what the query must see when it answered last. Places on different timelines cannot be compared.
+    fn is_shown_by(&self, replica: &Replica) -> bool {
+        match self.freshness {
+            Freshness::Any => true,
+            Freshness::Since(position) => replica.replayed().is_some_and(|(line, lsn)| line == position.line && lsn >= position.lsn),
+            Freshness::Latest | Freshness::Renewed => false,
+        }
     }
 
     /// Refuses a primary that what the query must see is newer than: it is an old one.
