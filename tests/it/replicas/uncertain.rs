@@ -1,12 +1,13 @@
 //! A commit whose answer is lost: nobody knows whether it was made, and whoever looks must find it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::Notify;
 
 use super::{COUNT, ROUTING, on_replica};
 use crate::harness::Client;
@@ -24,20 +25,34 @@ async fn way(cluster: &Cluster, word: &'static str) -> (u16, Arc<AtomicUsize>) {
             let cuts = Arc::clone(&counted);
             tokio::spawn(async move {
                 let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
-                let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+                let (muted, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+                let (mute, answer) = (Arc::clone(&muted), Arc::clone(&answered));
+                let back = tokio::spawn(async move {
+                    let mut bytes = vec![0; 65_536];
+                    while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+                        if mute.load(Ordering::Acquire) {
+                            // The commit was made, and the client does not hear of it.
+                            answer.notify_one();
+                        } else if to_client.write_all(&bytes[..count]).await.is_err() {
+                            break;
+                        }
+                    }
+                    // Not closed before the client's side is.
+                    answer.notified().await;
+                });
                 let (mut seen, mut bytes) = (false, vec![0; 65_536]);
-                while let Ok(count) = from_client.read(&mut bytes).await {
+                while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
                     let sent = &bytes[..count];
                     let contains = |part: &[u8]| sent.windows(part.len()).any(|window| window == part);
                     seen |= contains(word.as_bytes());
                     let cut = seen && contains(b"COMMIT\0");
-                    if cut {
-                        back.abort();
-                        cuts.fetch_add(1, Ordering::Relaxed);
+                    muted.store(cut, Ordering::Release);
+                    if to_server.write_all(sent).await.is_err() {
+                        break;
                     }
-                    if count == 0 || to_server.write_all(sent).await.is_err() || cut {
-                        // Long enough for the commit to be made.
-                        tokio::time::sleep(Duration::from_millis(if cut { 300 } else { 0 })).await;
+                    if cut {
+                        answered.notified().await;
+                        cuts.fetch_add(1, Ordering::Relaxed);
                         break;
                     }
                 }
