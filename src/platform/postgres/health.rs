@@ -60,7 +60,7 @@ impl Heart {
         Ok(heart)
     }
 
-    /// Whether the primary takes heartbeats: it has not failed to several times in a row.
+    /// Whether the primary takes heartbeats: at most one in a row has failed. It counts as taking them before it was asked.
     #[must_use]
     pub fn beats(&self) -> bool {
         self.failures.load(Ordering::Relaxed) < OUT_AFTER
