@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod dev;
 pub mod doctor;
+pub mod documents;
 pub mod healthcheck;
 mod http_get;
 pub mod migrate;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::access::tokens::install_crypto;
-use crate::commands::{dev, doctor, healthcheck, migrate, schema, seed, serve, worker};
+use crate::commands::{dev, doctor, documents, healthcheck, migrate, schema, seed, serve, worker};
 use crate::platform::config::ServerConfig;
 use crate::platform::telemetry::{LogFormat, start_logging};
 
@@ -28,7 +28,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Starts everything on this machine, without any configuration.
-    Dev(dev::DevArgs),
+    Dev(Box<dev::DevArgs>),
     /// Serves, configured by the environment.
     Serve(Box<ServerConfig>),
     /// Does what is due in the background.
@@ -37,6 +37,8 @@ pub enum Command {
     Migrate(migrate::MigrateArgs),
     /// Loads demo or benchmark data.
     Seed(seed::SeedArgs),
+    /// Imports documents that clients name by their ids, and lists them.
+    Documents(documents::DocumentsArgs),
     /// Prints the GraphQL schema.
     Schema(schema::SchemaArgs),
     /// Says of everything the server needs whether it is well, and what to do when it is not.
@@ -58,11 +60,12 @@ pub fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Dev(args) => dev::run(args).await?,
+        Command::Dev(args) => dev::run(*args).await?,
         Command::Serve(config) => serve::run(*config).await?,
         Command::Worker(args) => worker::run(args).await?,
         Command::Migrate(args) => migrate::run(&args).await?,
         Command::Seed(args) => seed::run(args).await?,
+        Command::Documents(args) => documents::run(args).await?,
         Command::Schema(args) => schema::run(&args)?,
         Command::Doctor(args) => return doctor::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await?,

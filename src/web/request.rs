@@ -6,13 +6,14 @@ use axum::http::Uri;
 use serde_json::Value as Json;
 
 use crate::access::consistency::Asked;
+use crate::access::documents::{MAX_ID, TextHash, Wanted};
 use crate::base::{Code, Error, Result};
 
 /// A well-formed request for an operation.
 #[derive(Debug, PartialEq)]
 pub struct GraphqlRequest {
-    /// The text of the document.
-    pub query: String,
+    /// Which document is meant.
+    pub document: Wanted,
     /// Which of the document's operations to run; `None` for the only one.
     pub operation_name: Option<String>,
     /// The variables.
@@ -21,24 +22,46 @@ pub struct GraphqlRequest {
     pub asked: Asked,
 }
 
+/// What stands in the body of a POST.
+#[derive(Debug)]
+pub enum Body {
+    /// A request for one operation.
+    One(GraphqlRequest),
+    /// Requests for several operations, each of which may be malformed by itself.
+    Batch(Vec<Result<GraphqlRequest>>),
+}
+
+impl Body {
+    /// Reads a JSON object, or an array of at most so many.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` when the bytes are neither.
+    pub fn read(body: &[u8], most: usize) -> Result<Self> {
+        let json = serde_json::from_slice(body).map_err(|error| malformed(format!("The request's body is not JSON in UTF-8: {error}.")))?;
+        match json {
+            Json::Array(requests) if most > 0 => {
+                if requests.is_empty() {
+                    return Err(malformed("The batch is empty: it must have at least one request."));
+                }
+                if requests.len() > most {
+                    return Err(malformed(format!("The batch has {} requests; at most {most} are taken at once. Divide it.", requests.len())));
+                }
+                Ok(Self::Batch(requests.into_iter().map(GraphqlRequest::from_json).collect()))
+            }
+            one => GraphqlRequest::from_json(one).map(Self::One),
+        }
+    }
+}
+
 impl GraphqlRequest {
     /// Reads a JSON object. Members it does not know are ignored.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` when the bytes are no such object.
-    pub fn from_body(body: &[u8]) -> Result<Self> {
-        let json = serde_json::from_slice(body).map_err(|error| malformed(format!("The request's body is not JSON in UTF-8: {error}.")))?;
-        Self::from_json(json)
-    }
-
-    /// Reads a JSON object, as [`GraphqlRequest::from_body`].
-    ///
-    /// # Errors
-    /// `VALIDATION_ERROR`, or `PERSISTED_QUERY_NOT_FOUND` when there is only the hash of a document.
+    /// `VALIDATION_ERROR` when it is no such object, or its text has not the hash that stands beside it.
     pub fn from_json(json: Json) -> Result<Self> {
         let mut members = match json {
             Json::Object(members) => members,
-            Json::Array(_) => return Err(malformed("Batches are not supported: send one operation a request.")),
+            Json::Array(_) => return Err(malformed("Batches are not taken here: send one operation a request.")),
             _ => return Err(malformed("The request must be a JSON object with a string `query`.")),
         };
         let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
@@ -47,29 +70,24 @@ impl GraphqlRequest {
             Some(Json::Object(extensions)) => Some(extensions),
             Some(_) => return Err(malformed("`extensions` must be an object.")),
         };
-        let query = match take("query") {
-            Some(Json::String(query)) => query,
-            Some(_) => return Err(malformed("`query` must be a string.")),
-            None if extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery")) => {
-                return Err(Error::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound: send the document's text in `query`."));
-            }
-            None => return Err(malformed("The request must have a string `query`, the text of a GraphQL document.")),
+        let mut text = |name: &str| match take(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(malformed(format!("`{name}` must be a string."))),
         };
-        let operation_name = match take("operationName") {
-            None => None,
-            Some(Json::String(name)) => Some(name).filter(|name| !name.is_empty()),
-            Some(_) => return Err(malformed("`operationName` must be a string.")),
-        };
+        let (query, id, operation_name) = (text("query")?, text("documentId")?, text("operationName")?.filter(|name| !name.is_empty()));
+        let hash = extensions.as_ref().and_then(|extensions| extensions.get("persistedQuery")).filter(|value| !value.is_null());
+        let document = wanted(query, id, hash.map(persisted).transpose()?)?;
         let variables = match take("variables") {
             None => Variables::default(),
             Some(object @ Json::Object(_)) => Value::from_json(object).map(Variables::from_value).map_err(|error| malformed(error.to_string()))?,
             Some(_) => return Err(malformed("`variables` must be an object.")),
         };
         let asked = extensions.as_ref().and_then(|extensions| extensions.get("consistency")).map(asked).transpose()?.unwrap_or_default();
-        Ok(Self { query, operation_name, variables, asked })
+        Ok(Self { document, operation_name, variables, asked })
     }
 
-    /// Reads the query of an address: `query`, and where they are there, `operationName`, and `variables` and `extensions` as JSON.
+    /// Reads the query of an address: `query` or `documentId`, and where they are there, `operationName`, and `variables` and `extensions` as JSON.
     ///
     /// # Errors
     /// As [`GraphqlRequest::from_json`].
@@ -78,7 +96,7 @@ impl GraphqlRequest {
         let mut members = serde_json::Map::new();
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             let value = match name.as_str() {
-                "query" | "operationName" => Json::String(value),
+                "query" | "documentId" | "operationName" => Json::String(value),
                 "variables" | "extensions" => serde_json::from_str(&value).map_err(|error| malformed(format!("`{name}` is not JSON: {error}.")))?,
                 _ => continue,
             };
@@ -86,6 +104,33 @@ impl GraphqlRequest {
         }
         Self::from_json(Json::Object(members))
     }
+}
+
+/// The one way in which a request says which document it means.
+fn wanted(query: Option<String>, id: Option<String>, hash: Option<TextHash>) -> Result<Wanted> {
+    match (query, id, hash) {
+        (Some(text), None, None) => Ok(Wanted::Text(text)),
+        (Some(text), None, Some(hash)) if TextHash::of(&text) == hash => Ok(Wanted::Proven(hash, text)),
+        (Some(_), None, Some(_)) => {
+            Err(malformed("`query` has another SHA-256 than `extensions.persistedQuery.sha256Hash`: send the hash of the text as it is sent."))
+        }
+        (None, None, Some(hash)) => Ok(Wanted::Hash(hash)),
+        (None, Some(id), None) if (1..=MAX_ID).contains(&id.len()) => Ok(Wanted::Id(id)),
+        (None, Some(_), None) => Err(malformed(format!("`documentId` must have 1 to {MAX_ID} bytes."))),
+        (_, Some(_), _) => {
+            Err(malformed("`documentId` stands for the document by itself: send neither `query` nor `extensions.persistedQuery` with it."))
+        }
+        (None, None, None) => Err(malformed("The request must have a string `query`, the text of a GraphQL document, or the `documentId` of one.")),
+    }
+}
+
+/// The hash in `extensions.persistedQuery`.
+fn persisted(persisted: &Json) -> Result<TextHash> {
+    if persisted.get("version").and_then(Json::as_u64) != Some(1) {
+        return Err(malformed("`extensions.persistedQuery.version` must be 1, with the text's SHA-256 in `sha256Hash`."));
+    }
+    let hash = persisted.get("sha256Hash").and_then(Json::as_str).and_then(TextHash::parse);
+    hash.ok_or_else(|| malformed("`extensions.persistedQuery.sha256Hash` must be a SHA-256: 64 hexadecimal digits."))
 }
 
 fn asked(consistency: &Json) -> Result<Asked> {
@@ -108,16 +153,56 @@ fn malformed(message: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
+    fn read(body: &str) -> Result<GraphqlRequest> {
+        match Body::read(body.as_bytes(), 10)? {
+            Body::One(request) => Ok(request),
+            Body::Batch(requests) => panic!("{requests:?}"),
+        }
+    }
+
     fn refused(body: &str) -> String {
-        GraphqlRequest::from_body(body.as_bytes()).unwrap_err().message
+        let error = read(body).unwrap_err();
+        assert_eq!(error.code, Code::ValidationError, "{body}");
+        error.message
+    }
+
+    fn text(query: &str) -> Wanted {
+        Wanted::Text(query.to_owned())
     }
 
     #[test]
     fn a_body_is_an_object_with_a_query() {
-        let request = GraphqlRequest::from_body(br#"{"query":"{ a }","operationName":"","variables":{"n":1},"extensions":{},"more":[]}"#).unwrap();
-        assert_eq!((request.query.as_str(), request.operation_name.as_deref()), ("{ a }", None));
+        let request = read(r#"{"query":"{ a }","operationName":"","variables":{"n":1},"extensions":{},"more":[]}"#).unwrap();
+        assert_eq!((&request.document, request.operation_name.as_deref()), (&text("{ a }"), None));
         assert_eq!(request.variables.len(), 1);
-        assert!(GraphqlRequest::from_body(br#"{"query":"{ a }","operationName":null,"variables":null,"extensions":null}"#).is_ok());
+        assert!(read(r#"{"query":"{ a }","documentId":null,"operationName":null,"variables":null,"extensions":null}"#).is_ok());
+    }
+
+    #[test]
+    fn a_document_is_named_in_one_way() {
+        let hash = TextHash::of("{ a }");
+        let persisted = format!(r#""extensions":{{"persistedQuery":{{"version":1,"sha256Hash":"{hash}"}}}}"#);
+        let of = |members: String| read(&format!("{{{members}}}")).unwrap().document;
+        assert_eq!(of(persisted.clone()), Wanted::Hash(hash));
+        assert_eq!(of(persisted.replace(&hash.to_string(), &hash.to_string().to_uppercase())), Wanted::Hash(hash));
+        assert_eq!(of(format!(r#""query":"{{ a }}",{persisted}"#)), Wanted::Proven(hash, "{ a }".to_owned()));
+        assert_eq!(of(r#""query":"{ a }","extensions":{"persistedQuery":null}"#.to_owned()), text("{ a }"));
+        assert_eq!(of(r#""documentId":"GetContacts""#.to_owned()), Wanted::Id("GetContacts".to_owned()));
+        for (members, reason) in [
+            (format!(r#""query":"{{ b }}",{persisted}"#), "another SHA-256"),
+            (r#""query":"{ a }","documentId":"x""#.to_owned(), "send neither `query`"),
+            (format!(r#""documentId":"x",{persisted}"#), "send neither `query`"),
+            (r#""documentId":"""#.to_owned(), "1 to 256 bytes"),
+            (format!(r#""documentId":"{}""#, "x".repeat(257)), "1 to 256 bytes"),
+            (r#""documentId":7"#.to_owned(), "`documentId` must be a string"),
+            (persisted.replace(":1,", ":2,"), "version` must be 1"),
+            (persisted.replace(":1,", ":\"1\","), "version` must be 1"),
+            (r#""extensions":{"persistedQuery":7}"#.to_owned(), "version` must be 1"),
+            (r#""extensions":{"persistedQuery":{"version":1}}"#.to_owned(), "64 hexadecimal digits"),
+            (r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"abc"}}"#.to_owned(), "64 hexadecimal digits"),
+        ] {
+            assert!(refused(&format!("{{{members}}}")).contains(reason), "{members}");
+        }
     }
 
     #[test]
@@ -126,7 +211,6 @@ mod tests {
             ("", "not JSON"),
             ("{\"query\":", "not JSON"),
             ("7", "JSON object"),
-            ("[{\"query\":\"{ a }\"}]", "Batches"),
             ("{}", "must have a string `query`"),
             ("{\"qeury\":\"{ a }\"}", "must have a string `query`"),
             ("{\"query\":1}", "`query` must"),
@@ -140,16 +224,33 @@ mod tests {
         ] {
             assert!(refused(body).contains(reason), "{body}: {}", refused(body));
         }
-        assert!(GraphqlRequest::from_body(b"{\"query\":\"\xff\"}").unwrap_err().message.contains("UTF-8"));
-        let hash_alone = GraphqlRequest::from_body(br#"{"extensions":{"persistedQuery":{"version":1}}}"#).unwrap_err();
-        assert_eq!(hash_alone.code, Code::PersistedQueryNotFound);
+        assert!(Body::read(b"{\"query\":\"\xff\"}", 10).unwrap_err().message.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_batch_has_as_many_requests_as_are_allowed() {
+        let batch = |count: usize| format!("[{}]", vec![r#"{"query":"{ a }"}"#; count].join(","));
+        let count = |count: usize, most: usize| match Body::read(batch(count).as_bytes(), most) {
+            Ok(Body::Batch(requests)) => Ok(requests.len()),
+            Ok(Body::One(request)) => panic!("{request:?}"),
+            Err(error) => Err(error.message),
+        };
+        assert_eq!((count(1, 10), count(10, 10)), (Ok(1), Ok(10)));
+        assert!(count(0, 10).unwrap_err().contains("empty") && count(11, 10).unwrap_err().contains("at most 10"));
+        assert!(count(1, 0).unwrap_err().contains("Batches are not taken"));
+        let Ok(Body::Batch(requests)) = Body::read(br#"[{"query":"{ a }"}, 7, [], {"query":"{ b }"}]"#, 10) else { panic!("no batch") };
+        assert_eq!(requests.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
     }
 
     #[test]
     fn an_address_is_read_like_a_body() {
         let read = |uri: &str| GraphqlRequest::from_uri(&uri.parse().unwrap());
         let request = read("/graphql?query=query+A%7Ba%7D&operationName=A&variables=%7B%22n%22%3A1%7D&unknown=1").unwrap();
-        assert_eq!((request.query.as_str(), request.operation_name.as_deref(), request.variables.len()), ("query A{a}", Some("A"), 1));
+        assert_eq!((&request.document, request.operation_name.as_deref(), request.variables.len()), (&text("query A{a}"), Some("A"), 1));
+        let hash = TextHash::of("{ a }");
+        assert_eq!(read(&format!("/graphql?documentId=sha256:{hash}")).unwrap().document, Wanted::Id(format!("sha256:{hash}")));
+        let persisted = format!("/graphql?extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22{hash}%22%7D%7D");
+        assert_eq!(read(&persisted).unwrap().document, Wanted::Hash(hash));
         assert!(read("/graphql?query=%7Ba%7D&operationName=&variables=&extensions=").is_ok());
         assert!(read("/graphql").is_err());
         assert!(read("/graphql?query=%7Ba%7D&variables=nonsense").is_err());
