@@ -25,11 +25,30 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_keys (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        secret_hash -> Text,
+        scopes -> Array<Nullable<Text>>,
+        allowed_ips -> Array<Nullable<Text>>,
+        created_by -> Uuid,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     audit_entries (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
         at -> Timestamptz,
         actor_id -> Nullable<Uuid>,
+        api_key_id -> Nullable<Uuid>,
         action -> Text,
         noun -> Text,
         row_id -> Uuid,
@@ -239,6 +258,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    trusted_documents (id) {
+        id -> Text,
+        hash -> Text,
+        text -> Text,
+        name -> Nullable<Text>,
+        imported_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         email -> Text,
@@ -251,6 +280,7 @@ diesel::table! {
 }
 
 diesel::joinable!(activities -> organizations (organization_id));
+diesel::joinable!(api_keys -> organizations (organization_id));
 diesel::joinable!(audit_entries -> organizations (organization_id));
 diesel::joinable!(companies -> organizations (organization_id));
 diesel::joinable!(contacts -> organizations (organization_id));
@@ -266,6 +296,7 @@ diesel::joinable!(tasks -> organizations (organization_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     activities,
+    api_keys,
     audit_entries,
     companies,
     contacts,
@@ -279,5 +310,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     pipelines,
     sessions,
     tasks,
+    trusted_documents,
     users,
 );

@@ -83,7 +83,7 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 -- The tenant policy alone would hide from a person signing in what she may see before an organization is chosen. So, beside the tenant:
 --   app.user_id      the user who has proven to be herself sees her own user, memberships, organizations and sessions
 --   app.email        the address that is signing in (or up) shows the one user of that address
---   app.token_hash   the hash of a refresh token's family or of an invitation token shows the row that it belongs to
+--   app.token_hash   the hash of a refresh token's family, an invitation token or an API key shows the row that it belongs to
 ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE organizations FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations TO payaid_server

@@ -6,24 +6,30 @@ CREATE TABLE audit_entries (
   id uuid NOT NULL,
   at timestamptz NOT NULL,
   actor_id uuid,
+  api_key_id uuid,
   action text NOT NULL,
   noun text NOT NULL,
   row_id uuid NOT NULL,
   before jsonb,
   after jsonb,
   request_id text NOT NULL,
-  PRIMARY KEY (organization_id, id)
+  PRIMARY KEY (organization_id, id),
+  FOREIGN KEY (organization_id, api_key_id) REFERENCES api_keys (organization_id, id)
 );
 CREATE INDEX audit_entries_by_at ON audit_entries (organization_id, at, id);
 CREATE INDEX audit_entries_by_row ON audit_entries (organization_id, row_id, at, id);
 CREATE INDEX audit_entries_by_actor ON audit_entries (organization_id, actor_id, at, id);
+-- Most entries are of people.
+CREATE INDEX audit_entries_by_api_key ON audit_entries (organization_id, api_key_id, at, id) WHERE api_key_id IS NOT NULL;
 SELECT make_tenant_table('audit_entries', 'SELECT, INSERT');
 
--- The instant and the request of the running transaction, as the server told it.
+-- The instant, the request and the API key of the running transaction, as the server told it; NULL for the key of whoever asks without one.
 CREATE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
   RETURN coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
 CREATE FUNCTION app_request_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
   RETURN coalesce(current_setting('app.request_id', true), '');
+CREATE FUNCTION app_api_key_id() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN nullif(current_setting('app.api_key_id', true), '')::uuid;
 
 -- A UUIDv7 of an instant (RFC 9562, 5.7): 48 bits of milliseconds, then random bits around version and variant.
 CREATE FUNCTION fresh_id(at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
@@ -53,8 +59,8 @@ BEGIN
     SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value) INTO was, became
     FROM jsonb_each(was) o JOIN jsonb_each(became) n USING (key) WHERE o.value IS DISTINCT FROM n.value;
   END IF;
-  INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, before, after, request_id)
-  VALUES (OLD.organization_id, fresh_id(app_now()), app_now(), app_user_id(),
+  INSERT INTO audit_entries (organization_id, id, at, actor_id, api_key_id, action, noun, row_id, before, after, request_id)
+  VALUES (OLD.organization_id, fresh_id(app_now()), app_now(), app_user_id(), app_api_key_id(),
     noun || CASE TG_OP WHEN 'DELETE' THEN '.delete' ELSE '.update' END, noun, OLD.id, was, became, app_request_id());
   RETURN NULL;
 END

@@ -226,7 +226,7 @@ impl Consistency {
         };
         let Some(scope) = scope else { return Ok(stated.map_or(Freshness::Any, |stated| Freshness::Since(stated.position))) };
         let told = self.told(scope, databases).await?;
-        let known = self.written.get(&scope.session).into_iter().chain(told).chain(self.floor(databases).await?);
+        let known = self.written.get(&scope.application()).into_iter().chain(told).chain(self.floor(databases).await?);
         match known.chain(stated.map(|stated| stated.position)).reduce(Position::later) {
             None => Ok(Freshness::Any),
             Some(last) if last.lsn == SOMEWHERE => Ok(Freshness::Renewed),
@@ -237,7 +237,7 @@ impl Consistency {
     /// What the session has written on other servers, or something later.
     async fn told(&self, scope: &Scope, databases: &Databases) -> Result<Option<Position>> {
         let Some(shared) = &self.shared else { return Ok(None) };
-        match shared.ask(scope.session, &id::fresh(&*scope.clock).simple().to_string()).await {
+        match shared.ask(scope.application(), &id::fresh(&*scope.clock).simple().to_string()).await {
             Ok(told) => {
                 if told.doubtful {
                     *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = Floor::raised();

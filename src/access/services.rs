@@ -1,17 +1,20 @@
 //! What the server has at hand for all operations: the databases, the clock, and what signing in needs.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::access::consistency::Consistency;
+use crate::access::keys::{self, Keys};
+use crate::access::limits::Limits;
 use crate::access::passwords::Passwords;
 use crate::access::refresh::RefreshKey;
-use crate::access::scope::Scope;
-use crate::access::standing::Standings;
+use crate::access::scope::{Means, Scope};
+use crate::access::standing::{Asker, Standings};
 use crate::access::throttle::Throttle;
-use crate::access::tokens::{Tokens, invalid};
+use crate::access::tokens::Tokens;
 use crate::base::{Result, SharedClock};
 use crate::platform::config::ServerConfig;
 use crate::platform::postgres::Databases;
@@ -34,10 +37,13 @@ pub struct Services {
     pub session_lifetime: TimeDelta,
     /// Password hashes.
     pub passwords: Passwords,
+    /// What callers may do in a span of time.
+    pub limits: Limits,
     /// The count of failures to sign in.
     pub throttle: Throttle,
     /// What sessions have written, so that their reads see it.
     pub consistency: Arc<Consistency>,
+    keys: Arc<Keys>,
     standings: Arc<Standings>,
 }
 
@@ -49,35 +55,47 @@ impl Services {
     /// When a part of the configuration cannot be understood.
     pub fn new(config: &ServerConfig, clock: SharedClock) -> anyhow::Result<Self> {
         let redis = Redis::new(&config.redis)?;
+        let limits = Limits::new(&config.limits, redis.clone(), SharedClock::clone(&clock));
         Ok(Self {
             databases: Databases::new(&config.database)?,
             tokens: Arc::new(Tokens::new(&config.auth, SharedClock::clone(&clock))?),
             refresh: Arc::new(RefreshKey::new(&config.auth)),
             session_lifetime: TimeDelta::from_std(config.auth.refresh_token_ttl)?,
             passwords: Passwords::new()?,
-            throttle: Throttle::new(redis.clone(), &clock),
+            throttle: Throttle::new(limits.clone()),
+            limits,
             consistency: Arc::new(Consistency::new(&config.auth, redis.clone(), SharedClock::clone(&clock))),
-            standings: Arc::new(Standings::default()),
+            keys: Arc::default(),
+            standings: Arc::default(),
             redis,
             clock,
         })
     }
 
-    /// On whose behalf a request with this access token runs.
+    /// On whose behalf a request runs that comes with this access token or API key from this address.
     ///
     /// # Errors
-    /// `INVALID_TOKEN` when the token is broken, expired, revoked or of another server; `DATABASE_UNAVAILABLE` when that cannot be found out.
-    pub async fn authenticate(&self, token: &str, request_id: Arc<str>) -> Result<Scope> {
-        let token = self.tokens.verify(token)?;
-        let standing = self.standings.of(token, &self.databases).await?;
-        if standing.expires_at <= self.clock.now() {
-            return Err(invalid("the session has expired"));
+    /// `INVALID_TOKEN` when it is broken, expired, revoked or of another server; `FORBIDDEN` for a key that may not be used from this address;
+    /// `DATABASE_UNAVAILABLE` when that cannot be found out.
+    pub async fn authenticate(&self, token: &str, ip: Option<IpAddr>, request_id: Arc<str>) -> Result<Scope> {
+        let asker = if keys::is_key(token) {
+            self.keys.find(token, ip, &self.databases, &self.limits).await?
+        } else {
+            let token = self.tokens.verify(token)?;
+            Asker { user: token.user, organization: token.organization, means: Means::Session(token.session) }
+        };
+        let (standing, now) = (self.standings.of(asker, &self.databases).await?, self.clock.now());
+        standing.admit(asker.means, ip, now)?;
+        if asker.means.key().is_some() {
+            self.keys.note_use(asker, now, &self.databases);
         }
         Ok(Scope {
-            organization: token.organization,
-            user: token.user,
-            session: token.session,
+            organization: asker.organization,
+            user: asker.user,
+            means: asker.means,
             role: standing.role,
+            permissions: standing.permissions,
+            plan: standing.plan,
             time_zone: standing.time_zone,
             request_id,
             clock: SharedClock::clone(&self.clock),
@@ -89,12 +107,17 @@ impl Services {
         self.standings.forget(session);
     }
 
-    /// Says that sessions or the role of a user were changed: they count on this server at once.
+    /// Says that an API key was changed or revoked: that counts on this server at once.
+    pub fn forget_key(&self, key: Uuid) {
+        self.standings.forget(key);
+    }
+
+    /// Says that sessions, API keys or the role of a user were changed: they count on this server at once.
     pub fn forget_user(&self, user: Uuid) {
         self.standings.forget(user);
     }
 
-    /// Says that an organization was changed: its time zone counts on this server at once.
+    /// Says that an organization was changed: its time zone and its plan count on this server at once.
     pub fn forget_organization(&self, organization: Uuid) {
         self.standings.forget(organization);
     }

@@ -76,7 +76,7 @@ pub trait UnderParents: InLists {
 /// The organization's rows: what a root field answers with.
 ///
 /// # Errors
-/// `VALIDATION_ERROR` for arguments that cannot be, and as the database fails.
+/// `VALIDATION_ERROR` for arguments that cannot be, `INSUFFICIENT_PERMISSIONS` for a caller who may not see such rows, and as the database fails.
 pub async fn all<T, O>(
     ctx: &Context<'_>,
     page: &PageArgs,
@@ -90,6 +90,7 @@ where
 {
     let list = checked::<T::Row, O>(page, filter, order)?;
     let operation = Operation::of(ctx)?;
+    operation.require(T::READ)?;
     let reads = operation.reads()?;
     // In boxes, so that the future of a query does not have room for the largest list there is.
     let page = T::Row::page(&reads.reader, &list).boxed();
@@ -122,6 +123,7 @@ where
     O: Into<Order<T::Order>>,
 {
     let asked = Operation::of(ctx).and_then(|operation| {
+        operation.require(T::READ)?;
         let reads = operation.reads()?;
         let args = reads.same().only((of, checked::<T::Row, O>(page, filter, order)?));
         let is_counted = is_counted(ctx, operation);

@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::access::audit::{self, Changed};
-use crate::access::{Act, Permission, Role, Scope, refresh};
+use crate::access::{Act, Permission, Role, refresh};
 use crate::base::patch::{nullable, optional};
 use crate::base::{Checks, Code, Error, Result, email, gstin, state, text};
-use crate::features::accounts::model::{Invitation, InvitationId, Member, MemberId, NewInvitation, Organization, OrganizationChanges};
+use crate::features::accounts::model::{EndedKey, Invitation, InvitationId, Member, MemberId, NewInvitation, Organization, OrganizationChanges};
 use crate::features::accounts::queries::{self, invitations, sign_in as sessions};
 use crate::features::accounts::rules;
 
@@ -116,7 +116,7 @@ pub async fn invite(act: &Act, input: MemberInviteInput) -> Result<(Invitation, 
     // Held until the end, so that her removal finds what she made here.
     let inviter = queries::hold_role(act, act.scope.user).await?;
     let inviter = inviter.ok_or_else(|| Error::new(Code::Forbidden, "You are not a member of this organization any more."))?;
-    Scope { role: inviter, ..act.scope.clone() }.require(Permission::MembersWrite)?;
+    act.scope.with_role(inviter).require(Permission::MembersWrite)?;
     if !rules::may_invite(inviter, input.role) {
         return Err(Error::new(Code::Forbidden, "Nobody invites somebody who may do more than she herself; ask an owner to do it."));
     }
@@ -171,7 +171,7 @@ pub async fn set_role(act: &Act, input: MemberRoleSetInput) -> Result<Member> {
     Ok(after)
 }
 
-/// Removes a member, and ends her sessions and the open invitations that she made. What else she did keeps her name.
+/// Removes a member, and ends her sessions, the API keys that act for her and the open invitations that she made. What else she did keeps her name.
 ///
 /// # Errors
 /// As [`set_role`].
@@ -183,6 +183,7 @@ pub async fn remove(act: &Act, id: MemberId) -> Result<Member> {
     revoke_invitations_of(act, user).await?;
     let ended = sessions::revoke_of_member(act, user).await?;
     sign_in::record_end(act, "session.end", &ended).await?;
+    revoke_keys_of(act, user).await?;
     audit::record(act, "member.remove", &[Changed { id: after.id, before: Some(&before), after: Some(&after) }]).await?;
     Ok(after)
 }
@@ -190,6 +191,14 @@ pub async fn remove(act: &Act, id: MemberId) -> Result<Member> {
 async fn revoke_invitations_of(act: &Act, user: Uuid) -> Result<()> {
     let revoked = invitations::delete_open_of_inviter(act, user).await?;
     record_deletion(act, "invitation.revoke", &revoked).await
+}
+
+/// For good: should she be invited again, they do not come back with her.
+async fn revoke_keys_of(act: &Act, user: Uuid) -> Result<()> {
+    let after = sessions::revoke_keys_of_member(act, user).await?;
+    let before: Vec<_> = after.iter().map(|key| EndedKey { id: key.id, revoked_at: None }).collect();
+    let changes: Vec<_> = after.iter().zip(&before).map(|(after, before)| Changed { id: after.id, before: Some(before), after: Some(after) }).collect();
+    audit::record(act, "apikey.revoke", &changes).await
 }
 
 async fn record_deletion(act: &Act, action: &'static str, deleted: &[Invitation]) -> Result<()> {

@@ -7,25 +7,10 @@ use diesel::prelude::*;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::access::Role;
+use crate::access::{Plan, Role};
 use crate::base::{Id, Noun};
 use crate::platform::postgres::{Col, ReadShape};
-use crate::schema::{invitations, memberships, organizations, sessions, users};
-use crate::text_enum;
-
-text_enum! {
-    /// What an organization has subscribed to.
-    pub enum Plan {
-        /// Free of charge.
-        Free = "FREE",
-        /// For a small team.
-        Basic = "BASIC",
-        /// For a growing business.
-        Pro = "PRO",
-        /// For several branches.
-        Enterprise = "ENTERPRISE",
-    }
-}
+use crate::schema::{api_keys, invitations, memberships, organizations, sessions, users};
 
 /// The identifier of an organization.
 pub type OrganizationId = Id<Organization>;
@@ -166,6 +151,20 @@ pub struct Session {
 
 impl Noun for Session {
     const PREFIX: &'static str = "session";
+}
+
+/// An API key that ended together with its maker's membership, as the audit log shows it.
+#[derive(Debug, Clone, Queryable, Selectable, Serialize)]
+#[diesel(table_name = api_keys, check_for_backend(diesel::pg::Pg))]
+pub struct EndedKey {
+    /// The row's id.
+    pub id: Uuid,
+    /// When it was ended.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl Noun for EndedKey {
+    const PREFIX: &'static str = "apikey";
 }
 
 /// A session with the hashes of its refresh tokens.

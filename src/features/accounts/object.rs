@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
 use crate::access::writer::{Writable, Written, WrittenList};
-use crate::access::{Can, NodeObject, Operation, Permission, Role, SignedIn};
+use crate::access::{Can, NodeObject, Operation, Permission, Plan, Role, SignedIn};
+use crate::base::directives::list_size;
 use crate::base::scalars::DateTime;
 use crate::base::{Error, Result, state};
 use crate::features::accounts::loaders::{InvitationById, MemberById, OrganizationById, UserById};
-use crate::features::accounts::model::{self, InvitationId, MemberId, OrganizationId, Plan, UserId};
+use crate::features::accounts::model::{self, InvitationId, MemberId, OrganizationId, UserId};
 use crate::features::accounts::queries::invitations::InvitationOrderField;
 use crate::features::accounts::queries::{self, MemberOrderField};
 
@@ -74,6 +75,7 @@ shows!(
 
 impl Listed for Member {
     const NAME: &'static str = "Member";
+    const READ: Permission = <Self as NodeObject>::READ;
     type Order = MemberOrderField;
     type Row = model::Member;
 
@@ -84,6 +86,7 @@ impl Listed for Member {
 
 impl Listed for Invitation {
     const NAME: &'static str = "Invitation";
+    const READ: Permission = <Self as NodeObject>::READ;
     type Order = InvitationOrderField;
     type Row = model::Invitation;
 
@@ -241,7 +244,7 @@ impl Invitation {
 /// Who is signed in, and where.
 #[Object(guard = "SignedIn")]
 impl Viewer {
-    /// The signed-in person. Null when it fails; the errors say why.
+    /// The signed-in person, or the one whom the API key acts for. Null when it fails; the errors say why.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         let user = Operation::of(ctx)?.scope()?.user;
         User::load(ctx, user).await?.ok_or_else(|| Error::internal("the signed-in user cannot be read")).map(Some)
@@ -253,7 +256,8 @@ impl Viewer {
         Organization::load(ctx, organization).await?.ok_or_else(|| Error::internal("the organization cannot be read")).map(Some)
     }
 
-    /// All organizations that she belongs to, by name, at most 100; `organizationSwitch` goes from one to another. Null when it fails; the errors say why.
+    /// All organizations that she belongs to, by name, at most 100; `organizationSwitch` goes from one to another. An API key sees its own alone. Null when it fails; the errors say why.
+    #[graphql(directive = list_size::apply(Some(100), None, None, None))]
     async fn organizations(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<Organization>>>> {
         let reads = Operation::of(ctx)?.reads()?;
         Ok(Some(queries::organizations_of_viewer(&reads.reader).await?.into_iter().map(Organization::from).collect()))
@@ -264,8 +268,8 @@ impl Viewer {
         Ok(Operation::of(ctx)?.scope()?.role)
     }
 
-    /// The codes of everything that her role may do, such as `contacts.read`.
+    /// The codes of everything that may be done, such as `contacts.read`: what her role allows, and of that what is in an API key's scopes.
     async fn permissions(&self, ctx: &Context<'_>) -> Result<Vec<&'static str>> {
-        Ok(Operation::of(ctx)?.scope()?.role.codes())
+        Ok(Operation::of(ctx)?.scope()?.permissions.codes())
     }
 }

@@ -77,7 +77,7 @@ pub async fn organizations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec
     reader.db.load_columns(columns, query.filter(organizations::id.eq(reader.organization())).filter(organizations::id.eq_any(ids))).await
 }
 
-/// The organizations that the signed-in user belongs to, by name, at most 100.
+/// The organizations that the signed-in user belongs to, by name, at most 100; for an API key, which is of one organization, that one.
 ///
 /// # Errors
 /// As the database fails.
@@ -85,7 +85,11 @@ pub async fn organizations_of_viewer(reader: &Reader) -> Result<Vec<Organization
     let columns = reader.columns::<Organization>(&[]);
     let query = organizations::table.inner_join(memberships::table).select(columns);
     let query = query.filter(memberships::user_id.eq(reader.scope.user)).filter(memberships::removed_at.is_null());
-    reader.db.load_columns(columns, Limited { query: query.order((organizations::name, organizations::id)), limit: 100 }).await
+    let query = query.order((organizations::name, organizations::id));
+    if reader.scope.is_key() {
+        return reader.db.load_columns(columns, query.filter(organizations::id.eq(reader.organization()))).await;
+    }
+    reader.db.load_columns(columns, Limited { query, limit: 100 }).await
 }
 
 /// The members of these ids.

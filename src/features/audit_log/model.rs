@@ -22,6 +22,8 @@ pub struct AuditEntry {
     pub at: Col<DateTime<Utc>>,
     /// Who did it.
     pub actor_id: Col<Option<Uuid>>,
+    /// The API key by which it was done.
+    pub api_key_id: Col<Option<Uuid>>,
     /// What was done.
     pub action: Col<String>,
     /// The kind of object.
@@ -43,5 +45,6 @@ impl Noun for AuditEntry {
 impl ReadShape for AuditEntry {
     const TYPE: &'static str = "AuditEntry";
     const ALWAYS: &'static [&'static str] = &["id"];
-    const NEEDS: &'static [(&'static str, &'static [&'static str])] = &[("actor", &["actor_id"]), ("object_id", &["noun", "row_id"])];
+    const NEEDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("actor", &["actor_id"]), ("api_key", &["api_key_id"]), ("object_id", &["noun", "row_id"])];
 }

@@ -12,6 +12,7 @@ use crate::base::Result;
 use crate::base::id::AnyId;
 use crate::base::scalars::{DateTime, Json};
 use crate::features::accounts::object::User;
+use crate::features::api_keys::object::ApiKey;
 use crate::features::audit_log::loaders::AuditEntryById;
 use crate::features::audit_log::model::{self, AuditEntryId};
 use crate::features::audit_log::queries::AuditEntryOrderField;
@@ -31,6 +32,7 @@ impl From<model::AuditEntry> for AuditEntry {
 
 impl Listed for AuditEntry {
     const NAME: &'static str = "AuditEntry";
+    const READ: Permission = <Self as NodeObject>::READ;
     type Order = AuditEntryOrderField;
     type Row = model::AuditEntry;
 
@@ -63,12 +65,17 @@ impl AuditEntry {
         self.0.at.value().map(DateTime)
     }
 
-    /// The member who did it; null when the server did it by itself. Null when it fails; the errors say why.
+    /// The member who did it, or for whom an API key did it; null when the server did it by itself. Null when it fails; the errors say why.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<Written<User>>> {
         match self.0.actor_id.value()? {
             Some(id) => User::load(ctx, id).await,
             None => Ok(None),
         }
+    }
+
+    /// The API key by which it was done, which acted for `actor`; null when she was signed in herself. Null when it fails; the errors say why.
+    async fn api_key(&self, ctx: &Context<'_>) -> Result<Option<Written<ApiKey>>> {
+        ApiKey::load_if(ctx, self.0.api_key_id.value()?).await
     }
 
     /// What was done, such as `contact.update`.

@@ -10,6 +10,7 @@ use crate::base::Result;
 use crate::base::filter::{DateTimeFilter, StringFilter, check_string};
 use crate::base::id::AnyId;
 use crate::features::accounts::model::UserId;
+use crate::features::api_keys::model::ApiKeyId;
 use crate::features::audit_log::model::AuditEntry;
 use crate::features::lists::Filter;
 use crate::schema::audit_entries;
@@ -33,6 +34,8 @@ lists! {
 pub struct AuditEntryFilter {
     /// Only what this user did.
     pub actor_id: Option<UserId>,
+    /// Only what was done by this API key.
+    pub api_key_id: Option<ApiKeyId>,
     /// Only this kind of object, such as `contact`.
     pub noun: Option<String>,
     /// Only what was done to this object, of whatever kind.
@@ -54,6 +57,7 @@ impl Filter for AuditEntryFilter {
 
 fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &AuditEntryFilter) -> Query<ST> {
     let mut query = narrow_id!(query, filter.actor_id, audit_entries::actor_id);
+    query = narrow_id!(query, filter.api_key_id, audit_entries::api_key_id);
     if let Some(Ok(object)) = filter.object_id.as_ref().map(|id| AnyId::parse(id)) {
         query = query.filter(audit_entries::row_id.eq(object.uuid)).filter(audit_entries::noun.eq(object.prefix));
     }

@@ -57,21 +57,25 @@ pub struct Settings {
     pub user: Option<Uuid>,
     /// The checked e-mail address that is signing in or up.
     pub email: Option<String>,
-    /// The hash of the refresh or invitation token that was presented.
+    /// The hash of the refresh token, invitation token or API key that was presented.
     pub token_hash: Option<String>,
     /// Whether the transaction is a heartbeat, or looks at one.
     pub heartbeat: bool,
+    /// Whether the transaction looks at the imported documents.
+    pub documents: bool,
     /// What the audit entries of a write's side effects bear; a snapshot does without.
     pub stamp: Option<Stamp>,
 }
 
-/// When and on which request something is written.
+/// When, on which request and by which API key something is written.
 #[derive(Debug, Clone)]
 pub struct Stamp {
     /// The instant.
     pub at: DateTime<Utc>,
     /// The id of the request.
     pub request_id: Arc<str>,
+    /// The API key that the request came with, if it came with one.
+    pub api_key: Option<Uuid>,
 }
 
 impl Settings {
@@ -95,12 +99,18 @@ impl Settings {
         if self.heartbeat {
             sql.push_str("; SET LOCAL app.heartbeat = 'on'; SET LOCAL idle_in_transaction_session_timeout = '1s'");
         }
+        if self.documents {
+            sql.push_str("; SET LOCAL app.documents = 'on'");
+        }
         if access == Access::Snapshot {
             sql.push_str("; SAVEPOINT opened");
         }
-        if let (Access::Write, Some(Stamp { at, request_id })) = (access, &self.stamp) {
+        if let (Access::Write, Some(Stamp { at, request_id, api_key })) = (access, &self.stamp) {
             let (at, request_id) = (at.to_rfc3339_opts(SecondsFormat::Micros, true), request_id.replace('\'', "''"));
             let _ = write!(sql, "; SET LOCAL app.now = '{at}'; SET LOCAL app.request_id = '{request_id}'");
+            if let Some(api_key) = api_key {
+                let _ = write!(sql, "; SET LOCAL app.api_key_id = '{api_key}'");
+            }
         }
         sql
     }

@@ -14,10 +14,10 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::access::audit::{self, Changed};
-use crate::access::operation::write_as;
+use crate::access::writing::write_as;
 use crate::access::refresh::RefreshToken;
 use crate::access::tokens::AccessToken;
-use crate::access::{Act, ClientInfo, Role, Scope, Services, passwords};
+use crate::access::{Act, ClientInfo, Means, Plan, Role, Scope, Services, passwords};
 use crate::base::{Checks, Code, Error, Result, SharedClock, email, gstin, id, state, text};
 use crate::features::accounts::model::{NewMember, NewOrganization, NewSession, NewUser, OrganizationId, Session, User};
 use crate::features::accounts::queries::sign_in::Ended;
@@ -64,6 +64,15 @@ pub struct PasswordChangeInput {
     pub new_password: String,
 }
 
+/// Where somebody comes in, and as what.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    organization: Uuid,
+    role: Role,
+    time_zone: Tz,
+    plan: Plan,
+}
+
 /// Somebody who is in: on whose behalf she acts from now on, and her tokens.
 #[derive(Clone)]
 pub struct Entered {
@@ -91,9 +100,10 @@ pub async fn sign_up(services: &Services, client: &ClientInfo, input: SignUpInpu
     let email = checks.take("email", email::parse(&input.email)).unwrap_or_default();
     checks.take("password", passwords::check(&input.password, &input.email));
     checks.finish()?;
-    services.throttle.sign_up(client.ip)?;
     let password_hash = services.passwords.hash(input.password).await?;
-    let scope = scope_of(services, client, (id::fresh(&*services.clock), Role::Owner, chrono_tz::Asia::Kolkata), id::fresh(&*services.clock));
+    let organization = id::fresh(&*services.clock);
+    let place = Place { organization, role: Role::Owner, time_zone: chrono_tz::Asia::Kolkata, plan: Plan::Free };
+    let scope = scope_of(services, client, place, id::fresh(&*services.clock));
     enter(services, scope, "session.create", move |act| async move {
         let now = act.now();
         let state_code = state_code.unwrap_or_default();
@@ -140,7 +150,7 @@ pub async fn switch(services: &Services, client: &ClientInfo, scope: &Scope, org
     let places = sql::places(services, scope.user).await?;
     let place = places.into_iter().find(|place| place.0 == organization.uuid());
     let place = place.ok_or_else(|| Error::field_not_found("organizationId", "organization"))?;
-    let (old, there) = (scope.session, scope_of(services, client, parsed(place)?, scope.user));
+    let (old, there) = (scope.session()?, scope_of(services, client, parsed(place)?, scope.user));
     let own = services.clone();
     let leave = move |act: Act| async move {
         act.db.after_commit(move || own.forget_session(old));
@@ -166,11 +176,12 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
     let (organization, session, user) = found.ok_or_else(not_refreshable)?;
     let next = services.refresh.next(&presented)?;
     let expires_at = services.clock.now() + services.session_lifetime;
-    let provisional = Scope { session, ..scope_of(services, client, (organization, Role::Viewer, Tz::UTC), user) };
+    let place = Place { organization, role: Role::Viewer, time_zone: Tz::UTC, plan: Plan::Free };
+    let provisional = Scope { means: Means::Session(session), ..scope_of(services, client, place, user) };
     let (hashes, own) = ((presented.hash(), next.hash()), services.clone());
     let decided = write_as(services, provisional.clone(), move |act| async move {
         let (presented, next) = hashes;
-        let (Some(row), Some(place)) = (sql::lock_session(&act).await?, sql::own_role(&act).await?) else { return Ok(None) };
+        let (Some(row), Some(place)) = (sql::lock_session(&act).await?, sql::own_place(&act).await?) else { return Ok(None) };
         let ended = row.revoked_at.is_some() || row.expires_at <= act.now();
         let previous = row.previous_hash.as_deref();
         match (Presented { hash: &presented, newest: &row.refresh_hash, previous, rotated_at: row.rotated_at, ended }).decide(act.now()) {
@@ -192,10 +203,8 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
         }
     })
     .await?;
-    let Some((role, time_zone)) = decided else {
-        return Err(not_refreshable());
-    };
-    let scope = Scope { role, time_zone: time_zone.parse().map_err(Error::internal)?, ..provisional };
+    let place = parsed(decided.ok_or_else(not_refreshable)?)?;
+    let scope = Scope { means: provisional.means, ..scope_of(services, client, place, user) };
     Ok(Entered { access: services.tokens.issue(user, organization, session)?, refresh: next.text(), scope })
 }
 
@@ -204,7 +213,7 @@ pub async fn refresh(services: &Services, client: &ClientInfo, token: &str) -> R
 /// # Errors
 /// As the database fails.
 pub async fn sign_out(act: &Act) -> Result<()> {
-    let revoked = sql::revoke(act, act.scope.session).await?;
+    let revoked = sql::revoke(act, act.scope.session()?).await?;
     record_end(act, "session.sign_out", &revoked).await
 }
 
@@ -213,6 +222,7 @@ pub async fn sign_out(act: &Act) -> Result<()> {
 /// # Errors
 /// `UNAUTHENTICATED` when the current password is wrong or was changed meanwhile, `RATE_LIMITED` after too many of them, `VALIDATION_ERROR` for a weak new one.
 pub async fn change_password(services: &Services, client: &ClientInfo, scope: &Scope, input: PasswordChangeInput) -> Result<()> {
+    scope.session()?;
     let own = sql::own_credentials(services, scope.user).await?.ok_or_else(|| Error::internal("the signed-in user cannot be read"))?;
     let mut checks = Checks::new();
     checks.take("newPassword", passwords::check(&input.new_password, &own.email));
@@ -288,7 +298,7 @@ where
         let now = act.now();
         let new = NewSession {
             organization_id: act.organization(),
-            id: act.scope.session,
+            id: act.scope.session()?,
             user_id: act.scope.user,
             family_hash,
             refresh_hash,
@@ -301,18 +311,20 @@ where
         audit::record(&act, action, &[Changed { id: session.id, before: None, after: Some(&session) }]).await
     })
     .await?;
-    let access = services.tokens.issue(scope.user, scope.organization, scope.session)?;
+    let access = services.tokens.issue(scope.user, scope.organization, scope.session()?)?;
     Ok(Entered { scope, access, refresh: token.text() })
 }
 
 /// The scope of a user who has just proven to be herself, with a fresh session.
-fn scope_of(services: &Services, client: &ClientInfo, (organization, role, time_zone): (Uuid, Role, Tz), user: Uuid) -> Scope {
+fn scope_of(services: &Services, client: &ClientInfo, place: Place, user: Uuid) -> Scope {
+    let Place { organization, role, time_zone, plan } = place;
     let clock = SharedClock::clone(&services.clock);
-    Scope { organization, user, session: id::fresh(&*clock), role, time_zone, request_id: Arc::clone(&client.request_id), clock }
+    let (means, permissions, request_id) = (Means::Session(id::fresh(&*clock)), role.permissions(), Arc::clone(&client.request_id));
+    Scope { organization, user, means, role, permissions, plan, time_zone, request_id, clock }
 }
 
-fn parsed((organization, role, time_zone): sql::Place) -> Result<(Uuid, Role, Tz)> {
-    Ok((organization, role, time_zone.parse().map_err(Error::internal)?))
+fn parsed((organization, role, time_zone, plan): sql::Place) -> Result<Place> {
+    Ok(Place { organization, role, time_zone: time_zone.parse().map_err(Error::internal)?, plan })
 }
 
 async fn insert_user(act: &Act, name: String, email: String, password_hash: String) -> Result<()> {

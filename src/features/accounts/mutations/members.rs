@@ -120,7 +120,7 @@ impl MemberMutations {
         MemberRoleSetPayload::of(outcome)
     }
 
-    /// Removes a member, signs her out of this organization and ends the open invitations that she made. What she did keeps her name, and she can be invited again. Null when it fails; the errors say why.
+    /// Removes a member, signs her out of this organization, revokes the API keys that act for her and ends the open invitations that she made. What she did keeps her name, and she can be invited again. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_remove(&self, ctx: &Context<'_>, #[graphql(desc = "Which member.")] input: MemberRemoveInput) -> Result<Option<Written<MemberRemovePayload>>> {
         let operation = Operation::of(ctx)?;

@@ -5,7 +5,8 @@ use futures_util::FutureExt;
 
 use crate::access::payload::{UserError, divide};
 use crate::access::writer::{Writable, Written, WrittenList};
-use crate::access::{Act, Operation, Public, SignedIn};
+use crate::access::{Act, InSession, Operation, Public};
+use crate::base::directives::rate_limit;
 use crate::base::scalars::DateTime;
 use crate::base::{Code, Result};
 use crate::features::accounts::actions::sign_in::invitation::{self, InvitationAcceptInput};
@@ -122,7 +123,7 @@ pub struct SignInMutations;
 #[Object]
 impl SignInMutations {
     /// Makes a new organization on the free plan, with its owner and its first pipeline, and signs the owner in. Null when it fails; the errors say why.
-    #[graphql(guard = "Public")]
+    #[graphql(guard = "Public", directive = rate_limit::apply("sign-up".into()))]
     async fn sign_up(&self, ctx: &Context<'_>, #[graphql(desc = "The organization and its owner.")] input: SignUpInput) -> Result<Option<Written<SignUpPayload>>> {
         let operation = Operation::of(ctx)?;
         SignUpPayload::of(operation, sign_in::sign_up(operation.services(), operation.client(), input).boxed().await)
@@ -157,8 +158,8 @@ impl SignInMutations {
         InvitationAcceptPayload::of(operation, invitation::accept(operation.services(), operation.client(), input).boxed().await)
     }
 
-    /// Goes to another organization of the signed-in user: the session here ends, and one begins there. Null when it fails; the errors say why.
-    #[graphql(guard = "SignedIn")]
+    /// Goes to another organization of the signed-in user: the session here ends, and one begins there. Not for API keys. Null when it fails; the errors say why.
+    #[graphql(guard = "InSession")]
     async fn organization_switch(
         &self,
         ctx: &Context<'_>,
@@ -169,8 +170,8 @@ impl SignInMutations {
         OrganizationSwitchPayload::of(operation, outcome)
     }
 
-    /// Changes the signed-in user's password and ends all her other sessions, in all organizations. Null when it fails; the errors say why.
-    #[graphql(guard = "SignedIn")]
+    /// Changes the signed-in user's password and ends all her other sessions, in all organizations; her API keys stay. Not for API keys. Null when it fails; the errors say why.
+    #[graphql(guard = "InSession")]
     async fn password_change(
         &self,
         ctx: &Context<'_>,
@@ -182,11 +183,11 @@ impl SignInMutations {
         Ok(Some(Written(PasswordChangePayload { success: done.is_some(), user_errors })))
     }
 
-    /// Ends the session: its tokens are refused from now on. Null when it fails; the errors say why.
-    #[graphql(guard = "SignedIn")]
+    /// Ends the session: its tokens are refused from now on. Not for API keys, which `apiKeyRevoke` ends. Null when it fails; the errors say why.
+    #[graphql(guard = "InSession")]
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<Option<Written<SignOutPayload>>> {
         let operation = Operation::of(ctx)?;
-        let session = operation.scope()?.session;
+        let session = operation.scope()?.session()?;
         let services = operation.services().clone();
         let leave = move |act: Act| async move {
             act.db.after_commit(move || services.forget_session(session));

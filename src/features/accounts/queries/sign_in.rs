@@ -6,15 +6,15 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::access::services::Services;
-use crate::access::{Act, Role};
+use crate::access::{Act, Plan, Role};
 use crate::base::Result;
-use crate::features::accounts::model::{Credentials, Invitation, NewSession, Session, SessionSecrets};
+use crate::features::accounts::model::{Credentials, EndedKey, Invitation, NewSession, Session, SessionSecrets};
 use crate::platform::postgres::statement::Limited;
 use crate::platform::postgres::{Access, Settings, Transaction};
-use crate::schema::{invitations, memberships, organizations, sessions, users};
+use crate::schema::{api_keys, invitations, memberships, organizations, sessions, users};
 
-/// An organization that a user belongs to: its id, her role, its time zone.
-pub type Place = (Uuid, Role, String);
+/// An organization that a user belongs to: its id, her role, its time zone, its plan.
+pub type Place = (Uuid, Role, String, Plan);
 
 fn snapshot(services: &Services, settings: &Settings) -> Transaction {
     Transaction::new(services.databases.primary().clone(), Access::Snapshot, settings)
@@ -44,24 +44,25 @@ pub async fn own_credentials(services: &Services, user: Uuid) -> Result<Option<C
 /// As the database fails.
 pub async fn places(services: &Services, user: Uuid) -> Result<Vec<Place>> {
     let db = snapshot(services, &Settings { user: Some(user), ..Settings::default() });
-    let query = memberships::table.inner_join(organizations::table).select((organizations::id, memberships::role, organizations::time_zone));
+    let place = (organizations::id, memberships::role, organizations::time_zone, organizations::plan);
+    let query = memberships::table.inner_join(organizations::table).select(place);
     let query = query.filter(memberships::user_id.eq(user)).filter(memberships::removed_at.is_null());
     db.load(Limited { query: query.order((memberships::created_at.desc(), memberships::id.desc())), limit: 100 }).await
 }
 
-/// The invitation that a token belongs to, with its organization and that one's time zone.
+/// The invitation that a token belongs to, with its organization and that one's time zone and plan.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn invitation_by_token(services: &Services, token_hash: &str) -> Result<Option<(Uuid, Invitation, String)>> {
+pub async fn invitation_by_token(services: &Services, token_hash: &str) -> Result<Option<(Uuid, Invitation, (String, Plan))>> {
     let db = snapshot(services, &Settings { token_hash: Some(token_hash.to_owned()), ..Settings::default() });
     let query = invitations::table.select((invitations::organization_id, Invitation::as_select()));
     let found: Option<(Uuid, Invitation)> = db.first(query.filter(invitations::token_hash.eq(token_hash.to_owned()))).await?;
     let Some((organization, invitation)) = found else { return Ok(None) };
     let db = snapshot(services, &Settings { organization: Some(organization), ..Settings::default() });
-    let time_zone: Option<String> =
-        db.first(organizations::table.select(organizations::time_zone).filter(organizations::id.eq(organization))).await?;
-    Ok(time_zone.map(|time_zone| (organization, invitation, time_zone)))
+    let own = organizations::table.select((organizations::time_zone, organizations::plan)).filter(organizations::id.eq(organization));
+    let own: Option<(String, Plan)> = db.first(own).await?;
+    Ok(own.map(|own| (organization, invitation, own)))
 }
 
 /// The organization, the session and the user that a refresh token's family belongs to.
@@ -74,12 +75,13 @@ pub async fn session_by_family(services: &Services, family_hash: &str) -> Result
     db.first(query.filter(sessions::family_hash.eq(family_hash.to_owned()))).await
 }
 
-/// The acting user's own role and the organization's time zone, while she is a member.
+/// The organization, and what the acting user is there, while she is a member.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn own_role(act: &Act) -> Result<Option<(Role, String)>> {
-    let query = memberships::table.inner_join(organizations::table).select((memberships::role, organizations::time_zone));
+pub async fn own_place(act: &Act) -> Result<Option<Place>> {
+    let place = (organizations::id, memberships::role, organizations::time_zone, organizations::plan);
+    let query = memberships::table.inner_join(organizations::table).select(place);
     let query = query.filter(memberships::organization_id.eq(act.organization())).filter(memberships::user_id.eq(act.scope.user));
     act.db.first(query.filter(memberships::removed_at.is_null())).await
 }
@@ -98,7 +100,7 @@ pub async fn hold_user(act: &Act) -> Result<Option<i32>> {
 /// As the database fails.
 pub async fn lock_session(act: &Act) -> Result<Option<SessionSecrets>> {
     let query = sessions::table.select(SessionSecrets::as_select()).filter(sessions::organization_id.eq(act.organization()));
-    act.db.first(query.filter(sessions::id.eq(act.scope.session)).for_update()).await
+    act.db.first(query.filter(sessions::id.eq(act.scope.session()?)).for_update()).await
 }
 
 /// Stores a new session.
@@ -114,7 +116,7 @@ pub async fn insert_session(act: &Act, new: NewSession) -> Result<Option<Session
 /// # Errors
 /// As the database fails.
 pub async fn rotate(act: &Act, presented: String, next: String, expires_at: DateTime<Utc>) -> Result<Option<Session>> {
-    let target = sessions::table.filter(sessions::organization_id.eq(act.organization())).filter(sessions::id.eq(act.scope.session));
+    let target = sessions::table.filter(sessions::organization_id.eq(act.organization())).filter(sessions::id.eq(act.scope.session()?));
     let changes = (
         sessions::previous_hash.eq(Some(presented)),
         sessions::refresh_hash.eq(next),
@@ -152,7 +154,8 @@ pub async fn revoke(act: &Act, session: Uuid) -> Result<Vec<Ended>> {
 /// # Errors
 /// As the database fails.
 pub async fn revoke_others(act: &Act) -> Result<Vec<Ended>> {
-    revoke!(act, sessions::table.filter(sessions::user_id.eq(act.scope.user)).filter(sessions::id.ne(act.scope.session)))
+    let this = act.scope.session()?;
+    revoke!(act, sessions::table.filter(sessions::user_id.eq(act.scope.user)).filter(sessions::id.ne(this)))
 }
 
 /// Ends all sessions of a member in the organization.
@@ -161,6 +164,17 @@ pub async fn revoke_others(act: &Act) -> Result<Vec<Ended>> {
 /// As the database fails.
 pub async fn revoke_of_member(act: &Act, user: Uuid) -> Result<Vec<Ended>> {
     revoke!(act, sessions::table.filter(sessions::organization_id.eq(act.organization())).filter(sessions::user_id.eq(user)))
+}
+
+/// Ends all API keys of a member in the organization that were not revoked, and says which.
+///
+/// # Errors
+/// As the database fails.
+pub async fn revoke_keys_of_member(act: &Act, user: Uuid) -> Result<Vec<EndedKey>> {
+    let target = api_keys::table.filter(api_keys::organization_id.eq(act.organization())).filter(api_keys::created_by.eq(user));
+    let at = act.now();
+    let changes = (api_keys::revoked_at.eq(Some(at)), api_keys::updated_at.eq(at), api_keys::version.eq(api_keys::version + 1));
+    act.db.load(diesel::update(target.filter(api_keys::revoked_at.is_null())).set(changes).returning(EndedKey::as_returning())).await
 }
 
 diesel::define_sql_function! {

@@ -2,7 +2,7 @@
 
 use async_graphql::InputObject;
 
-use super::{Entered, Proof, enter, insert_member, insert_user, prove, scope_of, still_proven};
+use super::{Entered, Place, Proof, enter, insert_member, insert_user, prove, scope_of, still_proven};
 use crate::access::audit::{self, Changed};
 use crate::access::{Act, ClientInfo, Role, Services, passwords, refresh};
 use crate::base::{Checks, Code, Error, Result, id, text};
@@ -34,7 +34,7 @@ enum Guest {
 /// account; `CONFLICT` when she is a member already.
 pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationAcceptInput) -> Result<Entered> {
     let found = sql::invitation_by_token(services, &refresh::hash(&input.token)).await?;
-    let (organization, invitation, time_zone) = found.ok_or_else(not_acceptable)?;
+    let (organization, invitation, (time_zone, plan)) = found.ok_or_else(not_acceptable)?;
     if invitation.accepted_at.value()?.is_some() || invitation.expires_at.value()? <= services.clock.now() {
         return Err(not_acceptable());
     }
@@ -50,7 +50,7 @@ pub async fn accept(services: &Services, client: &ClientInfo, input: InvitationA
         (id::fresh(&*services.clock), Guest::New { name, password_hash: services.passwords.hash(input.password).await? })
     };
     let time_zone = time_zone.parse().map_err(Error::internal)?;
-    let scope = scope_of(services, client, (organization, invitation.role.value()?, time_zone), user);
+    let scope = scope_of(services, client, Place { organization, role: invitation.role.value()?, time_zone, plan }, user);
     let own = services.clone();
     let joining = move |act: Act| async move {
         // A past membership of hers may still be remembered.
