@@ -27,7 +27,7 @@ export function App() {
   const [demoAccounts, setDemoAccounts] = useState<DemoAccount[]>([]);
   const [dialogOpen, setDialogOpen] = useState(true);
   const [round, setRound] = useState(0);
-  const signedIn = state.status === 'signedIn';
+  const signedIn = state.status !== 'signedOut';
   const wasSignedIn = useRef(false);
 
   useEffect(() => {
@@ -64,6 +64,7 @@ export function App() {
           demoAccounts={demoAccounts}
           notice={state.notice}
           signIn={(email, password) => session.signIn(email, password)}
+          takeKey={(key) => session.takeKey(key)}
           onClose={() => setDialogOpen(false)}
         />
       )}

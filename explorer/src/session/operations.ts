@@ -23,6 +23,11 @@ export const SIGN_OUT = `mutation ExplorerSignOut {
   signOut { success userErrors { code message } }
 }`;
 
+/** Answered to every valid API key, whatever its scopes. */
+export const ASK_KEY = `query ExplorerApiKey {
+  viewer { role permissions }
+}`;
+
 export interface UserError {
   code?: string | null;
   field?: string | string[] | null;
@@ -44,6 +49,10 @@ export interface Viewer {
 
 export interface SignInData {
   signIn?: (Tokens & { viewer?: Viewer | null }) | null;
+}
+
+export interface ApiKeyData {
+  viewer?: { role?: string | null } | null;
 }
 
 export interface RefreshData {

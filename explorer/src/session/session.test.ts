@@ -268,3 +268,69 @@ describe('sign out', () => {
     expect(heard).toHaveBeenCalledTimes(2);
   });
 });
+
+describe('an API key', () => {
+  const KEY = 'pa_live_01h455vb4pex5vsknk084sn02q_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf34NKgo';
+  let sent: { query: string; headers: Headers }[];
+  let valid: boolean;
+
+  beforeEach(() => {
+    sent = [];
+    valid = true;
+    session = new Session(async (request, headers) => {
+      sent.push({ query: request.query, headers });
+      if (headers['x-api-key'] !== undefined && !valid) return INVALID;
+      return { data: request.query.includes('ExplorerApiKey') ? { viewer: { role: 'OWNER' } } : { ok: true } };
+    });
+  });
+
+  it('is asked about once, then put on requests, and shown by its last letters alone', async () => {
+    expect(await session.takeKey(` ${KEY}\n`)).toEqual({ ok: true });
+    expect(session.state()).toEqual({ status: 'usingKey', label: 'pa_live_…NKgo' });
+    expect(await session.request(query, { 'X-Own': '1' })).toEqual({ data: { ok: true } });
+    expect(sent.map((one) => one.headers)).toEqual([{ 'x-api-key': KEY }, { 'X-Own': '1', 'x-api-key': KEY }]);
+    expect(JSON.stringify([session, session.state(), Object.entries(session)])).not.toContain(KEY.slice(35, 80));
+    expect(session.redact(`x ${KEY} y`)).toBe('x  y');
+  });
+
+  it('is not sent anywhere when it cannot be one', async () => {
+    for (const text of ['', 'pa_live_', KEY.slice(1), `${KEY}0`, KEY.toUpperCase()]) {
+      expect(await session.takeKey(text)).toMatchObject({ ok: false });
+    }
+    expect(sent).toEqual([]);
+  });
+
+  it('is not kept when the server refuses it or cannot be reached', async () => {
+    valid = false;
+    expect(await session.takeKey(KEY)).toEqual({ ok: false, messages: ['expired'] });
+    expect(session.state().status).toBe('signedOut');
+    const broken = new Session(async () => {
+      throw new TransportError('No connection.');
+    });
+    expect(await broken.takeKey(KEY)).toEqual({ ok: false, messages: ['No connection.'] });
+    expect(await new Session(async () => ({ data: {} })).takeKey(KEY)).toMatchObject({ ok: false });
+  });
+
+  it('is forgotten when the person says so, without a word to the server', async () => {
+    await session.takeKey(KEY);
+    await session.signOut();
+    expect(session.state()).toEqual({ status: 'signedOut', notice: null });
+    await session.request(query, {});
+    expect(sent.map((one) => one.headers)).toEqual([{ 'x-api-key': KEY }, {}]);
+  });
+
+  it('is forgotten, with a word about it, when it is refused later', async () => {
+    await session.takeKey(KEY);
+    valid = false;
+    expect(await session.request(query, {})).toEqual(INVALID);
+    expect(session.state()).toMatchObject({ status: 'signedOut', notice: expect.stringContaining('not valid any more') });
+    expect(sent).toHaveLength(2);
+  });
+
+  it('gives way to a header that the person wrote', async () => {
+    await session.takeKey(KEY);
+    await session.request(query, { Authorization: 'Bearer mine' });
+    await session.request(query, { 'X-API-Key': 'mine' });
+    expect(sent.slice(1).map((one) => one.headers)).toEqual([{ Authorization: 'Bearer mine' }, { 'X-API-Key': 'mine' }]);
+  });
+});

@@ -1,15 +1,16 @@
-// The session of the explorer: keeps the tokens in memory, puts them on requests, renews them in time.
-// The tokens live in private fields only. They are never stored, never logged, never part of the state
+// The session of the explorer: keeps the tokens in memory, puts them on requests, renews them in time; or keeps an
+// API key in their place, which is only put on requests. Both live in private fields only. They are never stored, never logged, never part of the state
 // which the page renders, and they are gone when the page is closed or reloaded.
-import { REFRESH, SIGN_IN, SIGN_OUT } from './operations';
-import type { RefreshData, SignInData, Tokens, UserError, Viewer } from './operations';
+import { ASK_KEY, REFRESH, SIGN_IN, SIGN_OUT } from './operations';
+import type { ApiKeyData, RefreshData, SignInData, Tokens, UserError, Viewer } from './operations';
 import { errorText, hasInvalidToken } from './transport';
 import type { GraphQLAnswer, GraphQLRequest, Headers, Send } from './transport';
 
 /** What the page may know about the session. */
 export type SessionState =
   | { status: 'signedOut'; notice: string | null }
-  | { status: 'signedIn'; name: string; email: string; organization: string; role: string };
+  | { status: 'signedIn'; name: string; email: string; organization: string; role: string }
+  | { status: 'usingKey'; label: string };
 
 export type SignInResult = { ok: true } | { ok: false; messages: string[] };
 
@@ -34,6 +35,10 @@ export const REFRESH_FLOOR = 10_000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 const ENDED = 'Your session has ended. Sign in again to go on.';
+const KEY_ENDED = 'The API key is not valid any more. Sign in or use another one to go on.';
+
+/** What every key of this API looks like. The server alone knows whether it is valid. */
+const API_KEY = /^pa_live_[0-7][0-9a-hjkmnp-tv-z]{25}_[0-9A-Za-z]{49}$/;
 
 interface Keys {
   accessToken: string;
@@ -43,6 +48,7 @@ interface Keys {
 
 export class Session {
   #keys: Keys | null = null;
+  #apiKey: string | null = null;
   #state: SessionState = { status: 'signedOut', notice: null };
   #timer: unknown = null;
   #refreshing: Promise<boolean> | null = null;
@@ -62,8 +68,9 @@ export class Session {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Replaces every token in `text`, for whatever is about to be stored. */
+  /** Takes every token and key out of `text`, for whatever is about to be stored. */
   readonly redact = (text: string): string => {
+    if (this.#apiKey !== null) return text.replaceAll(this.#apiKey, '');
     if (this.#keys === null) return text;
     return text.replaceAll(this.#keys.accessToken, '').replaceAll(this.#keys.refreshToken, '');
   };
@@ -85,8 +92,27 @@ export class Session {
     return { ok: true };
   }
 
-  /** Ends the session here at once, and at the server if it can be reached. */
+  /** Goes on with an API key, if the server takes it. */
+  async takeKey(text: string): Promise<SignInResult> {
+    const key = text.trim();
+    if (!API_KEY.test(key)) return { ok: false, messages: ['This is not an API key. One begins with pa_live_ and has 84 characters.'] };
+    let answer: GraphQLAnswer<ApiKeyData>;
+    try {
+      answer = (await this.#send({ query: ASK_KEY }, { 'x-api-key': key })) as typeof answer;
+    } catch (error) {
+      return { ok: false, messages: [errorText(error)] };
+    }
+    const messages = failures(answer, null);
+    if (messages.length > 0) return { ok: false, messages };
+    if (!answer.data?.viewer) return { ok: false, messages: ['The server answered without a word about the key.'] };
+    this.#apiKey = key;
+    this.#become({ status: 'usingKey', label: `pa_live_…${key.slice(-4)}` });
+    return { ok: true };
+  }
+
+  /** Ends the session here at once, and at the server if it can be reached; an API key is only forgotten. */
   async signOut(): Promise<void> {
+    if (this.#apiKey !== null) this.#forget(null);
     if (this.#keys === null) return;
     try {
       await this.request({ query: SIGN_OUT }, {});
@@ -99,11 +125,18 @@ export class Session {
 
   /**
    * Sends a request with the access token. When the server refuses the token, it is renewed and the
-   * request sent once more. An Authorization header given by the caller is left as it is.
+   * request sent once more. With an API key there is nothing to renew: when it is refused, it is forgotten.
+   * An Authorization or X-API-Key header given by the caller is left as it is, and goes alone.
    */
   async request(request: GraphQLRequest, headers: Headers): Promise<GraphQLAnswer> {
-    const own = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+    const own = Object.keys(headers).some((name) => ['authorization', 'x-api-key'].includes(name.toLowerCase()));
     const used = this.#keys;
+    const key = this.#apiKey;
+    if (!own && key !== null) {
+      const answer = await this.#send(request, { ...headers, 'x-api-key': key });
+      if (hasInvalidToken(answer) && this.#apiKey === key) this.#forget(KEY_ENDED);
+      return answer;
+    }
     if (own || used === null) return this.#send(request, headers);
 
     const answer = await this.#send(request, bearer(used, headers));
@@ -168,6 +201,7 @@ export class Session {
     this.#clock.clearTimer(this.#timer);
     this.#timer = null;
     this.#keys = null;
+    this.#apiKey = null;
     this.#become({ status: 'signedOut', notice });
   }
 

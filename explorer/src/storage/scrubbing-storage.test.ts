@@ -51,6 +51,21 @@ describe('scrub', () => {
   });
 });
 
+describe('scrub of API keys', () => {
+  const beginning = 'pa_live_01h455vb4pex5vsknk084sn02q_';
+
+  it('takes the secret out wherever one is written', () => {
+    const tabs = JSON.stringify({ tabs: [{ query: `# ${beginning}003aUlTJ`, variables: `{"key":"${beginning}003aUlTJ"}` }] });
+    const stored = scrub(tabs, keep);
+    expect(stored).not.toContain('003aUlTJ');
+    expect(JSON.parse(JSON.parse(stored).tabs[0].variables)).toEqual({ key: beginning });
+  });
+
+  it('leaves alone what is no key', () => {
+    for (const text of ['# keys begin with pa_live_', '{ apiKeys { nodes { beginning } } }']) expect(scrub(text, keep)).toBe(text);
+  });
+});
+
 describe('scrubbingStorage', () => {
   it('stores queries, never the headers editor', () => {
     const base = memory();

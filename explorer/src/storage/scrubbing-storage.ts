@@ -7,11 +7,13 @@
  * Both "strings" and """block strings""" count; what is left stays well-formed.
  */
 const SECRET = /((?:password|accessToken|refreshToken)\w*\\*"?\s*:\s*(?:(\\*)"\2"\2"|\\*"))(?:(?!\\*").)+/gi;
+/** An API key anywhere: what comes after its id is the secret, however much of it is there. */
+const API_KEY = /(pa_live_[0-9a-z]{26}_)\w+/g;
 /** A bearer token anywhere. */
 const BEARER = /(bearer\s+)[\w.~+/=-]+/gi;
 
 export function scrub(text: string, redact: (text: string) => string): string {
-  return redact(withoutHeaders(text)).replace(SECRET, '$1').replace(BEARER, '$1');
+  return redact(withoutHeaders(text)).replace(SECRET, '$1').replace(BEARER, '$1').replace(API_KEY, '$1');
 }
 
 function withoutHeaders(text: string): string {

@@ -1,4 +1,4 @@
-// The sign-in form, in a modal dialog. The password lives in the form's field only.
+// The sign-in form, in a modal dialog, or in its place the one for an API key. Password and key live in the form's field only.
 import { type FormEvent, useId, useLayoutEffect, useRef, useState } from 'react';
 import type { DemoAccount } from '../demo-accounts';
 import type { SignInResult } from '../session/session';
@@ -7,12 +7,14 @@ interface Props {
   demoAccounts: DemoAccount[];
   notice: string | null;
   signIn: (email: string, password: string) => Promise<SignInResult>;
+  takeKey: (key: string) => Promise<SignInResult>;
   onClose: () => void;
 }
 
-export function SignInDialog({ demoAccounts, notice, signIn, onClose }: Props) {
+export function SignInDialog({ demoAccounts, notice, signIn, takeKey, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const emailField = useRef<HTMLInputElement>(null);
+  const firstField = useRef<HTMLInputElement>(null);
+  const [byKey, setByKey] = useState(false);
   const [busy, setBusy] = useState(false);
   const [messages, setMessages] = useState<string[]>([]);
   const id = useId();
@@ -22,32 +24,42 @@ export function SignInDialog({ demoAccounts, notice, signIn, onClose }: Props) {
     const element = dialog.current;
     if (!element) return;
     element.showModal();
-    emailField.current?.focus();
+    firstField.current?.focus();
     return () => element.close();
   }, []);
 
-  const attempt = async (email: string, password: string) => {
+  // Where one form takes the other's place, its first field has the focus.
+  useLayoutEffect(() => firstField.current?.focus(), [byKey]);
+
+  const attempt = async (trying: Promise<SignInResult>) => {
     setBusy(true);
     setMessages([]);
-    const result = await signIn(email, password);
+    const result = await trying;
     setBusy(false);
     if (result.ok) return onClose();
     setMessages(result.messages);
-    emailField.current?.focus();
+    firstField.current?.focus();
   };
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (busy) return;
     const form = new FormData(event.currentTarget);
-    const email = String(form.get('email') ?? '').trim();
-    const password = String(form.get('password') ?? '');
+    const given = (name: string) => String(form.get(name) ?? '');
+    if (byKey) return void attempt(takeKey(given('api-key')));
+    const email = given('email').trim();
+    const password = given('password');
     if (email === '' || password === '') {
       setMessages(['Enter your e-mail address and your password.']);
-      emailField.current?.focus();
+      firstField.current?.focus();
       return;
     }
-    void attempt(email, password);
+    void attempt(signIn(email, password));
+  };
+
+  const change = () => {
+    setMessages([]);
+    setByKey(!byKey);
   };
 
   const failed = messages.length > 0;
@@ -61,40 +73,64 @@ export function SignInDialog({ demoAccounts, notice, signIn, onClose }: Props) {
         onClose();
       }}
     >
-      <h2 id={`${id}-title`}>Sign in</h2>
-      <p className="hint">{notice ?? 'Use your PayAid account. Queries then run with your rights.'}</p>
+      <h2 id={`${id}-title`}>{byKey ? 'Use an API key' : 'Sign in'}</h2>
+      <p className="hint">
+        {byKey
+          ? 'Queries then run with the scopes of the key. It is kept in this page alone, until you forget it or reload.'
+          : (notice ?? 'Use your PayAid account. Queries then run with your rights.')}
+      </p>
       <form onSubmit={submit} noValidate aria-busy={busy}>
-        <label htmlFor={`${id}-email`}>E-mail</label>
-        <input
-          ref={emailField}
-          id={`${id}-email`}
-          name="email"
-          type="email"
-          autoComplete="username"
-          autoCapitalize="none"
-          spellCheck={false}
-          aria-invalid={failed}
-          aria-describedby={`${id}-errors`}
-        />
-        <label htmlFor={`${id}-password`}>Password</label>
-        <input
-          id={`${id}-password`}
-          name="password"
-          type="password"
-          autoComplete="current-password"
-          aria-invalid={failed}
-          aria-describedby={`${id}-errors`}
-        />
+        {byKey ? (
+          <>
+            <label htmlFor={`${id}-api-key`}>API key</label>
+            <input
+              ref={firstField}
+              id={`${id}-api-key`}
+              name="api-key"
+              type="password"
+              placeholder="pa_live_…"
+              autoComplete="off"
+              autoCapitalize="none"
+              spellCheck={false}
+              aria-invalid={failed}
+              aria-describedby={`${id}-errors`}
+            />
+          </>
+        ) : (
+          <>
+            <label htmlFor={`${id}-email`}>E-mail</label>
+            <input
+              ref={firstField}
+              id={`${id}-email`}
+              name="email"
+              type="email"
+              autoComplete="username"
+              autoCapitalize="none"
+              spellCheck={false}
+              aria-invalid={failed}
+              aria-describedby={`${id}-errors`}
+            />
+            <label htmlFor={`${id}-password`}>Password</label>
+            <input
+              id={`${id}-password`}
+              name="password"
+              type="password"
+              autoComplete="current-password"
+              aria-invalid={failed}
+              aria-describedby={`${id}-errors`}
+            />
+          </>
+        )}
         <div id={`${id}-errors`} className="errors" role="alert" aria-live="assertive">
           {messages.map((message, index) => (
             <p key={index}>{message}</p>
           ))}
         </div>
         <button type="submit" className="button button-strong button-wide" aria-disabled={busy}>
-          {busy ? 'Signing in…' : 'Sign in'}
+          {byKey ? (busy ? 'Asking…' : 'Use this key') : busy ? 'Signing in…' : 'Sign in'}
         </button>
       </form>
-      {demoAccounts.length > 0 && (
+      {!byKey && demoAccounts.length > 0 && (
         <section className="demo" aria-labelledby={`${id}-demo`}>
           <h3 id={`${id}-demo`}>Demo accounts</h3>
           <ul>
@@ -105,7 +141,7 @@ export function SignInDialog({ demoAccounts, notice, signIn, onClose }: Props) {
                   className="demo-account"
                   aria-disabled={busy}
                   onClick={() => {
-                    if (!busy) void attempt(account.email, account.password);
+                    if (!busy) void attempt(signIn(account.email, account.password));
                   }}
                 >
                   <span>{account.label}</span> <span className="demo-email">{account.email}</span>
@@ -115,6 +151,9 @@ export function SignInDialog({ demoAccounts, notice, signIn, onClose }: Props) {
           </ul>
         </section>
       )}
+      <button type="button" className="button-plain" onClick={change}>
+        {byKey ? 'Sign in with your account instead' : 'Use an API key instead'}
+      </button>
       <button type="button" className="button-plain" onClick={onClose}>
         Continue without signing in
       </button>

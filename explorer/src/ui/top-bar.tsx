@@ -1,4 +1,4 @@
-// The bar at the top: the product's name, and who is signed in.
+// The bar at the top: the product's name, and who is signed in or which API key is used.
 import { useState } from 'react';
 import type { SessionState } from '../session/session';
 
@@ -23,7 +23,12 @@ export function TopBar({ state, onSignIn, onSignOut }: Props) {
         <span className="brand-name">PayAid</span> <span className="brand-rest">GraphQL explorer</span>
       </h1>
       <div className="who" role="status" aria-live="polite">
-        {state.status === 'signedIn' ? (
+        {state.status === 'usingKey' ? (
+          <p className="who-text">
+            <span className="who-lead">API key </span>
+            <strong>{state.label}</strong>
+          </p>
+        ) : state.status === 'signedIn' ? (
           <p className="who-text">
             <span className="who-lead">Signed in as </span>
             <strong title={state.email}>{state.name}</strong>
@@ -46,9 +51,9 @@ export function TopBar({ state, onSignIn, onSignOut }: Props) {
           <p className="who-text">{state.notice ?? <span className="who-lead">Not signed in</span>}</p>
         )}
       </div>
-      {state.status === 'signedIn' ? (
+      {state.status !== 'signedOut' ? (
         <button type="button" className="button" onClick={signOut} aria-disabled={leaving}>
-          {leaving ? 'Signing out…' : 'Sign out'}
+          {state.status === 'usingKey' ? 'Forget key' : leaving ? 'Signing out…' : 'Sign out'}
         </button>
       ) : (
         <button type="button" className="button button-strong" onClick={onSignIn}>
