@@ -70,6 +70,7 @@ macro_rules! features {
 
 features! {
     accounts { Organization, User, Member, Invitation }
+    api_keys { ApiKey }
     audit_log { AuditEntry }
     companies { Company }
     contacts { Contact }
@@ -78,6 +79,7 @@ features! {
     tasks { Task }
     activities { Activity }
     dashboard {}
+    rate_limit {}
 }
 
 /// The fields that find objects of any kind.
@@ -135,15 +137,13 @@ impl OutputType for AnyNode {
 /// The executable schema.
 pub type Api = Executor<Query, Mutation>;
 
-/// The most directives on one field.
-const MAX_DIRECTIVES: usize = 8;
 /// The deepest nesting of fields and fragments together; fields alone have a limit of their own in [`crate::access::document`].
-const MAX_NESTING: usize = 40;
+const MAX_NESTING: usize = 64;
 
 /// Builds the schema.
 ///
 /// # Errors
 /// As [`Executor::build`].
 pub fn build() -> anyhow::Result<Api> {
-    Executor::build(|schema| schema.limit_directives(MAX_DIRECTIVES).limit_recursive_depth(MAX_NESTING))
+    Executor::build(|schema| schema.limit_recursive_depth(MAX_NESTING))
 }

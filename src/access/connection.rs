@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use async_graphql::{Object, SimpleObject, TypeName};
 
+use crate::access::permissions::Permission;
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::base::cursor::Cursor;
+use crate::base::directives::cost;
 use crate::base::page::{Keyed, Order, OrderField, Page, Window};
 use crate::base::{Error, Result};
 
@@ -13,6 +15,8 @@ use crate::base::{Error, Result};
 pub trait Listed: Writable + Clone + Send + Sync + 'static {
     /// The type's name, from which `ContactConnection` and `ContactEdge` are made.
     const NAME: &'static str;
+    /// What a caller needs to see it, and so to see anything of its lists: their length and their cursors tell of it as well.
+    const READ: Permission;
     /// The orderings of its lists.
     type Order: OrderField;
     /// The row that it shows.
@@ -34,6 +38,7 @@ pub struct Connection<T: Listed> {
 
 /// Which part of a list a page is.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct PageInfo {
     /// Whether there are entries before this page. Counting from the start, this only says whether `after` was given.
     has_previous_page: bool,
@@ -81,7 +86,7 @@ impl<T: Listed> TypeName for Edge<T> {
 }
 
 /// A page of a list.
-#[Object(name_type)]
+#[Object(name_type, directive = cost::apply("2".into()))]
 impl<T: Listed> Connection<T> {
     /// The entries with their cursors.
     async fn edges(&self) -> WrittenList<Vec<Edge<T>>> {
@@ -105,13 +110,14 @@ impl<T: Listed> Connection<T> {
     }
 
     /// How many entries the whole list has, whatever the page. Counted only when it is selected.
+    #[graphql(directive = cost::apply("5".into()))]
     async fn total_count(&self) -> Result<i64> {
         self.total.ok_or_else(|| Error::internal("totalCount was selected and not counted"))
     }
 }
 
 /// An entry of a list with its cursor.
-#[Object(name_type)]
+#[Object(name_type, directive = cost::apply("0".into()))]
 impl<T: Listed> Edge<T> {
     /// The entry.
     async fn node(&self) -> Written<&T> {

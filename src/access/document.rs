@@ -3,10 +3,12 @@
 //! Fragments are looked at once each, however often they are spread, so that a small document cannot make this walk long; and what the fragments
 //! would expand to is counted without expanding them, so that such a document is refused before the executor sees it.
 
+mod nesting;
+mod schema_walk;
 mod types;
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -16,21 +18,17 @@ use async_graphql::parser::types::{
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, Value, Variables, parser};
 
-use crate::access::objects::Objects;
+use crate::access::cost::price::Price;
+use crate::access::limits::Class;
 use crate::access::plan::{Condition, Plan};
 use crate::access::variables::is_surely;
 use crate::base::{Code, Error, Map, Result};
+use crate::platform::config::DocumentConfig;
 pub use types::TypeMap;
 use walk::Walk;
 
-/// The longest document, in bytes.
-pub const MAX_BYTES: usize = 16 * 1024;
-/// The deepest nesting of fields.
-pub const MAX_DEPTH: usize = 20;
 /// Says that a document was found valid, beside the bits of variables.
 const FOUND_VALID: u64 = 1 << 63;
-/// The most fields after fragments are expanded.
-pub const MAX_FIELDS: usize = 1_000;
 
 /// One operation of a document: its text, and what it selects.
 #[derive(Debug)]
@@ -77,7 +75,9 @@ struct Found {
     /// Every variable with its type.
     variables: Vec<(Name, String)>,
     defaults: HashMap<Name, Value>,
-    objects: Objects,
+    price: Arc<Price>,
+    /// The classes that its root fields count in, one for each field.
+    classes: Vec<Class>,
     /// Whether two selections below one response key may have to be put together, or are not the same.
     overlaps: bool,
     /// Whether anything is selected twice.
@@ -213,12 +213,22 @@ impl Selection {
         }
     }
 
-    /// Refuses when the operation can answer with more objects than one may.
-    ///
-    /// # Errors
-    /// `DOCUMENT_TOO_COMPLEX`, which says how many there can be.
-    pub fn check_size(&self, variables: &Variables) -> Result<()> {
-        self.found.objects.check(&|name| variables.get(name).or_else(|| self.found.defaults.get(name)))
+    /// What it can cost.
+    #[must_use]
+    pub fn price(&self) -> &Price {
+        &self.found.price
+    }
+
+    /// The classes of limits that its root fields count in, one for each field.
+    #[must_use]
+    pub fn classes(&self) -> &[Class] {
+        &self.found.classes
+    }
+
+    /// Whether it asks for the schema itself.
+    #[must_use]
+    pub fn asks_for_schema(&self) -> bool {
+        self.found.root_fields.iter().any(|name| name == "__schema" || name == "__type")
     }
 
     /// Whether the operation is a mutation.
@@ -257,31 +267,43 @@ impl Document {
     ///
     /// # Errors
     /// `DOCUMENT_TOO_COMPLEX` beyond a limit, `VALIDATION_ERROR` when the text is no document.
-    pub fn prepare(text: &str, types: &TypeMap) -> Result<Self> {
-        if text.len() > MAX_BYTES {
-            let message = format!("The document has {} bytes; at most {MAX_BYTES} are read. Send values as variables.", text.len());
-            return Err(Error::new(Code::DocumentTooComplex, message));
+    pub fn prepare(text: &str, types: &TypeMap, limits: &DocumentConfig) -> Result<Self> {
+        Self::prepare_within(limits.document_max_bytes, text, types, limits)
+    }
+
+    /// As [`Document::prepare`], for a text of at most so many bytes.
+    ///
+    /// # Errors
+    /// As [`Document::prepare`].
+    pub fn prepare_within(most: usize, text: &str, types: &TypeMap, limits: &DocumentConfig) -> Result<Self> {
+        if text.len() > most {
+            return Err(too_long(text.len(), most));
         }
+        nesting::check(text)?;
         let parsed =
             parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
         let parsed = Arc::new(parsed);
-        let mut selections = HashMap::new();
+        let all = operations(&parsed.operations);
+        if all.len() > limits.document_max_operations {
+            return Err(too_complex(
+                &format!("The document has {} operations", all.len()),
+                &format!("{} are allowed", limits.document_max_operations),
+            ));
+        }
         // As many parts as the text has letters.
-        let room = text.len() / parsed.operations.iter().count().max(1);
-        for (name, operation) in operations(&parsed.operations) {
-            let found = Walk::new(&parsed.fragments, types).operation(&operation.node)?;
+        let room = text.len() / all.len().max(1);
+        let (mut selections, mut spread) = (HashMap::new(), HashSet::new());
+        for (name, operation) in all {
+            let (found, reached) = Walk::new(&parsed.fragments, types, limits).operation(&operation.node)?;
+            spread.extend(reached);
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);
-            selections.insert(
-                named,
-                Arc::new(Selection {
-                    document,
-                    name,
-                    found,
-                    valid: AtomicU64::new(0),
-                    plans: RwLock::new(Kept { plans: Plans::default(), room: Some(room) }),
-                }),
-            );
+            let plans = RwLock::new(Kept { plans: Plans::default(), room: Some(room) });
+            selections.insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans }));
+        }
+        // Nobody has counted what stands in them, and the rules of validation would go through it.
+        if let Some(unused) = parsed.fragments.keys().find(|name| !spread.contains(*name)) {
+            return Err(Error::new(Code::ValidationError, format!("The fragment `{unused}` is not used: leave it out.")));
         }
         Ok(Self { selections })
     }
@@ -299,6 +321,28 @@ impl Document {
         let unknown = || Error::new(Code::ValidationError, "The document has no operation of the name in `operationName`.");
         found.map(Arc::clone).ok_or_else(unknown)
     }
+
+    /// How many operations there are.
+    #[must_use]
+    pub fn operations(&self) -> usize {
+        self.selections.len()
+    }
+
+    /// Every operation.
+    pub fn selections(&self) -> impl Iterator<Item = &Arc<Selection>> {
+        self.selections.values()
+    }
+}
+
+/// The error for a text of so many bytes.
+#[must_use]
+pub fn too_long(bytes: usize, most: usize) -> Error {
+    Error::new(Code::DocumentTooComplex, format!("The document has {bytes} bytes; at most {most} are read. Send values as variables."))
+}
+
+/// The error of a document that has more of something than it may have.
+fn too_complex(found: &str, allowed: &str) -> Error {
+    Error::new(Code::DocumentTooComplex, format!("{found}; at most {allowed}. Ask for less, or in several operations."))
 }
 
 fn operations(all: &DocumentOperations) -> Vec<(Option<&Name>, &Positioned<OperationDefinition>)> {
@@ -309,68 +353,4 @@ fn operations(all: &DocumentOperations) -> Vec<(Option<&Name>, &Positioned<Opera
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SDL: &str = "type Query { contacts: Contacts! node: Node } type Contacts { nodes: [Contact!]! } interface Node { id: ID! } \
-                       type Contact implements Node { id: ID! name: String! companyName: String deals: [Deal!]! } type Deal { title: String contact: Contact }";
-
-    fn prepare(text: &str) -> Result<Document> {
-        Document::prepare(text, &TypeMap::from_sdl(SDL).unwrap())
-    }
-
-    #[test]
-    fn fields_are_gathered_by_type_through_fragments_and_aliases() {
-        let document = prepare("{ a: contacts { nodes { companyName ...F deals { contact { id } } } } node { ... on Deal { title } } } fragment F on Contact { x: name }").unwrap();
-        let selection = document.selection(None).unwrap();
-        assert_eq!(selection.root_fields(), ["contacts", "node"]);
-        assert_eq!(selection.fields("Contact").unwrap(), ["company_name", "name", "deals", "id"]);
-        assert_eq!(selection.fields("Deal").unwrap(), ["contact", "title"]);
-        assert!(!selection.is_mutation());
-    }
-
-    #[test]
-    fn nothing_is_kept_after_what_found_no_room() {
-        let mut kept = Kept { plans: Plans::default(), room: Some(10) };
-        let plan = Arc::new(Plan::default());
-        let outcomes = [6, 4, 0, 1, 0].map(|parts| kept.keep((kept.plans.len(), "Contact"), &plan, parts));
-        assert_eq!((outcomes, kept.plans.len()), ([true, true, true, false, false], 3));
-    }
-
-    /// Each of 40 fragments spreads the next one twice: 2^40 fields when expanded.
-    #[test]
-    fn a_fragment_bomb_is_refused_at_once() {
-        let bomb: String = (0..40).map(|n| format!("fragment F{n} on Contact {{ ...F{} ...F{} }} ", n + 1, n + 1)).collect();
-        let text = format!("{{ contacts {{ nodes {{ ...F0 }} }} }} {bomb} fragment F40 on Contact {{ name }}");
-        let begun = std::time::Instant::now();
-        assert_eq!(prepare(&text).unwrap_err().code, Code::DocumentTooComplex);
-        assert!(begun.elapsed() < std::time::Duration::from_millis(250));
-    }
-
-    #[test]
-    fn depth_size_and_circles_are_refused() {
-        let deep = format!("{}name{}", "{ a ".repeat(25), " }".repeat(25));
-        assert_eq!(prepare(&deep).unwrap_err().code, Code::DocumentTooComplex);
-        assert_eq!(prepare(&format!("{{ {} }}", "contacts { __typename } ".repeat(600))).unwrap_err().code, Code::DocumentTooComplex);
-        assert_eq!(prepare(&" ".repeat(MAX_BYTES + 1)).unwrap_err().code, Code::DocumentTooComplex);
-        assert_eq!(prepare("{ ...A } fragment A on Query { ...A }").unwrap_err().code, Code::ValidationError);
-        assert_eq!(prepare("{").unwrap_err().code, Code::ValidationError);
-    }
-
-    #[test]
-    fn variables_that_must_have_a_value_need_one() {
-        let document = prepare("query($a: ID!, $b: ID! = 1, $c: ID) { node { id } }").unwrap();
-        let selection = document.selection(None).unwrap();
-        let check = |json| selection.check_variables(&Variables::from_json(json)).is_ok();
-        assert!(check(serde_json::json!({"a": "x"})));
-        assert!(!check(serde_json::json!({"b": "x"})) && !check(serde_json::json!({"a": null})));
-    }
-
-    #[test]
-    fn an_operation_is_chosen_by_its_name() {
-        let document = prepare("query A { contacts { nodes { name } } } query B { node { id } }").unwrap();
-        assert!(document.selection(None).is_err());
-        assert!(document.selection(Some("C")).is_err());
-        assert_eq!(document.selection(Some("B")).unwrap().root_fields(), ["node"]);
-    }
-}
+mod tests;

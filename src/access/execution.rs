@@ -11,10 +11,12 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, ResolveInfo};
+use async_graphql::registry::MetaTypeName;
 use async_graphql::{
-    Context, PathSegment, QueryPathNode, QueryPathSegment, Response, SchemaEnv, ServerError, ServerResult, Value, from_value, to_value,
+    Context, PathSegment, QueryPathNode, QueryPathSegment, Response, SchemaEnv, ServerError, ServerResult, Value, Variables, from_value, to_value,
 };
 
+use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::operation::Operation;
 use crate::base::Error;
 
@@ -58,8 +60,20 @@ impl Extension for Execution {
             operation.turns().begin().await;
         }
         let nullable = !info.return_type.ends_with('!');
-        let node = info.path_node;
+        let (node, registry) = (info.path_node, &ctx.schema_env.registry);
+        let nothing = Variables::default();
+        let variables = ctx.data_opt::<Variables>().unwrap_or(&nothing);
+        let own = if info.is_for_introspection { 0 } else { OwnPrice::of(registry, info.parent_type, info.field).points(variables) };
+        // A list is counted by its entries, which come this way as well.
+        let each = match MetaTypeName::create(info.return_type.trim_end_matches('!')) {
+            MetaTypeName::Named(name) => of_object(registry, name),
+            _ => 0,
+        };
         let outcome = next.run(ctx, info).await;
+        if let Some(operation) = operation {
+            operation.spend(own, 1);
+            operation.spend(if matches!(&outcome, Ok(Some(value)) if *value != Value::Null) { each } else { 0 }, 1);
+        }
         match (outcome, operation) {
             (Err(error), Some(operation)) if nullable => {
                 operation.note_error(at(node, error));

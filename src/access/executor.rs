@@ -12,6 +12,7 @@ use async_graphql::{
 };
 use futures_util::FutureExt;
 
+use crate::access::cost::PriceList;
 use crate::access::document::Selection;
 use crate::access::execution::{Execution, ValidityAlone};
 use crate::access::operation::Operation;
@@ -40,7 +41,9 @@ where
         limit: impl FnOnce(async_graphql::SchemaBuilder<Q, M, EmptySubscription>) -> async_graphql::SchemaBuilder<Q, M, EmptySubscription>,
     ) -> anyhow::Result<Self> {
         let seen = Arc::new(OnceLock::new());
-        let builder = Schema::build(Q::default(), M::default(), EmptySubscription).extension(Execution { schema: Arc::clone(&seen) });
+        let builder = Schema::build(Q::default(), M::default(), EmptySubscription)
+            .register_output_type::<PriceList>()
+            .extension(Execution { schema: Arc::clone(&seen) });
         let schema = limit(builder).finish();
         let _ = schema.execute("{ __typename }").now_or_never();
         let environment = seen.get().cloned().ok_or_else(|| anyhow::anyhow!("the schema's environment was not seen"))?;
@@ -64,12 +67,17 @@ where
                 Err(errors) => Response::from_errors(errors),
             },
             _ => {
-                let request = request(selection, variables).data(operation.clone());
+                let request = request(selection, variables.clone()).data(operation.clone()).data(variables);
                 operation.turns().run(self.schema.execute(request).boxed()).await
             }
         };
         response.errors.extend(operation.take_errors());
         response
+    }
+
+    /// What is wrong with an operation's document, whatever values its variables get.
+    pub async fn validate(&self, selection: &Selection) -> Vec<ServerError> {
+        self.check(selection, &Variables::default()).await.err().unwrap_or_default()
     }
 
     /// Refuses a document that is not valid with these variables.

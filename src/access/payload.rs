@@ -3,11 +3,13 @@
 use async_graphql::SimpleObject;
 
 use crate::access::writer::{Writable, WrittenList};
+use crate::base::directives::cost;
 use crate::base::error::Problem;
 use crate::base::{Code, Error, Result};
 
 /// Something about the input that the caller can put right. The mutation changed nothing.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct UserError {
     /// The stable code to branch on.
     pub code: Code,

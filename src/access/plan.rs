@@ -8,6 +8,7 @@ use async_graphql::parser::types::{Directive, Field, Selection as Node, Selectio
 use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables};
 use async_graphql_value::Value as Argument;
 
+use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::document::Selection;
 
 /// The fields of an object in the answer.
@@ -15,6 +16,8 @@ use crate::access::document::Selection;
 pub struct Plan {
     /// In the order of the answer.
     pub entries: Vec<Entry>,
+    /// What an object costs.
+    weight: u64,
     /// The bytes of an object, as noted.
     each: AtomicUsize,
 }
@@ -35,6 +38,8 @@ pub struct Entry {
     pub is_type_name: bool,
     /// The conditions under which it is there.
     when: Vec<Condition>,
+    /// What it costs besides the objects that it leads to.
+    price: OwnPrice,
     seen: AtomicU8,
 }
 
@@ -125,6 +130,13 @@ impl Plan {
         self.entries.iter().map(|entry| parts(&entry.field.node)).sum()
     }
 
+    /// The points of an object, when the variables have these values.
+    #[must_use]
+    pub fn points(&self, variables: &Variables) -> u64 {
+        let priced = self.entries.iter().filter(|entry| !entry.price.is_nothing() && entry.is_there(variables));
+        priced.fold(self.weight, |sum, entry| sum.saturating_add(entry.price.points(variables)))
+    }
+
     /// About how many bytes so many objects take, by how many they took before.
     #[must_use]
     pub fn length(&self, objects: usize) -> usize {
@@ -140,7 +152,7 @@ impl Plan {
     /// What is selected of the type; `None` when the document is not valid.
     #[must_use]
     pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str) -> Option<Self> {
-        let mut plan = Self::default();
+        let mut plan = Self { weight: of_object(&ctx.schema_env.registry, type_name), ..Self::default() };
         let place = Place { ctx, selection, type_name };
         plan.spread(&place, &ctx.item.node, &[]).then_some(plan)
     }
@@ -175,7 +187,8 @@ impl Plan {
         let of = place.ctx.schema_env.registry.types.get(place.type_name).and_then(|of| of.field_by_name(&field.node.name.node));
         let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else { return false };
         let key = format!("\"{key}\":").into_bytes();
-        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, when, seen: AtomicU8::new(0) });
+        let price = OwnPrice::of(&place.ctx.schema_env.registry, place.type_name, &field.node);
+        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, when, price, seen: AtomicU8::new(0) });
         true
     }
 }

@@ -125,6 +125,7 @@ pub async fn write<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> Se
 pub async fn in_turn<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
     let (operation, plan) = planned::<T>(ctx)?;
     let mut text = vec![b'{'];
+    operation.spend(plan.points(&ctx.query_env.variables), 1);
     for entry in plan.entries.iter().filter(|entry| entry.is_there(&ctx.query_env.variables)) {
         if text.len() > 1 {
             text.push(b',');
@@ -169,6 +170,7 @@ impl<'a> Draft<'a> {
         plan: &'a Plan,
     ) -> ServerResult<Value> {
         let mut draft = Self { text: Vec::with_capacity(plan.length(objects.len())), ..Self::default() };
+        operation.spend(plan.points(&ctx.query_env.variables), objects.len());
         for (index, object) in objects.iter().enumerate() {
             operation.turns().begin_all(plan.entries.len()).await;
             if list {
@@ -286,12 +288,12 @@ impl<'a> Place<'a> {
 /// Begins a field, and gives it up again where it waits.
 fn begun<T: ContainerType>(object: &T, entry: &Entry, ctx: &Context<'_>, operation: &Operation) -> Poll<ServerResult<Value>> {
     // A leaf has nothing below it that could note an error.
-    let noted = (!entry.is_leaf()).then(|| operation.noted_errors(ctx));
+    let noted = (!entry.is_leaf()).then(|| operation.noted(ctx));
     let field = pin!(object.resolve_field(ctx));
     let outcome = field.poll(&mut std::task::Context::from_waker(Waker::noop())).map(|outcome| settle(outcome, entry, ctx, operation));
     if let (Poll::Pending, Some(noted)) = (&outcome, noted) {
         // What failed at once below it fails again.
-        operation.forget_errors(ctx, noted);
+        operation.forget(ctx, noted);
     }
     outcome
 }

@@ -4,6 +4,7 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
+use crate::base::directives::cost;
 use crate::base::error::{Error, Result};
 use crate::base::scalars::Decimal;
 
@@ -79,6 +80,7 @@ impl Currency {
 
 /// An amount of money, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct Money {
     /// The amount in the currency's main unit, such as `"1250.50"` rupees.
     pub amount: Decimal,

@@ -124,6 +124,14 @@ impl<F: OrderField> Window<F> {
     }
 }
 
+/// The argument `first` of a list without pages.
+///
+/// # Errors
+/// `VALIDATION_ERROR` outside of 0 to [`MAX_SIZE`].
+pub fn at_most(first: i32) -> Result<usize> {
+    checked_size("first", first).map(|size| usize::try_from(size).unwrap_or_default())
+}
+
 /// How many rows to read for so many that are wanted: as many, or up to twice as many.
 ///
 /// The number stands in the statement's text, and each text is prepared on each connection, so there are only a few.

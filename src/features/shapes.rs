@@ -44,6 +44,7 @@ macro_rules! object {
 
         impl $crate::access::connection::Listed for $name {
             const NAME: &'static str = stringify!($name);
+            const READ: $crate::access::Permission = $crate::access::Permission::$permission;
             type Order = $order;
             type Row = $row;
 

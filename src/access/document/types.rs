@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser;
-use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{BaseType, Type, TypeKind, TypeSystemDefinition};
 
-use crate::access::objects::Leads;
+use crate::access::cost::tariff::{Tariff, weight};
 
-/// For every type of the schema, its fields and the type that each leads to.
+/// For every type of the schema, its fields and the type that each leads to, and what they cost.
 #[derive(Debug, Default)]
 pub struct TypeMap {
-    fields: HashMap<String, HashMap<String, (String, Leads)>>,
+    fields: HashMap<String, HashMap<String, (String, Tariff)>>,
+    /// What an object costs, where that is not one point.
+    weights: HashMap<String, u64>,
     inputs: HashSet<String>,
     pub(super) query: String,
     pub(super) mutation: String,
@@ -28,19 +30,36 @@ impl TypeMap {
             if matches!(definition.node.kind, TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_)) {
                 map.inputs.insert(definition.node.name.node.to_string());
             }
+            let of = definition.node.name.node.to_string();
+            if let TypeKind::Union(_) = &definition.node.kind {
+                anyhow::bail!("the price of the union {of} is not known");
+            }
             let fields = match &definition.node.kind {
                 TypeKind::Object(object) => &object.fields,
                 TypeKind::Interface(interface) => &interface.fields,
-                _ => continue,
+                _ => {
+                    map.weights.insert(of, 0);
+                    continue;
+                }
             };
-            let of = definition.node.name.node.to_string();
+            if let (TypeKind::Object(object), Some(points)) = (&definition.node.kind, weight(&definition.node.directives)?) {
+                // An interface costs what the dearest of its objects does.
+                for interface in &object.implements {
+                    let most = map.weights.entry(interface.node.to_string()).or_insert(1);
+                    *most = points.max(*most);
+                }
+            }
+            if let Some(points) = weight(&definition.node.directives)? {
+                map.weights.insert(of.clone(), points);
+            }
             let targets = fields.iter().map(|field| {
                 let target = named(&field.node.ty.node.base);
-                (field.node.name.node.to_string(), (target, leads(&of, &field.node)))
+                Ok((field.node.name.node.to_string(), (target, Tariff::of(&field.node)?)))
             });
-            let targets = targets.collect();
+            let targets = targets.collect::<anyhow::Result<_>>()?;
             map.fields.insert(of, targets);
         }
+        map.pass_sizes_on();
         Ok(map)
     }
 
@@ -50,18 +69,37 @@ impl TypeMap {
         ["Int", "Float", "String", "Boolean", "ID"].contains(&name.as_str()) || self.inputs.contains(&name)
     }
 
-    pub(super) fn target(&self, of: &str, field: &str) -> Option<(&str, Leads)> {
-        self.fields.get(of)?.get(field).map(|(target, leads)| (target.as_str(), *leads))
+    /// Tells the lists whose length another field says.
+    fn pass_sizes_on(&mut self) {
+        let all = self.fields.values().flat_map(HashMap::values);
+        let sized = all.filter_map(|(target, tariff)| Some((target.clone(), tariff.size.as_ref()?.fields.clone())));
+        for (target, names) in sized.collect::<Vec<_>>() {
+            for name in names {
+                if let Some((_, tariff)) = self.fields.get_mut(&target).and_then(|fields| fields.get_mut(&name)) {
+                    tariff.is_sized = true;
+                }
+            }
+        }
     }
-}
 
-fn leads(of: &str, field: &FieldDefinition) -> Leads {
-    let takes = |name: &str| field.arguments.iter().any(|argument| argument.node.name.node == name);
-    match &field.ty.node.base {
-        _ if takes("first") => Leads::Page,
-        _ if takes("ids") => Leads::ByIds,
-        BaseType::List(_) if !of.ends_with("Connection") => Leads::PlainList,
-        _ => Leads::Single,
+    pub(super) fn target(&self, of: &str, field: &str) -> Option<(&str, &Tariff)> {
+        self.fields.get(of)?.get(field).map(|(target, tariff)| (target.as_str(), tariff))
+    }
+
+    /// What an object of the type costs, and a value nothing.
+    pub(super) fn weight(&self, of: &str) -> u64 {
+        match self.weights.get(of) {
+            Some(points) => *points,
+            None => u64::from(self.fields.contains_key(of)),
+        }
+    }
+
+    /// The lists of objects that cost something and do not say how long they get, as `Type.field`.
+    #[must_use]
+    pub fn lists_without_size(&self) -> Vec<String> {
+        let all = self.fields.iter().flat_map(|(of, fields)| fields.iter().map(move |(name, (target, tariff))| (of, name, target, tariff)));
+        let lacking = all.filter(|(_, _, target, tariff)| tariff.is_list && !tariff.is_sized && tariff.size.is_none() && self.weight(target) > 0);
+        lacking.map(|(of, name, ..)| format!("{of}.{name}")).collect()
     }
 }
 

@@ -1,22 +1,33 @@
 //! The walk over a document: each fragment is looked at once, however often it is spread.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use async_graphql::parser::types::{FragmentDefinition, OperationDefinition, OperationType, Selection as Node, SelectionSet, VariableDefinition};
+use async_graphql::parser::types::{
+    Field, FragmentDefinition, OperationDefinition, OperationType, Selection as Node, SelectionSet, VariableDefinition,
+};
 use async_graphql::{Name, Positioned};
 
-use super::{Found, MAX_DEPTH, MAX_FIELDS, TypeMap};
-use crate::access::objects::{Leads, Objects};
+use super::schema_walk::SchemaWalk;
+use super::{Found, TypeMap, too_complex};
+use crate::access::cost::of_introspection;
+use crate::access::cost::price::Price;
+use crate::access::cost::tariff::Tariff;
+use crate::access::plan::Condition;
 use crate::base::{Code, Error, Result};
+use crate::platform::config::DocumentConfig;
 
 /// What a selection set amounts to once its fragments are expanded.
 #[derive(Debug, Clone, Default)]
 struct Extent<'a> {
     /// Those of the set itself, not of what they select.
     own: usize,
+    aliases: usize,
     fields: usize,
+    schema_fields: usize,
+    directives: usize,
     depth: usize,
-    objects: Objects,
+    price: Arc<Price>,
     /// What stands behind the response keys of the set's fields.
     keys: HashMap<&'a str, Behind<'a>>,
 }
@@ -29,9 +40,24 @@ struct Behind<'a> {
     plain: bool,
 }
 
+/// The most fragments that are spread within one another.
+const MAX_NESTED_FRAGMENTS: usize = 50;
+/// The most variables of an operation.
+const MAX_VARIABLES: usize = 60;
+
+/// Refuses fragments within fragments within fragments, into which everybody goes down who looks at the document.
+pub(super) fn check_nesting(depth: usize) -> Result<()> {
+    if depth <= MAX_NESTED_FRAGMENTS {
+        return Ok(());
+    }
+    Err(too_complex("The document nests too many fragments", &format!("{MAX_NESTED_FRAGMENTS} are allowed")))
+}
+
 pub(super) struct Walk<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     types: &'a TypeMap,
+    limits: &'a DocumentConfig,
+    schema: SchemaWalk<'a>,
     /// By name, and whether it was spread at the root, whose fields are noted.
     known: HashMap<(&'a Name, bool), Extent<'a>>,
     open: HashSet<&'a Name>,
@@ -39,11 +65,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap) -> Self {
-        Self { fragments, types, known: HashMap::new(), open: HashSet::new(), found: Found::default() }
+    pub(super) fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap, limits: &'a DocumentConfig) -> Self {
+        Self { fragments, types, limits, schema: SchemaWalk::default(), known: HashMap::new(), open: HashSet::new(), found: Found::default() }
     }
 
-    pub(super) fn operation(mut self, operation: &'a OperationDefinition) -> Result<Found> {
+    /// What the operation selects, and the fragments that it spreads.
+    pub(super) fn operation(mut self, operation: &'a OperationDefinition) -> Result<(Found, HashSet<&'a Name>)> {
         let root = match operation.ty {
             OperationType::Mutation => &self.types.mutation,
             _ => &self.types.query,
@@ -57,49 +84,58 @@ impl<'a> Walk<'a> {
             );
             return Err(Error::new(Code::ValidationError, message));
         }
+        if operation.variable_definitions.len() > MAX_VARIABLES {
+            return Err(too_complex(
+                &format!("The operation declares {} variables", operation.variable_definitions.len()),
+                &format!("{MAX_VARIABLES} are allowed"),
+            ));
+        }
         self.found.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
         let variable = |variable: &Positioned<VariableDefinition>| (variable.node.name.node.clone(), variable.node.var_type.node.to_string());
         self.found.variables = operation.variable_definitions.iter().map(variable).collect();
         let extent = self.set(&operation.selection_set.node, Some(root), true)?;
-        if extent.depth > MAX_DEPTH {
-            return Err(too_complex(&format!("The document nests {} fields deep; at most {MAX_DEPTH} are allowed.", extent.depth)));
+        let directives = extent.directives.saturating_add(operation.directives.len());
+        if extent.depth > self.limits.document_max_depth {
+            return Err(too_complex(
+                &format!("The document nests {} fields", extent.depth),
+                &format!("{} are allowed", self.limits.document_max_depth),
+            ));
+        }
+        if directives > self.limits.document_max_directives {
+            return Err(too_complex(
+                &format!("The document has {directives} directives"),
+                &format!("{} are allowed", self.limits.document_max_directives),
+            ));
         }
         self.found.root_count = extent.own;
-        self.found.objects = extent.objects;
+        self.found.price = extent.price;
         let default =
             |variable: &Positioned<VariableDefinition>| Some((variable.node.name.node.clone(), variable.node.default_value.as_ref()?.node.clone()));
         self.found.defaults = operation.variable_definitions.iter().filter_map(default).collect();
-        Ok(self.found)
+        let spread = self.known.keys().map(|(name, _)| *name).chain(self.schema.spread());
+        Ok((self.found, spread.collect()))
     }
 
     fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent<'a>> {
         let mut extent = Extent::default();
+        let mut price = Price::default();
         for item in &set.items {
-            self.found.conditional |= !item.node.directives().is_empty();
+            let directives = item.node.directives();
+            self.found.conditional |= !directives.is_empty();
+            let when: Vec<Condition> = Condition::of(directives).collect();
             let (inner, own_depth) = match &item.node {
-                Node::Field(field) => {
-                    let name = field.node.name.node.as_str();
-                    self.note(of, name, at_root);
-                    let target = of.and_then(|of| self.types.target(of, name));
-                    let below = self.set(&field.node.selection_set.node, target.map(|(target, _)| target), false)?;
-                    let is_leaf = field.node.selection_set.node.items.is_empty();
-                    let plain = is_leaf && field.node.arguments.is_empty();
-                    if name == "__typename" && !plain {
-                        // The rules of validation do not look there.
-                        return Err(Error::new(Code::ValidationError, "`__typename` has neither fields nor arguments."));
-                    }
-                    let keys = HashMap::from([(field.node.response_key().node.as_str(), Behind { name, plain })]);
-                    let mut objects = Objects::default();
-                    if !is_leaf {
-                        objects.add(&field.node, target.map_or(Leads::Single, |(_, leads)| leads), below.objects);
-                    }
-                    (Extent { own: 1, fields: below.fields.saturating_add(1), depth: below.depth, objects, keys }, 1)
-                }
+                Node::Field(field) => (self.field(&field.node, of, at_root, when, &mut price)?, 1),
                 Node::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
-                    (self.set(&fragment.node.selection_set.node, condition.or(of), at_root)?, 0)
+                    let inner = self.set(&fragment.node.selection_set.node, condition.or(of), at_root)?;
+                    price.spread(when, Arc::clone(&inner.price));
+                    (inner, 0)
                 }
-                Node::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node, at_root)?, 0),
+                Node::FragmentSpread(spread) => {
+                    let inner = self.fragment(&spread.node.fragment_name.node, at_root)?;
+                    price.spread(when, Arc::clone(&inner.price));
+                    (inner, 0)
+                }
             };
             for (key, behind) in inner.keys {
                 if let Some(known) = extent.keys.insert(key, behind) {
@@ -113,27 +149,81 @@ impl<'a> Walk<'a> {
                 }
             }
             extent.own = extent.own.saturating_add(inner.own);
+            extent.aliases = extent.aliases.saturating_add(inner.aliases);
             extent.fields = extent.fields.saturating_add(inner.fields);
+            extent.schema_fields = extent.schema_fields.saturating_add(inner.schema_fields);
+            extent.directives = extent.directives.saturating_add(inner.directives).saturating_add(directives.len());
             extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
-            if extent.fields > MAX_FIELDS {
-                return Err(too_complex(&format!(
-                    "The document selects more than {MAX_FIELDS} fields, those of fragments counted wherever they are spread."
-                )));
-            }
-            extent.objects.spread(&inner.objects);
+            self.check(&extent)?;
         }
+        extent.price = price.shared();
         Ok(extent)
     }
 
+    /// Refuses as soon as there is too much, so that what the fragments of a document expand to is never gone through.
+    fn check(&self, extent: &Extent<'_>) -> Result<()> {
+        let limits = self.limits;
+        let counts = [
+            (extent.aliases, limits.document_max_aliases, "gives too many aliases at one level"),
+            (extent.fields, limits.document_max_fields, "selects too many fields, those of fragments counted wherever they are spread"),
+            (
+                extent.schema_fields,
+                limits.introspection_max_fields,
+                "selects too many fields of the schema, those of fragments counted wherever they are spread",
+            ),
+        ];
+        match counts.into_iter().find(|(count, most, _)| count > most) {
+            None => Ok(()),
+            Some((_, most, what)) => Err(too_complex(&format!("The document {what}"), &format!("{most} are allowed"))),
+        }
+    }
+
+    /// A field with what is selected below it.
+    fn field(&mut self, field: &'a Field, of: Option<&'a str>, at_root: bool, when: Vec<Condition>, price: &mut Price) -> Result<Extent<'a>> {
+        let name = field.name.node.as_str();
+        self.note(of, name, at_root);
+        let is_leaf = field.selection_set.node.items.is_empty();
+        let plain = is_leaf && field.arguments.is_empty();
+        if name == "__typename" && !plain {
+            // The rules of validation do not look there.
+            return Err(Error::new(Code::ValidationError, "`__typename` has neither fields nor arguments."));
+        }
+        let extent = Extent {
+            own: 1,
+            aliases: usize::from(field.alias.is_some()),
+            fields: 1,
+            keys: HashMap::from([(field.response_key().node.as_str(), Behind { name, plain })]),
+            ..Extent::default()
+        };
+        if let Some(own) = of_introspection(name) {
+            let below = self.schema.look(&field.selection_set.node, self.fragments, self.limits)?;
+            price.add(field, when, &Tariff { own, ..Tariff::default() }, 0, Arc::default());
+            return Ok(Extent { schema_fields: below.fields, directives: below.directives, ..extent });
+        }
+        let known = of.and_then(|of| self.types.target(of, name));
+        let below = self.set(&field.selection_set.node, known.map(|(target, _)| target), false)?;
+        let nothing = Tariff::default();
+        let tariff = known.map_or(&nothing, |(_, tariff)| tariff);
+        let each = known.map_or_else(|| u64::from(!is_leaf), |(target, _)| self.types.weight(target));
+        price.add(field, when, tariff, each, below.price);
+        if at_root {
+            self.found.classes.extend(tariff.class);
+        }
+        let (fields, depth) = (below.fields.saturating_add(1), below.depth);
+        Ok(Extent { fields, depth, directives: below.directives, schema_fields: below.schema_fields, ..extent })
+    }
+
     fn fragment(&mut self, name: &Name, at_root: bool) -> Result<Extent<'a>> {
-        // A spread of an unknown fragment is the validator's to report.
-        let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Extent::default()) };
+        // It would count for nothing, and so would thousands of fragments that come to it in the end.
+        let unknown = || Error::new(Code::ValidationError, format!("The document has no fragment `{name}`."));
+        let (name, fragment) = self.fragments.get_key_value(name).ok_or_else(unknown)?;
         if let Some(extent) = self.known.get(&(name, at_root)) {
             return Ok(extent.clone());
         }
         if !self.open.insert(name) {
             return Err(Error::new(Code::ValidationError, format!("The fragment `{name}` spreads itself.")));
         }
+        check_nesting(self.open.len())?;
         let condition = fragment.node.type_condition.node.on.node.as_str();
         let extent = self.set(&fragment.node.selection_set.node, Some(condition), at_root)?;
         self.open.remove(name);
@@ -152,10 +242,6 @@ impl<'a> Walk<'a> {
             fields.push(name);
         }
     }
-}
-
-fn too_complex(message: &str) -> Error {
-    Error::new(Code::DocumentTooComplex, format!("{message} Ask for less, or in several operations."))
 }
 
 fn snake_case(name: &str) -> String {

@@ -4,6 +4,7 @@ use async_graphql::{Context, Object};
 
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Permission};
+use crate::base::directives::cost;
 use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
 use crate::base::{Result, state};
@@ -141,7 +142,7 @@ pub struct Address<'a>(&'a model::Address);
 impl Writable for Address<'_> {}
 
 /// A postal address.
-#[Object(guard = "Can(Permission::CompaniesRead)")]
+#[Object(guard = "Can(Permission::CompaniesRead)", directive = cost::apply("0".into()))]
 impl Address<'_> {
     /// What the address is for, such as `Billing`; null when that was not said.
     async fn label(&self) -> Option<&str> {

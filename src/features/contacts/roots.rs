@@ -5,6 +5,7 @@ use async_graphql::{Context, Object};
 use crate::access::writer::Written;
 use crate::access::{Can, NodeObject, Permission};
 use crate::base::Result;
+use crate::base::directives::cost;
 use crate::base::page::PageArgs;
 use crate::base::text::search_words;
 use crate::features::contacts::model::ContactId;
@@ -35,7 +36,10 @@ impl Roots {
         #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
         #[graphql(desc = "Narrows the list.")] filter: Option<ContactFilter>,
-        #[graphql(desc = "Words that must all begin a word of the name, e-mail address, telephone number, city or notes. The newest 10,000 matches are looked at.")]
+        #[graphql(
+            desc = "Words that must all begin a word of the name, e-mail address, telephone number, city or notes. The newest 10,000 matches are looked at.",
+            directive = cost::apply("10".into())
+        )]
         search: Option<String>,
         #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<ContactOrder>,
     ) -> Result<Option<ContactConnection>> {

@@ -10,8 +10,9 @@ use chrono::NaiveDate;
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
+use crate::base::directives::cost;
 use crate::base::money::{Currency, Money};
-use crate::base::page::argument;
+use crate::base::page::at_most;
 use crate::base::scalars::{Date, DateTime};
 use crate::features::accounts::model::UserId;
 use crate::features::activities::model::{ActivityId, ActivityKind};
@@ -31,6 +32,7 @@ pub struct Dashboard {
 
 /// The contacts of one stage.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct ContactStageFigures {
     /// The stage.
     pub stage: ContactStage,
@@ -40,6 +42,7 @@ pub struct ContactStageFigures {
 
 /// The open deals of one stage.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct PipelineStageFigures {
     /// The identifier of the stage.
     pub stage_id: StageId,
@@ -60,6 +63,7 @@ pub struct PipelineStageFigures {
 
 /// The deals won in one month.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct WonMonthFigures {
     /// The first day of the month.
     pub month: Date,
@@ -71,6 +75,7 @@ pub struct WonMonthFigures {
 
 /// The tasks that are neither done nor cancelled.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(directive = cost::apply("0".into()))]
 pub struct TaskFigures {
     /// All of them.
     pub open: i64,
@@ -165,6 +170,7 @@ impl Dashboard {
     }
 
     /// The contacts as they stand now: an entry for every stage. Null when it fails; the errors say why.
+    #[graphql(directive = cost::apply("10".into()))]
     async fn contacts_by_stage(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<ContactStageFigures>>>> {
         let counts = Operation::of(ctx)?.reads()?.load::<ContactsByStage>(()).await?.unwrap_or_default();
         let of = |stage: &ContactStage| ContactStageFigures { stage: *stage, count: counts.get(stage).copied().unwrap_or_default() };
@@ -173,7 +179,7 @@ impl Dashboard {
 
     /// The open deals as they stand now: an entry for every open stage, pipeline by pipeline in the order of their stages; null without the
     /// permission to see deals. Null when it fails; the errors say why.
-    #[graphql(guard = "Can(Permission::DealsRead)")]
+    #[graphql(guard = "Can(Permission::DealsRead)", directive = cost::apply("10".into()))]
     async fn pipeline_by_stage(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<PipelineStageFigures>>>> {
         let open = Operation::of(ctx)?.reads()?.load::<OpenDealsByStage>(()).await?.unwrap_or_default();
         by_stage(&open).map(WrittenList).map(Some)
@@ -181,6 +187,7 @@ impl Dashboard {
 
     /// The deals won in the period: an entry for every month that has a day in it, of which only the days in the period count. Null when it fails;
     /// the errors say why.
+    #[graphql(directive = cost::apply("10".into()))]
     async fn won_by_month(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<WonMonthFigures>>>> {
         let reads = Operation::of(ctx)?.reads()?;
         let won = reads.load::<WonDealsIn>(self.span.instants(reads.reader.scope.time_zone)).await?.unwrap_or_default();
@@ -188,6 +195,7 @@ impl Dashboard {
     }
 
     /// The tasks that are neither done nor cancelled, as they stand now. Null when it fails; the errors say why.
+    #[graphql(directive = cost::apply("10".into()))]
     async fn tasks(&self, ctx: &Context<'_>) -> Result<Option<Written<TaskFigures>>> {
         let figures = Operation::of(ctx)?.reads()?.load::<OpenTasksNow>(()).await?;
         let (open, overdue, due_today, due_this_week) = figures.unwrap_or_default();
@@ -202,9 +210,7 @@ impl Dashboard {
         #[graphql(desc = "At most so many: 0 to 100.", default = 10)] first: i32,
     ) -> Result<Option<WrittenList<Vec<DashboardActivity>>>> {
         let reads = Operation::of(ctx)?.reads()?;
-        if !(0..=100).contains(&first) {
-            return Err(argument("first", "`first` is 0 to 100."));
-        }
+        at_most(first)?;
         let rows = reads.load::<RecentActivities>(first).await?.unwrap_or_default();
         Ok(Some(WrittenList(rows.into_iter().map(DashboardActivity).collect())))
     }

@@ -6,6 +6,7 @@ use async_graphql::{Context, Object};
 
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Operation, Permission};
+use crate::base::page::at_most;
 use crate::base::money::{Currency, Money};
 use crate::base::page::PageArgs;
 use crate::base::scalars::{Date, DateTime};
@@ -110,9 +111,13 @@ impl Deal {
         self.0.notes.text()
     }
 
-    /// The way from stage to stage, newest first: the newest 100 moves. Null when it fails; the errors say why.
-    async fn stage_history(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<DealStageChange>>>> {
-        let moves = Operation::of(ctx)?.reads()?.load::<MovesByDeal>(self.0.id).await?;
+    /// The way from stage to stage, newest first. Null when it fails; the errors say why.
+    async fn stage_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many moves: 0 to 100.", default = 10)] first: i32,
+    ) -> Result<Option<WrittenList<Vec<DealStageChange>>>> {
+        let moves = Operation::of(ctx)?.reads()?.load::<MovesByDeal>((self.0.id, at_most(first)?)).await?;
         Ok(Some(moves.unwrap_or_default().into_iter().map(DealStageChange).collect()))
     }
 

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::access::{Act, Reader};
+use crate::base::page::{MAX_SIZE, rows_to_read};
 use crate::base::Result;
 use crate::base::filter::{DateFilter, DateTimeFilter, MoneyFilter};
 use crate::features::accounts::model::UserId;
@@ -18,8 +19,6 @@ use crate::platform::postgres::statement::{ForEachParent, parent_id};
 use crate::schema::{deal_stage_changes, deals};
 use crate::{lists, narrow_any, narrow_id, narrow_instant, operators, stored};
 
-/// The most moves of one deal that are shown.
-const MOST_MOVES: i64 = 100;
 
 stored! {
     deals of Deal, NewDeal, DealChanges;
@@ -126,16 +125,16 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &DealFilter) -> Query<ST> 
     query
 }
 
-/// The moves of these deals, newest first, the newest 100 of each.
+/// The moves of these deals, newest first, so many of each or more.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn moves_by_deals(reader: &Reader, deals: Vec<Uuid>) -> Result<Vec<DealStageChange>> {
+pub async fn moves_by_deals(reader: &Reader, deals: Vec<Uuid>, most: usize) -> Result<Vec<DealStageChange>> {
     let columns = reader.columns::<DealStageChange>(&[]);
     let query = deal_stage_changes::table.select(columns);
     let query = query.filter(deal_stage_changes::organization_id.eq(reader.organization())).filter(deal_stage_changes::deal_id.eq(parent_id()));
     let query = query.order((deal_stage_changes::at.desc(), deal_stage_changes::id.desc()));
-    reader.db.load_columns(columns, ForEachParent { parents: deals, query, limit: MOST_MOVES }).await
+    reader.db.load_columns(columns, ForEachParent { parents: deals, query, limit: rows_to_read(i64::try_from(most).unwrap_or(MAX_SIZE)) }).await
 }
 
 /// Writes moves down.

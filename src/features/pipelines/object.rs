@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Operation, Permission};
+use crate::base::directives::list_size;
 use crate::base::page::PageArgs;
 use crate::base::scalars::DateTime;
 use crate::base::{Error, Result};
@@ -66,6 +67,7 @@ impl Pipeline {
     }
 
     /// The stages in their order, at most 20. Null when it fails; the errors say why.
+    #[graphql(directive = list_size::apply(Some(20), None, None, None))]
     async fn stages(&self, ctx: &Context<'_>) -> Result<Option<WrittenList<Vec<PipelineStage>>>> {
         let stages = Operation::of(ctx)?.reads()?.load::<StagesByPipeline>(self.0.id).await?;
         Ok(Some(stages.unwrap_or_default().into_iter().map(PipelineStage).collect()))

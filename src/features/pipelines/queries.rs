@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::access::{Act, Reader};
 use crate::base::Result;
+use crate::base::page::rows_to_read;
 use crate::features::pipelines::model::{NewPipeline, NewStage, Pipeline, PipelineChanges, PipelineStage, StageChanges};
 use crate::platform::postgres::statement::Limited;
 use crate::schema::{pipeline_stages, pipelines};
@@ -12,14 +13,17 @@ use crate::schema::{pipeline_stages, pipelines};
 /// The most pipelines that an organization has, which are listed without pages.
 pub const MOST_PIPELINES: i64 = 100;
 
-/// The organization's pipelines, oldest first.
+/// The organization's oldest pipelines, so many of them, oldest first.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn all(reader: &Reader) -> Result<Vec<Pipeline>> {
+pub async fn oldest(reader: &Reader, most: usize) -> Result<Vec<Pipeline>> {
     let columns = reader.columns::<Pipeline>(&[]);
     let query = pipelines::table.select(columns).filter(pipelines::organization_id.eq(reader.organization()));
-    reader.db.load_columns(columns, Limited { query: query.order((pipelines::created_at, pipelines::id)), limit: MOST_PIPELINES }).await
+    let limit = rows_to_read(i64::try_from(most).unwrap_or(MOST_PIPELINES));
+    let mut oldest = reader.db.load_columns(columns, Limited { query: query.order((pipelines::created_at, pipelines::id)), limit }).await?;
+    oldest.truncate(most);
+    Ok(oldest)
 }
 
 /// How many pipelines the organization has.

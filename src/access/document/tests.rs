@@ -1,0 +1,69 @@
+//! Small documents against a small schema.
+
+use super::*;
+
+const SDL: &str = "type Query { contacts: Contacts! node: Node } type Contacts { nodes: [Contact!]! } interface Node { id: ID! } \
+                   type Contact implements Node { id: ID! name: String! companyName: String deals: [Deal!]! } type Deal { title: String contact: Contact }";
+
+fn prepare(text: &str) -> Result<Document> {
+    Document::prepare(text, &TypeMap::from_sdl(SDL).unwrap(), &DocumentConfig::default())
+}
+
+#[test]
+fn fields_are_gathered_by_type_through_fragments_and_aliases() {
+    let document = prepare(
+        "{ a: contacts { nodes { companyName ...F deals { contact { id } } } } node { ... on Deal { title } } } fragment F on Contact { x: name }",
+    )
+    .unwrap();
+    let selection = document.selection(None).unwrap();
+    assert_eq!(selection.root_fields(), ["contacts", "node"]);
+    assert_eq!(selection.fields("Contact").unwrap(), ["company_name", "name", "deals", "id"]);
+    assert_eq!(selection.fields("Deal").unwrap(), ["contact", "title"]);
+    assert!(!selection.is_mutation());
+}
+
+#[test]
+fn nothing_is_kept_after_what_found_no_room() {
+    let mut kept = Kept { plans: Plans::default(), room: Some(10) };
+    let plan = Arc::new(Plan::default());
+    let outcomes = [6, 4, 0, 1, 0].map(|parts| kept.keep((kept.plans.len(), "Contact"), &plan, parts));
+    assert_eq!((outcomes, kept.plans.len()), ([true, true, true, false, false], 3));
+}
+
+/// Each of 40 fragments spreads the next one twice: 2^40 fields when expanded.
+#[test]
+fn a_fragment_bomb_is_refused_at_once() {
+    let bomb: String = (0..40).map(|n| format!("fragment F{n} on Contact {{ ...F{} ...F{} }} ", n + 1, n + 1)).collect();
+    let text = format!("{{ contacts {{ nodes {{ ...F0 }} }} }} {bomb} fragment F40 on Contact {{ name }}");
+    let begun = std::time::Instant::now();
+    assert_eq!(prepare(&text).unwrap_err().code, Code::DocumentTooComplex);
+    assert_eq!(prepare(&text.replace("{ name }", "{ ...Nowhere }")).unwrap_err().code, Code::ValidationError);
+    assert!(begun.elapsed() < std::time::Duration::from_millis(250));
+}
+
+#[test]
+fn depth_size_and_circles_are_refused() {
+    let deep = format!("{}name{}", "{ a ".repeat(25), " }".repeat(25));
+    assert_eq!(prepare(&deep).unwrap_err().code, Code::DocumentTooComplex);
+    assert_eq!(prepare(&format!("{{ {} }}", "contacts { __typename } ".repeat(600))).unwrap_err().code, Code::DocumentTooComplex);
+    assert_eq!(prepare(&" ".repeat(16 * 1024 + 1)).unwrap_err().code, Code::DocumentTooComplex);
+    assert_eq!(prepare("{ ...A } fragment A on Query { ...A }").unwrap_err().code, Code::ValidationError);
+    assert_eq!(prepare("{").unwrap_err().code, Code::ValidationError);
+}
+
+#[test]
+fn variables_that_must_have_a_value_need_one() {
+    let document = prepare("query($a: ID!, $b: ID! = 1, $c: ID) { node { id } }").unwrap();
+    let selection = document.selection(None).unwrap();
+    let check = |json| selection.check_variables(&Variables::from_json(json)).is_ok();
+    assert!(check(serde_json::json!({"a": "x"})));
+    assert!(!check(serde_json::json!({"b": "x"})) && !check(serde_json::json!({"a": null})));
+}
+
+#[test]
+fn an_operation_is_chosen_by_its_name() {
+    let document = prepare("query A { contacts { nodes { name } } } query B { node { id } }").unwrap();
+    assert!(document.selection(None).is_err());
+    assert!(document.selection(Some("C")).is_err());
+    assert_eq!(document.selection(Some("B")).unwrap().root_fields(), ["node"]);
+}
