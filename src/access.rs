@@ -1,15 +1,19 @@
 //! Who may do what: the scope that an operation runs in, permissions and guards, the operation's own reading and writing, the audit log.
 
 pub mod audit;
+pub mod budget;
 pub mod connection;
 pub mod consistency;
+pub mod cost;
 pub mod document;
+pub mod documents;
 pub mod execution;
 pub mod executor;
 pub mod guard;
+pub mod keys;
+pub mod limits;
 pub mod loaders;
 pub mod node;
-mod objects;
 pub mod operation;
 pub mod passwords;
 pub mod payload;
@@ -21,15 +25,18 @@ pub mod scope;
 pub mod services;
 pub mod standing;
 pub mod throttle;
+pub mod tier;
 pub mod tokens;
 mod turns;
 mod variables;
 pub mod writer;
+pub mod writing;
 
-pub use guard::{Can, Public, SignedIn};
+pub use guard::{Can, InSession, Public, SignedIn};
 pub use loaders::{Batch, ListKey};
 pub use node::NodeObject;
 pub use operation::{Act, ClientInfo, Operation, Reader, Reads};
-pub use permissions::{Permission, Role};
-pub use scope::Scope;
+pub use permissions::{Permission, Permissions, Role};
+pub use scope::{Means, Scope};
 pub use services::Services;
+pub use tier::Plan;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::Services;
 use crate::access::document::{Document, TypeMap};
+use crate::access::documents::{Documents, Found, TextHash};
 use crate::base::{Result, SharedClock};
 use crate::features::{self, Api};
 use crate::platform::config::ServerConfig;
@@ -57,9 +57,11 @@ pub struct App {
     pub connections: Arc<Semaphore>,
     /// How many more WebSockets may be served.
     pub sockets: Arc<Semaphore>,
+    /// The documents that requests name, and which may be run.
+    pub documents: Documents,
     phase: watch::Sender<Phase>,
-    /// Prepared documents and the lengths of their texts, by the hashes of their texts.
-    documents: Cache<[u8; 32], (u32, Arc<Document>)>,
+    /// Prepared documents and the lengths of their texts, times their operations, by the hashes of their texts.
+    prepared: Cache<TextHash, (u32, Arc<Document>)>,
 }
 
 impl App {
@@ -79,25 +81,32 @@ impl App {
         let services = Services::new(&config, clock)?;
         let api = features::build()?;
         let types = TypeMap::from_sdl(&api.schema().sdl())?;
-        let documents = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();
+        let prepared = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();
         let metrics = telemetry::metrics_handle()?;
+        let documents = Documents::new(&config, services.redis.clone(), services.databases.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let permits = || Arc::new(Semaphore::new(config.http.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let (connections, sockets) = (permits(), permits());
-        Ok(Arc::new(Self { config, services, api, types, demo_accounts, metrics, connections, sockets, phase, documents }))
+        Ok(Arc::new(Self { config, services, api, types, demo_accounts, metrics, connections, sockets, documents, phase, prepared }))
     }
 
-    /// A document that was checked, from memory where the same text was sent before.
+    /// A document that was checked, when it is remembered.
+    #[must_use]
+    pub fn known(&self, found: &Found) -> Option<Arc<Document>> {
+        self.prepared.get(&found.hash).map(|(_, document)| document)
+    }
+
+    /// A document that was checked, from memory where the same text was asked for before.
     ///
     /// # Errors
     /// What [`Document::prepare`] refuses, which is not remembered.
-    pub fn document(&self, text: &str) -> Result<Arc<Document>> {
-        let key: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        if let Some((_, document)) = self.documents.get(&key) {
-            return Ok(document);
+    pub fn prepared(&self, found: &Found) -> Result<Arc<Document>> {
+        if let Some(known) = self.known(found) {
+            return Ok(known);
         }
-        let document = Arc::new(Document::prepare(text, &self.types)?);
-        self.documents.insert(key, (u32::try_from(text.len()).unwrap_or(u32::MAX), Arc::clone(&document)));
+        let document = Arc::new(Document::prepare_within(found.most, &found.text, &self.types, &self.config.documents)?);
+        let weight = u32::try_from(found.text.len().saturating_mul(document.operations())).unwrap_or(u32::MAX);
+        self.prepared.insert(found.hash, (weight, Arc::clone(&document)));
         Ok(document)
     }
 

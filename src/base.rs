@@ -2,8 +2,11 @@
 //!
 //! Nothing here opens a file, a socket or a clock of its own; time comes in through [`clock::Clock`].
 
+pub mod allowance;
 pub mod clock;
 pub mod cursor;
+pub mod directives;
+pub mod duration;
 pub mod email;
 pub mod error;
 pub mod filter;

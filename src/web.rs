@@ -3,10 +3,14 @@
 //! The GraphQL endpoint is written out here rather than taken from async-graphql's integration with axum, which answers 200 to everything, executes
 //! mutations sent by GET or as `text/plain`, and reads bodies of any length. What this one does instead is in [`graphql`].
 
+mod batch;
 pub mod client_ip;
 pub mod consistency;
+pub mod cost;
+pub mod credentials;
 pub mod errors;
 pub mod explorer;
+pub mod extensions;
 pub mod graphql;
 pub mod headers;
 pub mod health;
@@ -35,6 +39,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::App;
 use crate::base::{Code, Error};
 use crate::web::consistency::{X_CONSISTENCY, X_CONSISTENCY_TOKEN, X_DEBUG};
+use crate::web::cost::{RATE_LIMIT, RATE_LIMIT_POLICY, X_COST};
+use crate::web::credentials::X_API_KEY;
 use crate::web::media::Media;
 use crate::web::observe::{RequestId, X_REQUEST_ID};
 use crate::web::pipeline::Reply;
@@ -68,12 +74,12 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID, X_CONSISTENCY, X_CONSISTENCY_TOKEN, X_DEBUG];
+    let headers = [header::AUTHORIZATION, X_API_KEY, header::CONTENT_TYPE, X_REQUEST_ID, X_CONSISTENCY, X_CONSISTENCY_TOKEN, X_COST, X_DEBUG];
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(headers)
-        .expose_headers([X_REQUEST_ID, X_CONSISTENCY_TOKEN, header::RETRY_AFTER])
+        .expose_headers([X_REQUEST_ID, X_CONSISTENCY_TOKEN, header::RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY])
         .max_age(Duration::from_secs(7200));
     Some(layer)
 }

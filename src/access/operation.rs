@@ -4,16 +4,17 @@
 //! a payload shows is read afterwards from a fresh snapshot of the primary.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::parser::types::Field;
 use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerError};
 use chrono::{DateTime, Utc};
-use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::access::budget::Charge;
 use crate::access::document::{Plans, Selection};
-use crate::access::guard::PUBLIC_FIELDS;
+use crate::access::guard::unauthenticated;
 use crate::access::loaders::{Batch, Loaders};
 use crate::access::permissions::Permission;
 use crate::access::plan::Plan;
@@ -22,8 +23,9 @@ use crate::access::scope::Scope;
 use crate::access::services::Services;
 use crate::access::turns::Turns;
 use crate::access::writer::Again;
-use crate::base::{Code, Error, Result, id};
-use crate::platform::postgres::{Access, Columns, Pool, Position, ReadShape, Route, Settings, Transaction};
+use crate::access::writing::write_as;
+use crate::base::{Error, Result, id};
+use crate::platform::postgres::{Access, Columns, ReadShape, Route, Transaction};
 
 /// What a read needs: the snapshot, on whose behalf, and which fields were selected.
 #[derive(Clone)]
@@ -129,6 +131,14 @@ pub struct ClientInfo {
     pub request_id: Arc<str>,
 }
 
+/// What was noted of an operation up to a point.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    own: usize,
+    others: usize,
+    spent: u64,
+}
+
 /// The operation, as resolvers find it in their context.
 #[derive(Clone)]
 pub struct Operation {
@@ -148,18 +158,29 @@ struct Inner {
     turns: Arc<Turns>,
     /// Plans that are not kept with the document.
     plans: Mutex<Plans>,
+    /// What it has taken from its caller's budgets.
+    charge: Option<Arc<Charge>>,
+    /// The points that it has come to.
+    spent: AtomicU64,
 }
 
 impl Operation {
     /// An operation of a caller; `scope` is `None` for an anonymous one.
     #[must_use]
     pub fn new(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo) -> Self {
-        Self::routed(services, scope, selection, client, None)
+        Self::routed(services, scope, selection, client, None, None)
     }
 
-    /// As [`Operation::new`], for a query that reads where a route leads.
+    /// As [`Operation::new`], for one that has taken from its caller's budgets, and a query that reads where a route leads.
     #[must_use]
-    pub fn routed(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo, route: Option<Arc<Route>>) -> Self {
+    pub fn routed(
+        services: Services,
+        scope: Option<Scope>,
+        selection: Arc<Selection>,
+        client: ClientInfo,
+        charge: Option<Arc<Charge>>,
+        route: Option<Arc<Route>>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 services,
@@ -171,6 +192,8 @@ impl Operation {
                 turns: Arc::default(),
                 plans: Mutex::default(),
                 route,
+                charge,
+                spent: AtomicU64::new(0),
             }),
         }
     }
@@ -194,17 +217,39 @@ impl Operation {
         self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 
-    /// How many errors were noted so far, here and by async-graphql.
+    /// What was noted so far: errors, here and by async-graphql, and points.
     #[must_use]
-    pub fn noted_errors(&self, ctx: &Context<'_>) -> (usize, usize) {
+    pub fn noted(&self, ctx: &Context<'_>) -> Noted {
         let others = ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
-        (self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len(), others)
+        let own = self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Noted { own, others, spent: self.spent() }
     }
 
-    /// Forgets the errors that were noted since then: by a field that is begun anew.
-    pub fn forget_errors(&self, ctx: &Context<'_>, (own, others): (usize, usize)) {
-        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(own);
-        ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(others);
+    /// Forgets what was noted since then: by a field that is begun anew.
+    pub fn forget(&self, ctx: &Context<'_>, noted: Noted) {
+        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.own);
+        ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.others);
+        self.inner.spent.store(noted.spent, Ordering::Relaxed);
+    }
+
+    /// Counts objects of so many points each.
+    pub fn spend(&self, points: u64, objects: usize) {
+        if points > 0 {
+            let points = points.saturating_mul(u64::try_from(objects).unwrap_or(u64::MAX));
+            self.inner.spent.fetch_add(points, Ordering::Relaxed);
+        }
+    }
+
+    /// The points that it has come to.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.inner.spent.load(Ordering::Relaxed)
+    }
+
+    /// What it has taken from its caller's budgets; `None` where it was not charged.
+    #[must_use]
+    pub fn charge(&self) -> Option<&Charge> {
+        self.inner.charge.as_deref()
     }
 
     /// What is selected of `T` at the place of a context; `None` when the document is not valid.
@@ -246,7 +291,7 @@ impl Operation {
         self.inner.scope.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(unauthenticated)
     }
 
-    /// Refuses unless somebody is signed in whose role has the permission.
+    /// Refuses unless somebody is signed in who has the permission.
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, or as [`Scope::require`].
@@ -308,77 +353,4 @@ impl Operation {
     fn forget_reads(&self) {
         *self.inner.reads.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-/// Refuses an anonymous operation unless every root field is open to everybody.
-///
-/// # Errors
-/// `UNAUTHENTICATED`; `DOCUMENT_TOO_COMPLEX` for an anonymous mutation of several fields.
-pub fn admit(signed_in: bool, selection: &Selection) -> Result<()> {
-    let open = |name: &String| PUBLIC_FIELDS.contains(&name.as_str());
-    if signed_in {
-        return Ok(());
-    }
-    if !selection.root_fields().iter().all(open) {
-        return Err(unauthenticated());
-    }
-    // Each hashes a password or tries a token: aliases would let one request do it hundreds of times.
-    if selection.is_mutation() && selection.root_count() > 1 {
-        return Err(Error::new(Code::DocumentTooComplex, "Without being signed in, a mutation has one field: send one operation after another."));
-    }
-    Ok(())
-}
-
-/// Runs an action in one transaction on the primary, in a task of its own, so that a caller who leaves cannot cut it; what it has written, the
-/// session's reads see from then on.
-///
-/// # Errors
-/// What the action or committing failed with. Of what may be tried again, the message says that nothing was changed.
-pub async fn write_as<T, F, Fut>(services: &Services, scope: Scope, action: F) -> Result<T>
-where
-    T: Send + 'static,
-    F: FnOnce(Act) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-{
-    let primary = services.databases.primary();
-    let (settings, session, own) = (scope.settings(), scope.session, services.clone());
-    let written = async move |place| own.consistency.remember(session, place, own.databases.lineage()).await;
-    write(primary, &settings, move |db| action(Act::new(db, scope)), written).await
-}
-
-/// Runs work in one transaction on `pool` under the given settings, in a task of its own; `written` comes after the commit.
-///
-/// # Errors
-/// As [`write_as`].
-pub async fn write<T, F, Fut, W, Then>(pool: &Pool, settings: &Settings, work: F, written: W) -> Result<T>
-where
-    T: Send + 'static,
-    F: FnOnce(Transaction) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-    W: FnOnce(Option<Position>) -> Then + Send + 'static,
-    Then: Future<Output = ()> + Send + 'static,
-{
-    let db = Transaction::new(pool.clone(), Access::Write, settings);
-    let task = async move {
-        let outcome = work(db.clone()).await.map_err(undone)?;
-        let committed = db.commit().await;
-        // Also when it failed: it may have been made all the same, and whoever looks must find it.
-        written(committed.as_ref().copied().unwrap_or_default()).await;
-        committed.map(|_| outcome)
-    };
-    pool.spawn_write(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
-}
-
-/// An error of a transaction that is rolled back, for a caller who wonders whether to repeat the change.
-fn undone(mut error: Error) -> Error {
-    if matches!(error.code, Code::DatabaseUnavailable | Code::Timeout) {
-        error.message.push_str(" Nothing was changed.");
-    }
-    error
-}
-
-/// The error for callers who are not signed in.
-#[must_use]
-pub fn unauthenticated() -> Error {
-    Error::new(Code::Unauthenticated, "Sign in first: get an access token by `signIn` and send it as `Authorization: Bearer <token>`.")
 }

@@ -137,12 +137,14 @@ pub struct Error {
     pub problems: Vec<Problem>,
     /// How long to wait before trying again, where that is known.
     pub retry_after: Option<Duration>,
+    /// More for the caller, for programs to read.
+    pub details: Option<Box<serde_json::Value>>,
 }
 
 impl Error {
     /// An error with a code and a message for the caller.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), internal: None, problems: Vec::new(), retry_after: None }
+        Self { code, message: message.into(), internal: None, problems: Vec::new(), retry_after: None, details: None }
     }
 
     /// An error about one field of `input`, named as in the schema: `email`, or `value.amount`.

@@ -17,10 +17,11 @@ use crate::App;
 use crate::access::tokens;
 use crate::app::DemoAccount;
 use crate::base::Clock;
+use crate::base::allowance::Allowance;
 use crate::base::clock::SystemClock;
 use crate::commands::{output, seed, serve};
 use crate::platform::cluster::postgres::{self, Options, SUPERUSER, Server};
-use crate::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
+use crate::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, Introspection, LimitConfig, RedisConfig, ServerConfig};
 use crate::platform::postgres::migrate;
 use crate::web;
 
@@ -54,6 +55,12 @@ pub struct DevArgs {
     /// Redis; without it this one server counts for itself.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
+    /// Documents.
+    #[command(flatten)]
+    pub documents: DocumentConfig,
+    /// Budgets and limits.
+    #[command(flatten)]
+    pub limits: LimitConfig,
 }
 
 /// The database of this run, and its server when it is a private one.
@@ -169,6 +176,9 @@ fn config(args: &DevArgs, database: &Database, listen: SocketAddr) -> anyhow::Re
         redis: RedisConfig { url: args.redis_url.clone() },
         auth: AuthConfig::with_key(signing_key(&args.data_dir)?),
         http: HttpConfig::at(listen),
+        // For people at the explorer, who load its page again and again.
+        documents: DocumentConfig { introspection: Introspection::Everybody, ..args.documents.clone() },
+        limits: LimitConfig { limit_anonymous: Allowance::per(1_000, 3_600), ..args.limits.clone() },
     })
 }
 

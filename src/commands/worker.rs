@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use crate::access::operation::write;
+use crate::access::writing::write;
 use crate::base::Result;
+use crate::base::duration::parse as duration;
 use crate::commands::serve::stop_asked;
-use crate::platform::config::{DatabaseConfig, duration};
+use crate::platform::config::DatabaseConfig;
 use crate::platform::postgres::statement::{Bind, Sql};
 use crate::platform::postgres::{Pool, Settings};
 

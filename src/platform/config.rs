@@ -1,12 +1,16 @@
 //! Configuration, read from the environment and the command line. `.env.example` lists every variable with what happens when it is missing.
 
+mod limits;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
+use crate::base::duration::parse as duration;
 use crate::base::network::Network;
+pub use limits::{DocumentConfig, Introspection, LimitConfig};
 
 /// Where the database is and how it is talked to.
 #[derive(Debug, Clone, Args)]
@@ -156,6 +160,21 @@ pub struct HttpConfig {
     /// Whether the explorer is served at `/graphiql`.
     #[arg(long, env = "EXPLORER", default_value_t = true, action = clap::ArgAction::Set)]
     pub explorer: bool,
+    /// Which documents are run: any, or those alone that were imported by `payaid documents import`.
+    #[arg(long, env = "DOCUMENTS", value_enum, default_value = "any")]
+    pub documents: AllowedDocuments,
+    /// The most operations in one request; 0 refuses requests of several operations.
+    #[arg(long, env = "BATCH_LIMIT", default_value_t = 10)]
+    pub batch_limit: usize,
+}
+
+/// Which documents are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AllowedDocuments {
+    /// Whatever a client sends.
+    Any,
+    /// Those alone that were imported.
+    Trusted,
 }
 
 impl HttpConfig {
@@ -174,6 +193,8 @@ impl HttpConfig {
             socket_ping_interval: Duration::from_secs(25),
             max_connections: 10_000,
             explorer: true,
+            documents: AllowedDocuments::Any,
+            batch_limit: 10,
         }
     }
 }
@@ -212,41 +233,10 @@ pub struct ServerConfig {
     /// HTTP.
     #[command(flatten)]
     pub http: HttpConfig,
-}
-
-/// Reads a duration such as `250ms`, `15s`, `10m`, `12h` or `30d`.
-///
-/// # Errors
-/// A sentence for the person who configures.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write 250ms, 15s, 10m, 12h or 30d");
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (digits, unit) = text.split_at(split);
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let (millis, most) = match unit {
-        "ms" => (1, 86_400_000),
-        "s" => (1_000, 86_400 * 365),
-        "m" => (60_000, 1_440 * 365),
-        "h" => (3_600_000, 24 * 365),
-        "d" => (86_400_000, 3_650),
-        _ => return Err(wrong()),
-    };
-    if number > most {
-        return Err(wrong());
-    }
-    Ok(Duration::from_millis(number * millis))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
-        for bad in ["", "5", "s", "-5s", "5 s", "99999999999999999999s", "5y"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
+    /// Documents.
+    #[command(flatten)]
+    pub documents: DocumentConfig,
+    /// Budgets and limits.
+    #[command(flatten)]
+    pub limits: LimitConfig,
 }

@@ -69,6 +69,14 @@ impl Redis {
     /// # Errors
     /// When Redis is away, slow or refuses.
     pub async fn run<T: redis::FromRedisValue>(&self, invocation: &redis::ScriptInvocation<'_>) -> Result<T, Unanswered> {
+        self.run_within(ANSWER_WITHIN, invocation).await
+    }
+
+    /// As [`Redis::run`], within a time of the caller's choice.
+    ///
+    /// # Errors
+    /// When Redis is away, slower or refuses.
+    pub async fn run_within<T: redis::FromRedisValue>(&self, within: Duration, invocation: &redis::ScriptInvocation<'_>) -> Result<T, Unanswered> {
         let asked = async {
             let mut held = self.pool.get().await.map_err(|error| Unanswered(error.to_string()))?;
             // Unless it answers: it is dropped as well when nobody waits for it any longer.
@@ -77,7 +85,7 @@ impl Redis {
             held.failed = answer.as_ref().is_err_and(|error: &redis::RedisError| error.is_io_error() || error.is_unrecoverable_error());
             answer.map_err(|error| Unanswered(error.to_string()))
         };
-        tokio::time::timeout(ANSWER_WITHIN, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
+        tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
     }
 
     /// Whether Redis answers a new connection within a second.

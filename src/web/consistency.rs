@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 use serde::Serialize;
 
 use crate::App;
+use crate::access::budget::Charge;
 use crate::access::consistency::Asked;
 use crate::access::document::Selection;
 use crate::access::{ClientInfo, Operation, Permission, Scope};
@@ -22,15 +23,9 @@ pub const X_CONSISTENCY: HeaderName = HeaderName::from_static("x-consistency");
 /// The header by which a client asks what happened inside.
 pub const X_DEBUG: HeaderName = HeaderName::from_static("x-debug");
 
-/// What stands in the `extensions` of an answer.
-#[derive(Debug, Serialize)]
-pub struct Extensions {
-    consistency: ConsistencyBody,
-}
-
 /// `extensions.consistency`.
 #[derive(Debug, Default, Serialize)]
-struct ConsistencyBody {
+pub struct ConsistencyBody {
     /// To be sent with reads that must see this write.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -45,11 +40,11 @@ struct ConsistencyBody {
     waited: Option<f64>,
 }
 
-impl Extensions {
+impl ConsistencyBody {
     /// The token that a mutation gives.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
-        self.consistency.token.as_deref()
+        self.token.as_deref()
     }
 }
 
@@ -86,33 +81,46 @@ pub struct Admitted {
     pub asked: Asked,
     /// Whether the caller asks which node was read.
     pub routing: bool,
+    /// What it has taken from the caller's budgets.
+    pub charge: Arc<Charge>,
+}
+
+/// What came of an operation.
+pub struct Ran {
+    /// The answer.
+    pub response: Response,
+    /// What there is to say of consistency.
+    pub consistency: Option<ConsistencyBody>,
+    /// The points that it came to.
+    pub spent: u64,
 }
 
 /// Runs an operation; a query whose node fails is run anew, once on another replica and then on the primary.
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for a token that is none.
-pub async fn run(app: &App, admitted: Admitted) -> Result<(Response, Option<Box<Extensions>>)> {
-    let Admitted { scope, selection, client, variables, asked, routing } = admitted;
+pub async fn run(app: &App, admitted: Admitted) -> Result<Ran> {
+    let Admitted { scope, selection, client, variables, asked, routing, charge } = admitted;
     let (services, may_look) = (&app.services, routing && scope.as_ref().is_some_and(|scope| scope.require(Permission::DiagnosticsRead).is_ok()));
     let databases = &services.databases;
     if selection.is_mutation() || databases.replicas().is_empty() {
         services.consistency.check(&asked)?;
         let is_mutation = selection.is_mutation();
-        let last = |scope: Option<&Scope>| scope.filter(|_| is_mutation).and_then(|scope| services.consistency.last(scope.session));
+        let last = |scope: Option<&Scope>| scope.filter(|_| is_mutation).and_then(|scope| services.consistency.last(scope.application()));
         let before = last(scope.as_ref());
-        let operation = Operation::new(services.clone(), scope, selection, client);
+        let operation = Operation::routed(services.clone(), scope, selection, client, Some(charge), None);
         let response = app.api.run(&operation, variables).await;
         // Whoever has signed in by it is known only now.
         let written = last(operation.scope().ok().as_ref()).filter(|written| before != Some(*written));
         let token = written.and_then(|written| services.consistency.sign(written));
-        return Ok((response, extensions(token, may_look.then(Routed::primary))));
+        return Ok(Ran { response, consistency: body(token, may_look.then(Routed::primary)), spent: operation.spent() });
     }
-    let before = scope.as_ref().and_then(|scope| services.consistency.last(scope.session));
+    let before = scope.as_ref().and_then(|scope| services.consistency.last(scope.application()));
     let freshness = services.consistency.freshness(&asked, scope.as_ref(), databases).await?;
     let mut route = Route::new(databases.clone(), freshness);
     loop {
-        let operation = Operation::routed(services.clone(), scope.clone(), Arc::clone(&selection), client.clone(), Some(Arc::clone(&route)));
+        let (charge, node) = (Some(Arc::clone(&charge)), Some(Arc::clone(&route)));
+        let operation = Operation::routed(services.clone(), scope.clone(), Arc::clone(&selection), client.clone(), charge, node);
         let response = tokio::select! {
             response = app.api.run(&operation, variables.clone()) => Some(response),
             () = route.hangs() => {
@@ -130,14 +138,14 @@ pub async fn run(app: &App, admitted: Admitted) -> Result<(Response, Option<Box<
         let routed = route.routed();
         let fresh = routed.as_ref().and_then(|routed| routed.fresh);
         if let (Some(place), Some(scope)) = (fresh, &scope) {
-            services.consistency.renew(scope.session, before, place).await;
+            services.consistency.renew(scope.application(), before, place).await;
         }
         let token = fresh.and_then(|place| services.consistency.sign(place));
-        return Ok((response, extensions(token, routed.filter(|_| may_look))));
+        return Ok(Ran { response, consistency: body(token, routed.filter(|_| may_look)), spent: operation.spent() });
     }
 }
 
-fn extensions(token: Option<String>, routed: Option<Routed>) -> Option<Box<Extensions>> {
+fn body(token: Option<String>, routed: Option<Routed>) -> Option<ConsistencyBody> {
     if token.is_none() && routed.is_none() {
         return None;
     }
@@ -146,5 +154,5 @@ fn extensions(token: Option<String>, routed: Option<Routed>) -> Option<Box<Exten
         Some(routed) => (Some(routed.node), routed.lag.map(in_milliseconds), Some(in_milliseconds(routed.waited))),
         None => (None, None, None),
     };
-    Some(Box::new(Extensions { consistency: ConsistencyBody { token, node, lag, waited } }))
+    Some(ConsistencyBody { token, node, lag, waited })
 }

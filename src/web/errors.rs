@@ -11,12 +11,10 @@ use serde::Serialize;
 use crate::access::execution;
 use crate::base::error::Problem;
 use crate::base::{Code, Error};
-use crate::web::consistency;
+use crate::web::extensions;
 
 /// Where the codes are explained.
 const DOCUMENTATION: &str = "https://github.com/payaid/payaid-graphql/blob/main/docs/errors.md";
-/// The most errors of one response.
-const MOST: usize = 20;
 
 /// A GraphQL response as it is written.
 #[derive(Debug, Serialize)]
@@ -29,7 +27,7 @@ pub struct Body {
     pub errors: Vec<ErrorBody>,
     /// What else there is to say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub extensions: Option<Box<consistency::Extensions>>,
+    pub extensions: Option<Box<extensions::Extensions>>,
 }
 
 /// An error as it is written.
@@ -61,11 +59,13 @@ struct Details {
     problems: Vec<ProblemBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
+    #[serde(flatten)]
+    more: Option<Box<serde_json::Value>>,
 }
 
 impl Details {
     const fn is_empty(&self) -> bool {
-        self.problems.is_empty() && self.retry_after_seconds.is_none()
+        self.problems.is_empty() && self.retry_after_seconds.is_none() && self.more.is_none()
     }
 }
 
@@ -92,7 +92,8 @@ impl ErrorBody {
     #[must_use]
     pub fn new(error: &Error, request_id: &Arc<str>) -> Self {
         log(error, request_id);
-        let details = Details { problems: error.problems.iter().map(ProblemBody::from).collect(), retry_after_seconds: retry_after_seconds(error) };
+        let problems = error.problems.iter().map(ProblemBody::from).collect();
+        let details = Details { problems, retry_after_seconds: retry_after_seconds(error), more: error.details.clone() };
         let doc_url = format!("{DOCUMENTATION}#{}", error.code.as_str().to_ascii_lowercase());
         let extensions = Extensions { code: error.code, request_id: Arc::clone(request_id), doc_url, details };
         Self { message: error.message.clone(), locations: Vec::new(), path: Vec::new(), extensions }
@@ -107,6 +108,13 @@ impl ErrorBody {
             None => Error::new(code_of(&error).unwrap_or(Code::ValidationError), error.message),
         };
         Self { locations: error.locations, path, ..Self::new(&ours, request_id) }
+    }
+
+    /// Leaves out the names that async-graphql suggests in place of a wrong one.
+    fn suggest_nothing(&mut self) {
+        if let Some(at) = self.message.find(" Did you mean ") {
+            self.message.truncate(at);
+        }
     }
 
     /// The stable code.
@@ -152,12 +160,16 @@ impl Body {
         Self { data: None, errors: vec![ErrorBody::new(error, request_id)], extensions: None }
     }
 
-    /// What async-graphql answers, with its errors made fit to be seen.
+    /// What async-graphql answers, with its errors made fit to be seen: `most` of them, and with names of the schema suggested only to those who may
+    /// read it.
     #[must_use]
-    pub fn of(response: Response, request_id: &Arc<str>) -> Self {
+    pub fn of(response: Response, request_id: &Arc<str>, most: usize, suggestions: bool) -> Self {
         // Only what happened while executing has a path; async-graphql writes `data: null` for the rest too.
         let executed = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
-        let errors = response.errors.into_iter().take(MOST).map(|error| ErrorBody::of(error, request_id)).collect();
+        let mut errors: Vec<_> = response.errors.into_iter().take(most).map(|error| ErrorBody::of(error, request_id)).collect();
+        if !suggestions {
+            errors.iter_mut().for_each(ErrorBody::suggest_nothing);
+        }
         Self { data: executed.then_some(response.data), errors, extensions: None }
     }
 }
@@ -205,7 +217,7 @@ mod tests {
 
     async fn body(query: &str) -> serde_json::Value {
         let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
-        serde_json::to_value(Body::of(schema.execute(query).await, &"r1".into())).unwrap()
+        serde_json::to_value(Body::of(schema.execute(query).await, &"r1".into(), 20, true)).unwrap()
     }
 
     #[tokio::test]
@@ -257,7 +269,7 @@ mod tests {
     async fn the_number_of_errors_is_bounded() {
         let fields: String = (0..50).map(|n| format!("f{n}: missing ")).collect();
         let many = body(&format!("{{ {fields} }}")).await;
-        assert_eq!(many["errors"].as_array().unwrap().len(), MOST);
+        assert_eq!(many["errors"].as_array().unwrap().len(), 20);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //!   is refused as a whole. Once there is data, the status is 200 and single failures stand in `errors`. Clients that prefer `application/json`
 //!   read errors from answers with status 200 alone, so that a document that cannot be read or is not valid is 200 for them, as the specification says.
 //! - Answers are of the type that `Accept` prefers, `application/graphql-response+json` or `application/json`; the latter where none is named.
+//! - An answer to a GET that names its document by a hash or an id may be kept by the client's own cache, which asks each time; no other may be kept.
+//! - A POST may be an array of requests; `batch` is about them.
 //! - A body is JSON and at most as long as configured, and is not read further once it is longer.
 
 use std::net::SocketAddr;
@@ -20,17 +22,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use secrecy::SecretString;
 
 use crate::App;
 use crate::base::{Code, Error, json};
+use crate::web::batch;
 use crate::web::client_ip::client_ip;
-use crate::web::consistency;
 use crate::web::media::{Media, is_json_body};
 use crate::web::observe::{RequestId, note_operation};
 use crate::web::pipeline::{self, Caller, Carries, Reply};
-use crate::web::request::GraphqlRequest;
+use crate::web::request::{self, GraphqlRequest};
 use crate::web::socket;
+use crate::web::{consistency, cost, credentials};
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(20);
@@ -60,12 +62,23 @@ pub async fn get(
         let caller = caller(&headers, Arc::clone(&request_id), ip).map_err(|error| Reply::refusal(&error, &request_id))?;
         let request = GraphqlRequest::from_uri(&uri).map_err(|error| malformed(&error, &request_id))?;
         note_operation(request.operation_name.as_deref());
-        Ok(told(pipeline::run(&app, &caller, request, Carries::Queries).await, media))
+        let is_named = request.document.is_named();
+        let reply = told(pipeline::run(&app, &caller, request, Carries::Queries).await, media);
+        let may_be_kept = is_named && reply.code().is_none();
+        let mut response = write(reply, media);
+        if may_be_kept {
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            response.headers_mut().insert(
+                header::VARY,
+                HeaderValue::from_static("Accept, Authorization, X-API-Key, X-Consistency, X-Consistency-Token, X-Cost, X-Debug"),
+            );
+        }
+        Ok(response)
     };
-    write(answered.await.unwrap_or_else(|refusal| refusal), media)
+    answered.await.unwrap_or_else(|refusal| write(refusal, media))
 }
 
-/// An operation in the body.
+/// An operation in the body, or several.
 pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)): Extension<RequestId>, request: Request) -> Response {
     // Taken apart instead of asked for one by one, which would copy the headers.
     let (Parts { headers, mut extensions, .. }, body) = request.into_parts();
@@ -74,11 +87,15 @@ pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)):
     let answered = async {
         let caller = caller(&headers, Arc::clone(&request_id), address(&app, peer, &headers)).map_err(|error| Reply::refusal(&error, &request_id))?;
         let body = read(&headers, body, app.config.http.body_limit, &request_id).await?;
-        let request = GraphqlRequest::from_body(&body).map_err(|error| malformed(&error, &request_id))?;
-        note_operation(request.operation_name.as_deref());
-        Ok(told(pipeline::run(&app, &caller, request, Carries::All).await, media))
+        match request::Body::read(&body, app.config.http.batch_limit).map_err(|error| malformed(&error, &request_id))? {
+            request::Body::One(request) => {
+                note_operation(request.operation_name.as_deref());
+                Ok(write(told(pipeline::run(&app, &caller, request, Carries::All).await, media), media))
+            }
+            request::Body::Batch(requests) => Ok(batch::answer(&app, &caller, requests, media).await),
+        }
     };
-    write(answered.await.unwrap_or_else(|refusal| refusal), media)
+    answered.await.unwrap_or_else(|refusal| write(refusal, media))
 }
 
 /// Refuses what is neither GET nor POST.
@@ -90,7 +107,7 @@ pub async fn other_method(Extension(RequestId(request_id)): Extension<RequestId>
 }
 
 /// The reply to a request whose document was looked at, with the status that a client of this type expects.
-fn told(reply: Reply, media: Media) -> Reply {
+pub fn told(reply: Reply, media: Media) -> Reply {
     match reply.status {
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if media == Media::Json => Reply { status: StatusCode::OK, ..reply },
         _ => reply,
@@ -102,8 +119,13 @@ fn told(reply: Reply, media: Media) -> Reply {
 pub fn write(reply: Reply, accepted: Media) -> Response {
     let status = reply.status;
     let retry_after = reply.body.errors.iter().filter_map(super::errors::ErrorBody::retry_after_seconds).max();
-    let code = reply.code();
-    let token = reply.body.extensions.as_ref().and_then(|extensions| extensions.token()).and_then(|token| HeaderValue::from_str(token).ok());
+    let (code, budget) = (reply.code(), reply.budget);
+    let token = reply
+        .body
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.consistency.as_ref()?.token())
+        .and_then(|token| HeaderValue::from_str(token).ok());
     let mut response = (status, json::to_vec(&reply.body).unwrap_or_default()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, accepted.content_type());
@@ -112,6 +134,9 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
     if let Some(token) = token {
         headers.insert(consistency::X_CONSISTENCY_TOKEN, token);
     }
+    if let Some(budget) = &budget {
+        cost::put_headers(headers, budget);
+    }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = if code == Some(Code::InvalidToken) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -119,8 +144,10 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+    // What is more than there ever is may not be repeated.
+    let retry_after = retry_after.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
+    if let (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(seconds)) = (status, retry_after) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -129,30 +156,20 @@ fn address(app: &App, peer: Peer, headers: &HeaderMap) -> Option<std::net::IpAdd
     client_ip(peer.map(|Extension(ConnectInfo(peer))| peer.ip()), headers, &app.config.http.trusted_proxies)
 }
 
-/// Who asks, by the `Authorization` header.
+/// Who asks, by the headers.
 fn caller(headers: &HeaderMap, request_id: Arc<str>, ip: Option<std::net::IpAddr>) -> Result<Caller, Error> {
     if headers.contains_key("idempotency-key") {
         return Err(Error::new(Code::ValidationError, "`Idempotency-Key` is not understood yet: nothing was done. Send the request without it."));
     }
-    let token = match headers.get(header::AUTHORIZATION) {
-        None => None,
-        Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(no_bearer)?),
-    };
-    Ok(Caller { request_id, token, ip, asked: consistency::asked(headers)?, routing: consistency::asks_for_routing(headers) })
-}
-
-/// The token in `Bearer <token>`.
-#[must_use]
-pub fn bearer(value: &str) -> Option<SecretString> {
-    let (scheme, token) = value.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| SecretString::from(token))
-}
-
-/// The error for an authorization that is no bearer token.
-#[must_use]
-pub fn no_bearer() -> Error {
-    Error::new(Code::InvalidToken, "The authorization must be `Bearer <access token>`.")
+    let token = credentials::of_headers(headers)?;
+    Ok(Caller {
+        request_id,
+        token,
+        ip,
+        asked: consistency::asked(headers)?,
+        routing: consistency::asks_for_routing(headers),
+        cost: cost::wanted(headers)?,
+    })
 }
 
 /// Reads the body, but no more of it than allowed.
@@ -174,7 +191,8 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize, request_id: &Arc<st
     }
 }
 
-fn malformed(error: &Error, request_id: &Arc<str>) -> Reply {
+/// The reply to a request that cannot be read.
+pub fn malformed(error: &Error, request_id: &Arc<str>) -> Reply {
     match error.code {
         Code::ValidationError => Reply::refusal_as(StatusCode::BAD_REQUEST, error, request_id),
         _ => Reply::refusal(error, request_id),

@@ -13,12 +13,18 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::IgnoredAny;
 
 use crate::App;
-use crate::access::ClientInfo;
+use crate::access::budget::{self, Asking, Budget, Charge, NotAdmitted};
 use crate::access::consistency::Asked;
-use crate::access::operation::admit;
+use crate::access::document::Document;
+use crate::access::documents::{Found, Wanted as WantedDocument};
+use crate::access::guard::admit;
+use crate::access::{ClientInfo, Permission, Scope};
 use crate::base::{Code, Error};
-use crate::web::consistency::{self, Admitted};
+use crate::platform::config::Introspection;
+use crate::web::consistency::{self, Admitted, Ran};
+use crate::web::cost::{CostBody, Wanted};
 use crate::web::errors::Body;
+use crate::web::extensions::Extensions;
 use crate::web::measured;
 use crate::web::request::GraphqlRequest;
 
@@ -27,7 +33,7 @@ use crate::web::request::GraphqlRequest;
 pub struct Caller {
     /// The id of the request, which stands in answers, logs and the audit log.
     pub request_id: Arc<str>,
-    /// The access token that was sent; `None` for an anonymous caller.
+    /// The access token or API key that was sent; `None` for an anonymous caller.
     pub token: Option<SecretString>,
     /// The caller's address, where it is known.
     pub ip: Option<IpAddr>,
@@ -35,6 +41,8 @@ pub struct Caller {
     pub asked: Asked,
     /// Whether the caller asks which node was read.
     pub routing: bool,
+    /// What the caller wants to know of the price.
+    pub cost: Wanted,
 }
 
 /// Which operations a transport may carry.
@@ -53,6 +61,8 @@ pub struct Reply {
     pub status: StatusCode,
     /// What is sent.
     pub body: Body,
+    /// The budget that the request counted against; `None` when it was not looked at.
+    pub budget: Option<Box<Budget>>,
 }
 
 impl Reply {
@@ -65,7 +75,7 @@ impl Reply {
     /// As [`Reply::refusal`], where the status does not follow from the code.
     #[must_use]
     pub fn refusal_as(status: StatusCode, error: &Error, request_id: &Arc<str>) -> Self {
-        Self { status, body: Body::refusal(error, request_id) }
+        Self { status, body: Body::refusal(error, request_id), budget: None }
     }
 
     /// The code of the first error; `None` when all went well.
@@ -74,7 +84,7 @@ impl Reply {
         self.body.errors.first().map(super::errors::ErrorBody::code)
     }
 
-    fn executed(body: Body) -> Self {
+    fn executed(body: Body, budget: Option<Budget>) -> Self {
         let code = body.errors.first().map(super::errors::ErrorBody::code);
         let status = match (&body.data, code) {
             (None, Some(code)) => status_of(code),
@@ -82,7 +92,7 @@ impl Reply {
             (Some(data), Some(Code::DatabaseUnavailable)) if is_empty(data) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::OK,
         };
-        Self { status, body }
+        Self { status, body, budget: budget.map(Box::new) }
     }
 
     /// For the metrics: one of a few words.
@@ -131,7 +141,9 @@ pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: C
     let work = AssertUnwindSafe(answer(app, caller, request, carries, &mut kind).boxed()).catch_unwind();
     let reply = match tokio::time::timeout(app.config.http.operation_timeout, work).await {
         Ok(Ok(Ok(reply))) => reply,
-        Ok(Ok(Err(Refusal { status, error }))) => Reply::refusal_as(status, &error, &caller.request_id),
+        Ok(Ok(Err(Refusal { status, error, budget }))) => {
+            Reply { budget: budget.map(Box::new), ..Reply::refusal_as(status, &error, &caller.request_id) }
+        }
         Ok(Err(panic)) => Reply::refusal(&Error::internal(format!("a resolver panicked: {}", panic_message(&*panic))), &caller.request_id),
         Err(_) => Reply::refusal(&too_slow(kind), &caller.request_id),
     };
@@ -143,41 +155,123 @@ pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: C
 struct Refusal {
     status: StatusCode,
     error: Error,
+    /// The budget that had too little.
+    budget: Option<Budget>,
+}
+
+impl Refusal {
+    const fn new(status: StatusCode, error: Error) -> Self {
+        Self { status, error, budget: None }
+    }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { status: status_of(error.code), error }
+        Self::new(status_of(error.code), error)
+    }
+}
+
+impl From<Box<NotAdmitted>> for Refusal {
+    fn from(refused: Box<NotAdmitted>) -> Self {
+        Self { budget: Some(refused.budget), ..refused.error.into() }
     }
 }
 
 async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries: Carries, kind: &mut &'static str) -> Result<Reply, Refusal> {
     let scope = match &caller.token {
-        Some(token) => Some(app.services.authenticate(token.expose_secret(), Arc::clone(&caller.request_id)).await?),
+        Some(token) => Some(app.services.authenticate(token.expose_secret(), caller.ip, Arc::clone(&caller.request_id)).await?),
         None => None,
     };
-    let document = app.document(&request.query).map_err(unprepared)?;
+    let asking = Asking { scope: scope.as_ref(), ip: caller.ip, request_id: &caller.request_id };
+    let (found, document, looked) = look(app, asking, request.document).await?;
     let selection = document.selection(request.operation_name.as_deref())?;
     *kind = if selection.is_mutation() { "mutation" } else { "query" };
     if selection.is_mutation() && carries == Carries::Queries {
         let error = Error::new(Code::ValidationError, "A mutation is not run by GET: send it by POST.");
-        return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, error });
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, error));
     }
     let client = ClientInfo { ip: caller.ip, request_id: Arc::clone(&caller.request_id) };
-    admit(scope.is_some(), &selection)?;
+    let reads_schema = may_read_schema(app, scope.as_ref());
+    admit(scope.as_ref(), &selection, reads_schema)?;
     selection.check_variables(&request.variables)?;
-    selection.check_size(&request.variables)?;
     selection.fill_in(&mut request.variables);
+    // The cheapest costs a point.
+    let (price, most) = (selection.price().points(&request.variables).max(1), app.config.documents.document_max_cost);
+    let explained = |variables| (caller.cost != Wanted::Sum).then(|| selection.price().explain(variables));
+    if caller.cost == Wanted::Only {
+        // Looking at a document costs what the cheapest operation does.
+        let charge = budget::admit_beyond(looked, &app.services.limits, asking, None, 1).await?;
+        let budget = charge.budget();
+        let cost = budget.as_ref().map(|budget| CostBody::new(price, None, budget, explained(&request.variables)));
+        let extensions = Some(Box::new(Extensions { cost, consistency: None }));
+        return Ok(Reply::executed(Body { data: None, errors: Vec::new(), extensions }, budget));
+    }
+    if price > most {
+        return Err(too_dear(price, most).into());
+    }
+    let charge = Arc::new(budget::admit_beyond(looked, &app.services.limits, asking, Some(&selection), price).await?);
+    app.documents.keep(&found).await;
+    let fields = explained(&request.variables);
     let asked = caller.asked.clone().or(request.asked);
-    let admitted = Admitted { scope, selection, client, variables: request.variables, asked, routing: caller.routing };
-    let (response, extensions) = consistency::run(app, admitted).await?;
-    Ok(Reply::executed(Body { extensions, ..Body::of(response, &caller.request_id) }))
+    let admitted = Admitted { scope, selection, client, variables: request.variables, asked, routing: caller.routing, charge: Arc::clone(&charge) };
+    let ran = consistency::run(app, admitted).await;
+    // What was not run came to nothing.
+    let budget = charge.settle(ran.as_ref().map_or(0, |ran| ran.spent));
+    let Ran { response, consistency, spent } = ran?;
+    let cost = budget.as_ref().map(|budget| CostBody::new(price, Some(spent.max(1)), budget, fields));
+    let body = Body::of(response, &caller.request_id, app.config.documents.max_errors, reads_schema);
+    Ok(Reply::executed(Body { extensions: Some(Box::new(Extensions { cost, consistency })), ..body }, budget))
+}
+
+/// The document that a request means, as it was checked before. When it has to be looked for elsewhere or checked first, that costs a point, which
+/// becomes part of the operation's price: so nobody has the server look for what there is not, or at nonsense, without end.
+async fn look(app: &App, asking: Asking<'_>, wanted: WantedDocument) -> Result<(Found, Arc<Document>, Option<Charge>), Refusal> {
+    let (by_hash, limits) = (matches!(wanted, WantedDocument::Hash(_)), &app.services.limits);
+    let mut looked = None;
+    if !app.documents.remembers(&wanted) {
+        looked = Some(budget::admit(limits, asking, None, 1).await?);
+    }
+    let found = app.documents.find(wanted).await.map_err(|error| not_found(error, by_hash))?;
+    if let Some(known) = app.known(&found) {
+        return Ok((found, known, looked));
+    }
+    if looked.is_none() {
+        looked = Some(budget::admit(limits, asking, None, 1).await?);
+    }
+    let document = app.prepared(&found).map_err(unprepared)?;
+    Ok((found, document, looked))
+}
+
+/// Whether a caller may ask for the schema itself: partners find their way by it, and others with the permission.
+fn may_read_schema(app: &App, scope: Option<&Scope>) -> bool {
+    match (app.config.documents.introspection, scope) {
+        (Introspection::Everybody, _) => true,
+        (Introspection::Permitted, Some(scope)) => scope.is_key() || scope.require(Permission::SchemaRead).is_ok(),
+        (Introspection::Permitted, None) => false,
+    }
+}
+
+fn too_dear(price: u64, most: u64) -> Error {
+    let message = format!(
+        "The operation can cost {price} points, pages within pages multiplied; at most {most} are allowed. Ask for smaller pages, or for less below them. \
+         `X-Cost: only` shows what each field costs."
+    );
+    let details = serde_json::json!({ "requested": price, "limit": most });
+    Error { details: Some(Box::new(details)), ..Error::new(Code::DocumentTooComplex, message) }
+}
+
+/// Clients of automatic persisted queries read why their hash was refused, and send the text, only where the status is 200.
+fn not_found(error: Error, by_hash: bool) -> Refusal {
+    match error.code {
+        Code::PersistedQueryNotFound if by_hash => Refusal::new(StatusCode::OK, error),
+        _ => error.into(),
+    }
 }
 
 /// A text that is no document is a bad request; a document that is not valid could not be processed.
 fn unprepared(error: Error) -> Refusal {
     match error.code {
-        Code::ValidationError => Refusal { status: StatusCode::BAD_REQUEST, error },
+        Code::ValidationError => Refusal::new(StatusCode::BAD_REQUEST, error),
         _ => error.into(),
     }
 }

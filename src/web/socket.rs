@@ -1,8 +1,8 @@
 //! `/graphql` over WebSocket: the protocol `graphql-transport-ws` (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>).
 //!
 //! The protocol is kept here rather than by async-graphql's own socket, which has no limits and closes with other codes than the protocol names.
-//! Every operation goes the way of those that come by HTTP, with its own request id and with the token checked anew, so that a session that was ended
-//! elsewhere is noticed. A socket ends with its token.
+//! Every operation goes the way of those that come by HTTP, with its own request id and with the token or API key checked anew, so that a session or key that
+//! was ended elsewhere is noticed. A socket ends with its access token; one of an API key stays open until an operation finds that the key has ended.
 
 mod message;
 mod session;
@@ -31,6 +31,7 @@ pub fn accept(app: Arc<App>, upgrade: WebSocketUpgrade, uri: &Uri, headers: &Hea
     }
     let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
         let error = Error::new(Code::RateLimited, "As many sockets are open as this server may have; try again in a while.");
+        let error = Error { retry_after: Some(std::time::Duration::from_secs(1)), ..error };
         return write(Reply::refusal(&error, request_id), Media::GraphqlResponse);
     };
     let limit = app.config.http.body_limit;

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use crate::App;
 use crate::app::DemoAccount;
 use crate::base::clock::SystemClock;
-use crate::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
+use crate::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, Introspection, LimitConfig, RedisConfig, ServerConfig};
 
 /// A configuration whose database is not there.
 fn config() -> ServerConfig {
@@ -26,6 +26,8 @@ fn config() -> ServerConfig {
         redis: RedisConfig::default(),
         auth: AuthConfig::with_key(TEST_KEY),
         http,
+        documents: DocumentConfig { introspection: Introspection::Everybody, ..DocumentConfig::default() },
+        limits: LimitConfig::default(),
     }
 }
 

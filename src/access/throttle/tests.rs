@@ -1,9 +1,10 @@
 //! The limits on one server, with a clock that is held.
 
 use super::*;
-use crate::base::Clock;
+use crate::base::{Clock, SharedClock};
+use crate::platform::config::LimitConfig;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 struct Held(Mutex<DateTime<Utc>>);
 
@@ -16,7 +17,7 @@ impl Clock for Held {
 fn throttle() -> (Throttle, Arc<Held>) {
     let held = Arc::new(Held(Mutex::new("2026-04-01T09:30:00Z".parse().unwrap())));
     let clock: SharedClock = Arc::<Held>::clone(&held);
-    (Throttle::new(None, &clock), held)
+    (Throttle::new(Limits::new(&LimitConfig::default(), None, clock)), held)
 }
 
 async fn fail(throttle: &Throttle, account: &str, ip: &str) -> Code {
@@ -29,17 +30,17 @@ async fn succeed(throttle: &Throttle, account: &str, ip: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_sixth_failure_is_refused_and_time_forgives() {
+async fn the_fourth_failure_is_refused_and_time_forgives() {
     let (throttle, clock) = throttle();
-    for _ in 0..5 {
+    for _ in 0..3 {
         assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated);
     }
     let refused = succeed(&throttle, "asha", "192.0.2.1").await.unwrap_err();
     assert_eq!(refused.code, Code::RateLimited);
-    assert!(refused.retry_after.unwrap() <= Duration::from_secs(181), "{refused:?}");
+    assert!(refused.retry_after.unwrap() <= Duration::from_secs(301), "{refused:?}");
     assert!(succeed(&throttle, "asha", "192.0.2.2").await.is_ok(), "from elsewhere");
     assert!(succeed(&throttle, "ravi", "192.0.2.1").await.is_ok(), "somebody else");
-    *clock.0.lock().unwrap() += TimeDelta::seconds(181);
+    *clock.0.lock().unwrap() += TimeDelta::seconds(301);
     assert!(succeed(&throttle, "asha", "192.0.2.1").await.is_ok());
     assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated, "success cleared the account");
 }
@@ -79,5 +80,20 @@ async fn what_is_no_failure_of_the_caller_does_not_count() {
     for _ in 0..50 {
         let away = async { Err::<(), _>(Error::database_unavailable("away")) };
         assert_eq!(throttle.attempt("asha", None, away).await.unwrap_err().code, Code::DatabaseUnavailable);
+    }
+}
+
+#[tokio::test]
+async fn who_goes_on_while_she_is_refused_is_limited_more_tightly_for_a_while() {
+    let (throttle, clock) = throttle();
+    for _ in 0..43 {
+        fail(&throttle, "asha", "192.0.2.1").await;
+    }
+    // Forty were refused, of which thirty are still remembered: each failure counts four times, and an hour later once again.
+    *clock.0.lock().unwrap() += TimeDelta::seconds(301);
+    assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::RateLimited);
+    *clock.0.lock().unwrap() += TimeDelta::hours(1);
+    for _ in 0..3 {
+        assert_eq!(fail(&throttle, "asha", "192.0.2.1").await, Code::Unauthenticated);
     }
 }

@@ -18,9 +18,11 @@ use tracing::Instrument;
 
 use crate::App;
 use crate::access::consistency::Asked;
+use crate::access::keys;
 use crate::base::{Code, Error, json};
+use crate::web::cost::Wanted;
+use crate::web::credentials;
 use crate::web::errors::ErrorBody;
-use crate::web::graphql::bearer;
 use crate::web::observe::{fresh_id, note_operation};
 use crate::web::pipeline::{self, Caller, Carries, Reply};
 use crate::web::request::GraphqlRequest;
@@ -44,7 +46,7 @@ struct Session {
     app: Arc<App>,
     socket: WebSocket,
     ip: Option<IpAddr>,
-    /// `None` until `connection_init` was accepted; inside, the token, if one was sent.
+    /// `None` until `connection_init` was accepted; inside, the token or API key, if one was sent.
     admitted: Option<Option<SecretString>>,
     operations: JoinSet<(u64, String, Reply)>,
     /// By their ids, with a number of each one's own: a client may use an id again before the answer that it gave up is thrown away.
@@ -93,7 +95,7 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
             && let Some(token) = &session.admitted
         {
             init_by = None;
-            expires = token.as_ref().map(|token| session.expiry(token));
+            expires = token.as_ref().and_then(|token| session.expiry(token));
         }
     };
     if let Some(ending) = ending {
@@ -141,22 +143,14 @@ impl Session {
         }
     }
 
-    /// Takes the token, as `authorization: "Bearer <token>"` or as `accessToken`, and lets the client in.
+    /// Takes the token or key, and lets the client in.
     async fn init(&mut self, payload: serde_json::Map<String, Json>) -> Flow {
-        let named = |name: &str| payload.get(name).filter(|value| !value.is_null());
-        let authorization = named("authorization").or_else(|| named("Authorization"));
-        let token = match (authorization, named("accessToken")) {
-            (None, None) => None,
-            (Some(Json::String(value)), _) => Some(bearer(value)),
-            (None, Some(Json::String(token))) => Some(Some(SecretString::from(token.as_str()))),
-            _ => Some(None),
-        };
-        let token = match token {
-            None => None,
-            Some(None) => return Break(Some(Ending::forbidden("Forbidden"))),
-            Some(Some(token)) => {
+        let token = match credentials::of_message(&payload) {
+            Ok(None) => None,
+            Err(_) => return Break(Some(Ending::forbidden("Forbidden"))),
+            Ok(Some(token)) => {
                 let request_id = fresh_id(&*self.app.services.clock);
-                let checked = self.app.services.authenticate(token.expose_secret(), request_id);
+                let checked = self.app.services.authenticate(token.expose_secret(), self.ip, request_id);
                 match timeout(self.app.config.http.operation_timeout, checked).await {
                     Ok(Ok(_)) => Some(token),
                     Ok(Err(error)) if error.code == Code::DatabaseUnavailable => return Break(Some(Ending::try_again())),
@@ -185,7 +179,7 @@ impl Session {
             return self.tell(&Outgoing::Error { id, payload: vec![refused] }).await;
         }
         let span = tracing::info_span!("operation", request_id = &*request_id, operation = tracing::field::Empty);
-        let caller = Caller { request_id, token: token.clone(), ip: self.ip, asked: Asked::default(), routing: false };
+        let caller = Caller { request_id, token: token.clone(), ip: self.ip, asked: Asked::default(), routing: false, cost: Wanted::Sum };
         self.started += 1;
         let (app, number, own_id) = (Arc::clone(&self.app), self.started, id.clone());
         let work = async move {
@@ -234,11 +228,14 @@ impl Session {
         let _ = timeout(CLOSE_WITHIN, last_words).await;
     }
 
-    /// When a token that was found valid ends, as it says itself; at most as long from now as tokens of this server live.
-    fn expiry(&self, token: &SecretString) -> Instant {
+    /// When a token that was found valid ends, as it says itself; at most as long from now as tokens of this server live. Of an API key, `None`.
+    fn expiry(&self, token: &SecretString) -> Option<Instant> {
+        if keys::is_key(token.expose_secret()) {
+            return None;
+        }
         let longest = self.app.config.auth.access_token_ttl;
         let left = expires(token.expose_secret()).map(|end| (end - self.app.services.clock.now()).to_std().unwrap_or_default());
-        Instant::now() + left.map_or(longest, |left| left.min(longest))
+        Some(Instant::now() + left.map_or(longest, |left| left.min(longest)))
     }
 }
 

@@ -64,7 +64,7 @@ async fn an_open_field_is_answered_in_the_accepted_type() {
         }
         let response = send(request).await;
         assert_eq!((response.status(), content_type(&response).as_str()), (StatusCode::OK, expected));
-        assert_eq!(json(response).await, json!({"data": {"__typename": "Query"}}));
+        assert_eq!(json(response).await["data"], json!({"__typename": "Query"}));
     }
     let response = send(get("/graphql?query=%7B__typename%7D")).await;
     assert_eq!((response.status(), &json(response).await["data"]["__typename"]), (StatusCode::OK, &json!("Query")));
@@ -106,7 +106,7 @@ async fn nobody_reads_without_signing_in() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_a_bad_request() {
-    for body in ["", "{\"query\":", "[{\"query\":\"{ __typename }\"}]", "{}", "{\"query\":7}", "{\"query\":\"{ a }\",\"variables\":[]}"] {
+    for body in ["", "{\"query\":", "[]", "{}", "{\"query\":7}", "{\"query\":\"{ a }\",\"variables\":[]}"] {
         refused(post(body), StatusCode::BAD_REQUEST, Code::ValidationError).await;
     }
     refused(post(&b"{\"query\":\"\xff\"}"[..]), StatusCode::BAD_REQUEST, Code::ValidationError).await;
@@ -123,7 +123,7 @@ async fn what_is_not_valid_cannot_be_processed() {
     let bomb = format!("{{ ...F0 }} {bomb} fragment F30 on Query {{ __typename }}");
     refused(document(&bomb), StatusCode::UNPROCESSABLE_ENTITY, Code::DocumentTooComplex).await;
     let directives = "@include(if: true) ".repeat(20);
-    refused(document(&format!("{{ __typename {directives} }}")), StatusCode::UNPROCESSABLE_ENTITY, Code::ValidationError).await;
+    refused(document(&format!("{{ __typename {directives} }}")), StatusCode::UNPROCESSABLE_ENTITY, Code::DocumentTooComplex).await;
 }
 
 #[tokio::test]

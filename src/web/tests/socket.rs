@@ -71,7 +71,9 @@ async fn an_operation_goes_the_way_of_those_by_http() {
     let (address, _stop, _) = served().await;
     let mut socket = admitted(address).await;
     tell(&mut socket, json!({"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }"}})).await;
-    assert_eq!(hear(&mut socket).await, json!({"type": "next", "id": "1", "payload": {"data": {"__typename": "Query"}}}));
+    let next = hear(&mut socket).await;
+    assert_eq!((&next["type"], &next["id"], &next["payload"]["data"]), (&json!("next"), &json!("1"), &json!({"__typename": "Query"})));
+    assert_eq!(next["payload"]["extensions"]["cost"]["requested"], 1);
     assert_eq!(hear(&mut socket).await, json!({"type": "complete", "id": "1"}));
     tell(&mut socket, json!({"type": "subscribe", "id": "1", "payload": {"query": "{ contacts { nodes { id } } }"}})).await;
     let refused = hear(&mut socket).await;

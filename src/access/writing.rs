@@ -1,0 +1,57 @@
+//! Writing: one transaction on the primary for each mutation field, in a task of its own.
+
+use tracing::Instrument;
+
+use crate::access::operation::Act;
+use crate::access::scope::Scope;
+use crate::access::services::Services;
+use crate::base::{Code, Error, Result};
+use crate::platform::postgres::{Access, Pool, Position, Settings, Transaction};
+
+/// Runs an action in one transaction on the primary, in a task of its own, so that a caller who leaves cannot cut it; what it has written, the
+/// session's reads see from then on.
+///
+/// # Errors
+/// What the action or committing failed with. Of what may be tried again, the message says that nothing was changed.
+pub async fn write_as<T, F, Fut>(services: &Services, scope: Scope, action: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(Act) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    let primary = services.databases.primary();
+    let (settings, application, own) = (scope.settings(), scope.application(), services.clone());
+    let written = async move |place| own.consistency.remember(application, place, own.databases.lineage()).await;
+    write(primary, &settings, move |db| action(Act::new(db, scope)), written).await
+}
+
+/// Runs work in one transaction on `pool` under the given settings, in a task of its own; `written` comes after the commit.
+///
+/// # Errors
+/// As [`write_as`].
+pub async fn write<T, F, Fut, W, Then>(pool: &Pool, settings: &Settings, work: F, written: W) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(Transaction) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+    W: FnOnce(Option<Position>) -> Then + Send + 'static,
+    Then: Future<Output = ()> + Send + 'static,
+{
+    let db = Transaction::new(pool.clone(), Access::Write, settings);
+    let task = async move {
+        let outcome = work(db.clone()).await.map_err(undone)?;
+        let committed = db.commit().await;
+        // Also when it failed: it may have been made all the same, and whoever looks must find it.
+        written(committed.as_ref().copied().unwrap_or_default()).await;
+        committed.map(|_| outcome)
+    };
+    pool.spawn_write(task.in_current_span()).await.unwrap_or_else(|failure| Err(Error::internal(format!("an action did not finish: {failure}"))))
+}
+
+/// An error of a transaction that is rolled back, for a caller who wonders whether to repeat the change.
+fn undone(mut error: Error) -> Error {
+    if matches!(error.code, Code::DatabaseUnavailable | Code::Timeout) {
+        error.message.push_str(" Nothing was changed.");
+    }
+    error
+}
