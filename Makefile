@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test torture check bench bench-executor fmt schema clean-data tools
+.PHONY: help run test fuzz torture check bench bench-executor fmt schema clean-data tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: tools $(EXPLORER_BUILT) ## Start everything on this machine, without any co
 
 test: tools $(EXPLORER_BUILT) ## Run all tests
 	cargo test --lib --test it
+
+fuzz: tools $(EXPLORER_BUILT) ## Send the server documents as nobody should for 10 minutes, from a seed of its own each time
+	PAYAID_FUZZ_SECONDS=$${PAYAID_FUZZ_SECONDS:-600} PAYAID_FUZZ_SEED=$${PAYAID_FUZZ_SEED:-$$(date +%s)} cargo test --test it fuzz -- --nocapture
 
 torture: tools $(EXPLORER_BUILT) ## Do to the database what tests do in short, in full, and show the figures (about 5 minutes)
 	PAYAID_TORTURE=1 cargo test --test it replicas -- --nocapture --test-threads 1
