@@ -7,6 +7,7 @@ use crate::harness::snapshot;
 const SHARED: &[(&str, &str)] = &[
     ("__diesel_schema_migrations", "which migrations were run"),
     ("heartbeats", "one row about replication, which names nobody"),
+    ("trusted_documents", "what clients of all tenants ask; policies of its own show it"),
     ("users", "a person may belong to several organizations; policies of its own show it"),
     ("organizations", "its id is the tenant; policies of its own show it"),
 ];

@@ -6,4 +6,4 @@ mod guards;
 mod plans;
 mod specification;
 mod statements;
-mod ways;
+pub mod ways;

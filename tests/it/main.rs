@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::as_conversions, missing_docs)]
 
 mod accounts;
+mod api_keys;
 mod architecture;
 mod bad_input;
 mod catalog;
@@ -13,9 +14,12 @@ mod coverage;
 mod dashboard;
 mod deals;
 mod doctor;
+mod documents;
 mod failing;
+mod fuzz;
 mod harness;
 mod isolation;
+mod limits;
 mod nouns;
 mod processes;
 mod reading;

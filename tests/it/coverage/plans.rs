@@ -35,6 +35,7 @@ const TINY: &[(&str, &str)] = &[("pipelines", "a business has one or a few, so t
 const SORTED: &[(&str, &str)] = &[
     ("memberships", "a business has some dozens, and two policies, so that PostgreSQL may put them together from two indexes"),
     ("invitations", "likewise"),
+    ("api_keys", "likewise"),
 ];
 
 /// Parents that can have a large part of a table.

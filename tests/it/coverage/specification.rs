@@ -13,7 +13,9 @@ async fn text(client: &Client, operation: &str, variables: &Value) -> String {
     let request = client.request(reqwest::Method::POST, &client.url).json(&json!({"query": operation, "variables": variables}));
     let text = request.send().await.unwrap().text().await.unwrap();
     assert!(!text.contains("\"errors\""), "{operation}\n{text}");
-    text
+    // What is left of the budget differs each time.
+    let (answer, _) = text.rsplit_once(",\"extensions\":{\"cost\"").unwrap();
+    format!("{answer}}}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +27,8 @@ async fn a_selection_written_in_other_ways_has_the_same_answer() {
     let mut all = ways(&schema, &|_, field| field.name != "node" && !field.takes("ids"), false);
     all.extend(under_lists(&schema).into_iter().filter(|(_, way)| !way.0.iter().any(|step| step.field.takes("ids"))));
     let mut compared = 0;
-    for (of, way) in &all {
+    // What is left of the budget differs each time.
+    for (of, way) in all.iter().filter(|(of, _)| of.as_str() != "RateLimit") {
         // Every leaf, and every object with its own leaves; the same fields backwards, so that an order of one's own would show.
         let fields: Vec<String> = schema.objects[of]
             .iter()

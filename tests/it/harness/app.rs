@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use payaid::App;
 use payaid::base::SharedClock;
+use payaid::base::allowance::Allowance;
 use payaid::base::clock::SystemClock;
 use payaid::platform::cluster::postgres::SUPERUSER;
-use payaid::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
+use payaid::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, Introspection, LimitConfig, RedisConfig, ServerConfig};
 use payaid::web;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -138,6 +139,37 @@ pub fn config(url: &str) -> ServerConfig {
         redis: RedisConfig::default(),
         auth: AuthConfig::with_key(signing_key()),
         http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
+        documents: documents(),
+        limits: limits(),
+    }
+}
+
+/// The walks over the schema ask for much at once; the limits have tests of their own.
+fn documents() -> DocumentConfig {
+    DocumentConfig {
+        document_max_cost: 10_000_000,
+        document_max_depth: 20,
+        document_max_fields: 1_000,
+        document_max_aliases: 1_000,
+        document_max_directives: 1_000,
+        introspection: Introspection::Everybody,
+        ..DocumentConfig::default()
+    }
+}
+
+/// Tests are quicker than people, and come from one address.
+fn limits() -> LimitConfig {
+    let much = Allowance::per(4_000_000_000, 60);
+    let many = Allowance::per(1_000_000, 60);
+    LimitConfig {
+        budget_free: much,
+        budget_basic: much,
+        budget_pro: much,
+        budget_enterprise: much,
+        budget_anonymous: much,
+        limit_anonymous: many,
+        limit_sign_up: many,
+        ..LimitConfig::default()
     }
 }
 

@@ -4,7 +4,7 @@ use payaid::base::id::AnyId;
 
 use crate::harness::{Client, TestApp};
 
-/// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, invitations and audit entries, each
+/// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, invitations, API keys and audit entries, each
 /// related to all it can be related to; the owner is also a viewer in as many other organizations.
 pub async fn fill(app: &TestApp, owner: &Client, count: usize) {
     let viewer = owner.query("{ viewer { organization { id } } }").await;
@@ -57,8 +57,11 @@ INSERT INTO activities (organization_id, id, kind, subject, body, occurred_at, d
 INSERT INTO invitations (organization_id, id, email, role, token_hash, invited_by, expires_at, accepted_at, created_at, updated_at)
   SELECT $o, crowd_id($o, 'invitation', g), g || '@i.example', 'VIEWER', $o::text || g, crowd_id($o, 'user', g), now() + interval '1 day', now(), now(), now()
   FROM generate_series(1, $n) g;
-INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, before, after, request_id)
-  SELECT $o, crowd_id($o, 'audit', g), now() + g * interval '1 minute', crowd_id($o, 'user', g), 'contact.update', 'contact', crowd_id($o, 'contact', g),
+INSERT INTO api_keys (organization_id, id, name, secret_hash, scopes, allowed_ips, created_by, expires_at, last_used_at, revoked_at, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'apikey', g), 'Key ' || g, $o::text || g, '{contacts.read}', '{127.0.0.1}', crowd_id($o, 'user', g), now() + interval '1 day',
+    now(), now(), now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO audit_entries (organization_id, id, at, actor_id, api_key_id, action, noun, row_id, before, after, request_id)
+  SELECT $o, crowd_id($o, 'audit', g), now() + g * interval '1 minute', crowd_id($o, 'user', g), crowd_id($o, 'apikey', g), 'contact.update', 'contact', crowd_id($o, 'contact', g),
     '{\"name\": \"A\"}', '{\"name\": \"B\"}', 'r' FROM generate_series(1, $n) g;
 ANALYZE;
 ";

@@ -145,11 +145,13 @@ impl Schema {
 pub fn noun_of<'n>(argument: &'n str, root: &str) -> &'n str {
     match argument {
         "id" | "ids" if root.starts_with("pipelineStage") => "stage",
+        "id" | "ids" if root.starts_with("apiKey") => "apikey",
+        "apiKeyId" => "apikey",
         "id" | "ids" => {
             let nouns = ["contact", "company", "deal", "task", "activity", "pipeline", "member", "invitation", "organization"];
             nouns.into_iter().find(|noun| root.starts_with(noun)).unwrap_or("contact")
         }
-        "ownerId" | "assigneeId" | "authorId" | "actorId" | "userId" => "user",
+        "ownerId" | "assigneeId" | "authorId" | "actorId" | "userId" | "createdById" => "user",
         other => other.strip_suffix("Id").unwrap_or(other),
     }
 }

@@ -37,6 +37,9 @@ pub async fn populate(owner: &Client, tag: &str) -> World {
     world.insert("activity", text(&activity["activity"]["id"]));
     let invitation = owner.done("memberInvite", json!({"email": format!("{tag}@invited.example"), "role": "VIEWER"}), "invitation { id }").await;
     world.insert("invitation", text(&invitation["invitation"]["id"]));
+    let key = json!({"name": format!("Key {tag}"), "scopes": ["contacts.read"], "expiresAt": "2999-01-01T00:00:00Z", "allowedIps": ["127.0.0.1"]});
+    let key = owner.done("apiKeyCreate", key, "apiKey { id }").await;
+    world.insert("apikey", text(&key["apiKey"]["id"]));
     let audit = owner.query("{ auditLog(first: 1) { nodes { id } } }").await;
     world.insert("audit", text(&audit["auditLog"]["nodes"][0]["id"]));
     world

@@ -184,6 +184,7 @@ async fn a_primary_that_is_killed_under_load_loses_no_write_and_stops_no_read() 
     for _ in 0..8 {
         writers.push(again(&app, "owner@sharma.example").await);
     }
+    let key = owner.done("apiKeyCreate", json!({"name": "Reader", "scopes": ["contacts.read"]}), "key").await["key"].clone();
     for replica in &cluster.replicas {
         replica.catch_up(&cluster.primary).await.unwrap();
     }
@@ -200,6 +201,9 @@ async fn a_primary_that_is_killed_under_load_loses_no_write_and_stops_no_read() 
     let stranger = Client::new(beside.url("/graphql"), owner.token.clone());
     let answer = stranger.ask(COUNT, json!({}), &[ROUTING]).await;
     assert!(answer.data()["contacts"]["totalCount"].is_i64() && answer.node().unwrap().starts_with("replica"), "{answer:?}");
+    // And whose this key is.
+    let program = Client::new(beside.url("/graphql"), key.as_str().map(str::to_owned));
+    assert!(program.query(COUNT).await["contacts"]["totalCount"].is_i64());
     let ready = stranger.request(reqwest::Method::GET, &beside.url("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 200, "taken out of the load balancer, it could not go on reading");
     tokio::time::sleep(Duration::from_millis(scaled(1500, 8000))).await;

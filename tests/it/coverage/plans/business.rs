@@ -55,7 +55,7 @@ async fn prepare() -> String {
     database
 }
 
-/// Members who joined and left, invitations and an audit log for the first business; organizations that have nothing yet; then all that the first has
+/// Members who joined and left, invitations, API keys and an audit log for the first business; organizations that have nothing yet; then all that the first has
 /// for ten others, with the same identifiers, which are an organization's own.
 const MORE: &str = "
 SET session_replication_role = replica;
@@ -71,10 +71,14 @@ INSERT INTO invitations (organization_id, id, email, role, token_hash, invited_b
     $now::timestamptz - (g - 100) * interval '1 hour', CASE WHEN g % 2 = 0 THEN $now::timestamptz - g * interval '1 hour' END,
     $now::timestamptz - g * interval '1 hour', $now
   FROM own, generate_series(1, 200) g;
-INSERT INTO audit_entries (organization_id, id, at, actor_id, action, noun, row_id, after, request_id)
-  SELECT organization_id, md5(id::text)::uuid, created_at, owner_id, 'contact.create', 'contact', id, '{}'::jsonb, id::text FROM contacts JOIN own ON organization_id = o
+INSERT INTO api_keys (organization_id, id, name, secret_hash, scopes, allowed_ips, created_by, expires_at, last_used_at, revoked_at, created_at, updated_at)
+  SELECT o, md5('apikey' || g)::uuid, 'Key ' || g, o::text || g, '{contacts.read}', '{203.0.113.0/24}', CASE WHEN g % 4 = 0 THEN user_id ELSE md5('user' || (1 + g % 60))::uuid END,
+    $now::timestamptz - (g - 100) * interval '1 hour', $now, CASE WHEN g % 2 = 0 THEN $now::timestamptz END, $now::timestamptz - g * interval '1 hour', $now
+  FROM own, generate_series(1, 200) g;
+INSERT INTO audit_entries (organization_id, id, at, actor_id, api_key_id, action, noun, row_id, after, request_id)
+  SELECT organization_id, md5(id::text)::uuid, created_at, owner_id, CASE WHEN right(id::text, 1) = 'a' THEN md5('apikey1')::uuid END, 'contact.create', 'contact', id, '{}'::jsonb, id::text FROM contacts JOIN own ON organization_id = o
   UNION ALL
-  SELECT organization_id, md5(id::text)::uuid, updated_at, owner_id, 'deal.update', 'deal', id, '{}'::jsonb, id::text FROM deals JOIN own ON organization_id = o;
+  SELECT organization_id, md5(id::text)::uuid, updated_at, owner_id, NULL, 'deal.update', 'deal', id, '{}'::jsonb, id::text FROM deals JOIN own ON organization_id = o;
 INSERT INTO organizations (id, name, state_code, created_at, updated_at) SELECT gen_random_uuid(), 'Empty', '27', now(), now() FROM generate_series(1, 2000);
 DO $$
 DECLARE
@@ -85,7 +89,7 @@ BEGIN
   INSERT INTO organizations (id, name, state_code, created_at, updated_at) SELECT o, 'Other', '27', now(), now() FROM others;
   FOR part IN
     SELECT table_name, string_agg(quote_ident(column_name), ', ') AS columns,
-      string_agg(CASE column_name WHEN 'token_hash' THEN 't.token_hash || others.o' ELSE 't.' || quote_ident(column_name) END, ', ') AS own
+      string_agg(CASE WHEN column_name IN ('token_hash', 'secret_hash') THEN 't.' || column_name || ' || others.o' ELSE 't.' || quote_ident(column_name) END, ', ') AS own
     FROM information_schema.columns c
     WHERE table_schema = 'public' AND is_generated = 'NEVER' AND column_name <> 'organization_id' AND table_name <> 'sessions' AND EXISTS (
       SELECT FROM information_schema.columns o WHERE o.table_schema = 'public' AND o.table_name = c.table_name AND o.column_name = 'organization_id')
