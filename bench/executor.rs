@@ -15,12 +15,12 @@ use chrono::{DateTime, Utc};
 use payaid::access::document::{Document, TypeMap};
 use payaid::access::executor::Executor;
 use payaid::access::writer::{Writable, WrittenList};
-use payaid::access::{Batch, ClientInfo, Operation, Reader, Role, Scope, Services};
+use payaid::access::{Batch, ClientInfo, Means, Operation, Plan, Reader, Role, Scope, Services};
 use payaid::base::clock::SystemClock;
 use payaid::base::{Map, SharedClock, json};
 use payaid::features::contacts::model::{self, ContactSource, ContactStage, ContactStatus};
 use payaid::features::contacts::object::Contact;
-use payaid::platform::config::{AuthConfig, DatabaseConfig, HttpConfig, RedisConfig, ServerConfig};
+use payaid::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, LimitConfig, RedisConfig, ServerConfig};
 use payaid::platform::postgres::Col;
 use uuid::Uuid;
 
@@ -106,18 +106,22 @@ async fn run(operations: u64) -> Result<usize> {
         redis: RedisConfig::default(),
         auth: AuthConfig::with_key(payaid::access::tokens::generate_key()?),
         http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
+        documents: DocumentConfig::default(),
+        limits: LimitConfig::default(),
     };
     let services = Services::new(&config, SharedClock::clone(&clock))?;
     let api = Executor::<Query, EmptyMutation>::build(|schema| schema)?;
     let types = TypeMap::from_sdl(&api.schema().sdl())?;
-    let document = Document::prepare(DOCUMENT, &types).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let document = Document::prepare(DOCUMENT, &types, &config.documents).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut length = 0;
     for _ in 0..operations {
         let scope = Scope {
             organization: Uuid::nil(),
             user: Uuid::nil(),
-            session: Uuid::nil(),
+            means: Means::Session(Uuid::nil()),
             role: Role::Owner,
+            permissions: Role::Owner.permissions(),
+            plan: Plan::Free,
             time_zone: chrono_tz::Asia::Kolkata,
             request_id: "bench".into(),
             clock: SharedClock::clone(&clock),

@@ -5,7 +5,7 @@ use payaid::commands::seed::DEMO_PASSWORD;
 use serde_json::{Value, json};
 
 use crate::load;
-use crate::process::{Servers, Side};
+use crate::process::{Kind, Servers, Side};
 use crate::works::{Of, Work};
 
 /// What requests name.
@@ -65,15 +65,20 @@ async fn ask(side: &Side, token: Option<&str>, document: &str, variables: Value)
     serde_json::from_slice(&load::once(side, &request).await?).context("an answer is not JSON")
 }
 
-/// Asks both sides the same, a few times, and compares what they say, byte by byte: the order of the fields counts.
+/// Asks both sides the same, a few times, and compares what they say, byte by byte: the order of the fields counts. What the product says besides of
+/// prices, the other does not.
 pub async fn compare(servers: &Servers, work: &Work, samples: &Samples) -> Result<()> {
     for variables in work.variables(samples, 10) {
         let mut answers = Vec::new();
         for side in servers.sides() {
             // What is created by one side is in the other's way.
             let variables = if work.writes() { work.variables(samples, 1).remove(0) } else { variables.clone() };
-            let text = load::once(side, &work.request(side.kind, samples, variables)).await?;
-            answers.push((serde_json::from_slice::<Value>(&text).context("an answer is not JSON")?, text));
+            let mut text = load::once(side, &work.request(side.kind, samples, variables)).await?;
+            let mut answer = serde_json::from_slice::<Value>(&text).context("an answer is not JSON")?;
+            if side.kind == Kind::Product {
+                without_cost(&mut answer, &mut text)?;
+            }
+            answers.push((answer, text));
         }
         let [(one, text), (other, other_text)] = answers.as_mut_slice() else { bail!("there are two sides") };
         let alike = if work.writes() {
@@ -92,6 +97,20 @@ pub async fn compare(servers: &Servers, work: &Work, samples: &Samples) -> Resul
         if !has_something(one) {
             bail!("an answer without content: {one}");
         }
+    }
+    Ok(())
+}
+
+/// Takes away what an answer says of its price.
+fn without_cost(answer: &mut Value, text: &mut Vec<u8>) -> Result<()> {
+    let extensions = answer.get_mut("extensions").and_then(Value::as_object_mut).context("no extensions")?;
+    extensions.remove("cost").context("no price")?;
+    if extensions.is_empty() {
+        let begins = b",\"extensions\":{\"cost\":";
+        let at = text.windows(begins.len()).rposition(|window| window == begins).context("no price at the end")?;
+        text.truncate(at);
+        text.push(b'}');
+        answer.as_object_mut().context("no object")?.remove("extensions");
     }
     Ok(())
 }
