@@ -16,11 +16,16 @@ const LISTS: [&str; 5] = ["types", "fields", "inputFields", "interfaces", "possi
 /// How often these may be nested: the fields of all types, or the fields of the types of one type's fields.
 const MOST_LISTS: usize = 2;
 
+/// The most aliases at one level: tools use none, and each is one more for every field of the schema.
+const MOST_ALIASES: usize = 5;
+
 /// What is selected of the schema, with fragments spread out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     pub fields: usize,
     pub directives: usize,
+    /// Those of the set itself.
+    aliases: usize,
     depth: usize,
     lists: usize,
 }
@@ -73,7 +78,13 @@ impl<'a> SchemaWalk<'a> {
                 Node::Field(field) => {
                     let below = self.set(&field.node.selection_set.node, fragments, limits)?;
                     let lists = below.lists + usize::from(LISTS.contains(&field.node.name.node.as_str()));
-                    Extent { fields: below.fields.saturating_add(1), depth: below.depth + 1, lists, ..below }
+                    Extent {
+                        fields: below.fields.saturating_add(1),
+                        aliases: usize::from(field.node.alias.is_some()),
+                        depth: below.depth + 1,
+                        lists,
+                        ..below
+                    }
                 }
                 Node::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node, fragments, limits)?,
                 Node::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, fragments, limits)?,
@@ -81,8 +92,15 @@ impl<'a> SchemaWalk<'a> {
             inner.directives = inner.directives.saturating_add(item.node.directives().len());
             extent.fields = extent.fields.saturating_add(inner.fields);
             extent.directives = extent.directives.saturating_add(inner.directives);
+            extent.aliases = extent.aliases.saturating_add(inner.aliases);
             extent.depth = extent.depth.max(inner.depth);
             extent.lists = extent.lists.max(inner.lists);
+            if extent.aliases > MOST_ALIASES {
+                return Err(too_complex(
+                    "The document gives too many aliases to fields of the schema at one level",
+                    &format!("{MOST_ALIASES} are allowed"),
+                ));
+            }
             if extent.fields > limits.introspection_max_fields {
                 let most = limits.introspection_max_fields;
                 return Err(too_complex(
@@ -95,8 +113,9 @@ impl<'a> SchemaWalk<'a> {
     }
 
     fn fragment(&mut self, name: &Name, fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, limits: &DocumentConfig) -> Result<Extent> {
-        // A spread of an unknown fragment is the validator's to report.
-        let Some((name, fragment)) = fragments.get_key_value(name) else { return Ok(Extent::default()) };
+        // It would count for nothing, and so would all fragments that come to it in the end.
+        let unknown = || Error::new(Code::ValidationError, format!("The document has no fragment `{name}`."));
+        let (name, fragment) = fragments.get_key_value(name).ok_or_else(unknown)?;
         if let Some(extent) = self.known.get(name) {
             return Ok(*extent);
         }

@@ -81,6 +81,10 @@ pub fn bomb(dice: &mut Dice) -> String {
             let operations: String = (0..size.min(30)).map(|n| format!("query Q{n} {{ ...F }} ")).collect();
             format!("{operations} fragment F on Query {{ {} }}", "viewer { role } ".repeat(size.min(240)))
         }
+        22 if dice.chance(2) => {
+            let schema = fragments(size.min(40), |n| format!("...F{} ...F{}", n + 1, n + 1)).replace("on Query", "on __Schema");
+            schema.replacen("{ ...F0 }", "query A { __schema { ...F0 } } query B { __typename }", 1).replace("{ __typename }", "{ ...Nowhere }")
+        }
         22 => format!("{{ ...F }} fragment F on Query {{ {} }}", times("x: __typename x: viewer { role } ")),
         _ => nested_pages(dice.below(9)),
     }

@@ -154,6 +154,9 @@ async fn lists_of_the_schema_are_not_nested_at_will_and_tools_find_their_way() {
     is_taken(&anonymous, "{ __type(name: \"Query\") { fields { type { name fields { name } } } } }").await;
     is_refused(&anonymous, "{ __schema { types { fields { type { fields { name } } } } } }", &["3 lists of the schema"]).await;
     is_refused(&anonymous, "{ __schema { types { ...F } } } fragment F on __Type { possibleTypes { interfaces { name } } }", &["3 lists"]).await;
+    let aliases = |count: usize| format!("{{ __schema {{ types {{ {} }} }} }}", (0..count).map(|n| format!("a{n}: name ")).collect::<String>());
+    is_taken(&anonymous, &aliases(5)).await;
+    is_refused(&anonymous, &aliases(6), &["too many aliases", "schema", "5"]).await;
     let whole = anonymous.send(&introspection_query(), json!({})).await;
     assert!(whole["data"]["__schema"]["types"].as_array().unwrap().len() > 100, "{whole:.400}");
     assert_eq!(whole["extensions"]["cost"]["actual"], 100, "{}", whole["extensions"]);
@@ -172,6 +175,19 @@ fn introspection_query() -> String {
          fragment InputValue on __InputValue {{ name description type {{ ...TypeRef }} defaultValue isDeprecated deprecationReason }}
          fragment TypeRef on __Type {{ kind name {of_type} }}"
     )
+}
+
+/// Fragments that come to one that is not there count for nothing; and the rules of validation look at all operations, also those that are not run.
+#[test]
+fn a_bomb_that_ends_nowhere_is_refused_as_quickly() {
+    use payaid::access::document::{Document, TypeMap};
+    let types = TypeMap::from_sdl(&payaid::features::build().unwrap().schema().sdl()).unwrap();
+    for (of, root) in [("__Schema", "__schema { ...F0 }"), ("Query", "...F0")] {
+        let fragments: String = (0..40).map(|n| format!("fragment F{n} on {of} {{ ...F{} ...F{} }} ", n + 1, n + 1)).collect();
+        let bomb = format!("query A {{ {root} }} query B {{ __typename }} {fragments}");
+        let error = Document::prepare(&bomb, &types, &payaid::platform::config::DocumentConfig::default()).unwrap_err();
+        assert_eq!(error.message, "The document has no fragment `F40`.");
+    }
 }
 
 /// The bomb has 693 bytes, and 2^22 fields when it is spread out.
