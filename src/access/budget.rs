@@ -136,6 +136,9 @@ pub async fn admit_beyond(
     requested: u64,
 ) -> Result<Charge, Box<NotAdmitted>> {
     let classes = selection.map_or_else(Vec::new, |selection| classes(asking, selection));
+    // Nobody waits twice for a Redis that does not answer.
+    let here = held.as_ref().is_some_and(|held| !held.taken.is_shared());
+    let mut before = None;
     let already = match held {
         Some(held) if held.requested >= requested && classes.is_empty() => return Ok(held),
         // Of one point nothing would be left to take beside the classes.
@@ -143,7 +146,10 @@ pub async fn admit_beyond(
             held.give_back();
             0
         }
-        Some(held) => held.requested,
+        Some(held) => {
+            before = Some(held.taken);
+            held.requested
+        }
         None => 0,
     };
     let (whole, rest) = (cells(requested), cells(requested.saturating_sub(already)));
@@ -160,8 +166,11 @@ pub async fn admit_beyond(
         claims.push(Claim { key: asking.class(class), allowance: class.allowance(limits.config()), cells: count, strict: true });
     }
     let plan = asking.scope.map_or("anonymous", |scope| scope.plan.as_str());
-    match limits.take(asking.refusals(), &claims).await {
-        Ok(taken) => {
+    match limits.take_as(here, asking.refusals(), &claims).await {
+        Ok(mut taken) => {
+            if let Some(before) = &before {
+                taken.join(before);
+            }
             claims.iter_mut().take(points).for_each(|claim| claim.cells = whole);
             Ok(Charge { limits: limits.clone(), claims, taken, policies, points, plan, requested: requested.max(1) })
         }

@@ -83,8 +83,8 @@ pub struct Taken {
     pub levels: Vec<Level>,
     /// Whether Redis holds it.
     shared: bool,
-    /// For each claim, whether this server holds it.
-    here: Vec<bool>,
+    /// How much of each claim this server holds.
+    here: Vec<u32>,
 }
 
 /// Nothing was taken.
@@ -101,6 +101,19 @@ pub struct Refused {
 impl Taken {
     fn new(factor: u32, levels: Vec<Level>) -> Self {
         Self { factor, levels, shared: true, here: Vec::new() }
+    }
+
+    /// Adds what was taken of the same counts before.
+    pub fn join(&mut self, before: &Self) {
+        for (here, before) in self.here.iter_mut().zip(&before.here) {
+            *here = here.saturating_add(*before);
+        }
+    }
+
+    /// Whether it is counted for all servers.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.shared
     }
 }
 
@@ -134,15 +147,20 @@ impl Limits {
     /// # Errors
     /// When a count has too little left.
     pub async fn take(&self, refusals: Key, claims: &[Claim]) -> Result<Taken, Refused> {
-        if let Some(shared) = &self.shared
+        self.take_as(false, refusals, claims).await
+    }
+
+    /// As [`Limits::take`]; without asking Redis when a part was taken `here` a moment ago, because it did not answer.
+    ///
+    /// # Errors
+    /// As [`Limits::take`].
+    pub async fn take_as(&self, here: bool, refusals: Key, claims: &[Claim]) -> Result<Taken, Refused> {
+        if let Some(shared) = self.shared.as_ref().filter(|_| !here)
             && let Some(answer) = shared.take(refusals, claims).await
         {
             let mut taken = answer.map_err(|(index, why, factor)| Refused { index, why, factor })?;
-            taken.here = vec![false; claims.len()];
-            for (claim, here) in claims.iter().zip(&mut taken.here).filter(|(claim, _)| claim.strict) {
-                self.local.note(claim.key, self.share(claim), counted(claim, taken.factor));
-                *here = true;
-            }
+            let note = |claim: &Claim| if claim.strict { self.local.note(claim.key, self.share(claim), counted(claim, taken.factor)) } else { 0 };
+            taken.here = claims.iter().map(note).collect();
             return Ok(taken);
         }
         self.take_here(refusals, claims)
@@ -150,11 +168,15 @@ impl Limits {
 
     fn take_here(&self, refusals: Key, claims: &[Claim]) -> Result<Taken, Refused> {
         let factor = factor(REFUSALS.most.get().saturating_sub(self.local.look(refusals, REFUSALS).left));
-        let mut taken = Taken { factor, levels: Vec::with_capacity(claims.len()), shared: false, here: vec![true; claims.len()] };
+        let mut taken = Taken { factor, levels: Vec::with_capacity(claims.len()), shared: false, here: Vec::with_capacity(claims.len()) };
         for (index, claim) in claims.iter().enumerate() {
             let allowance = self.share(claim);
-            match self.local.take(claim.key, allowance, self.counted_here(claim, factor)) {
-                Ok(level) => taken.levels.push(level),
+            let cells = self.counted_here(claim, factor);
+            match self.local.take(claim.key, allowance, cells) {
+                Ok(level) => {
+                    taken.levels.push(level);
+                    taken.here.push(cells.get());
+                }
                 Err(why) => {
                     for earlier in claims.iter().take(index) {
                         self.local.give_back(earlier.key, self.share(earlier), self.counted_here(earlier, factor).get());
@@ -172,17 +194,18 @@ impl Limits {
         let factor = taken.factor;
         for (claim, here) in claims.iter().zip(&taken.here) {
             let allowance = self.share(claim);
-            if *here && cells > 0 {
-                let all = self.counted_here(claim, factor).get();
+            if cells > 0 {
                 let kept = claim.cells.get().saturating_sub(cells).saturating_mul(factor);
-                self.local.give_back(claim.key, allowance, all.saturating_sub(kept));
+                self.local.give_back(claim.key, allowance, here.saturating_sub(kept));
             }
         }
         if let Some(first) = claims.first().filter(|_| clear) {
             self.local.clear(first.key);
         }
-        let Some(shared) = self.shared.as_ref().filter(|_| taken.shared && (cells > 0 || clear)) else { return };
-        let back = claims.iter().filter_map(|claim| {
+        let Some(shared) = self.shared.as_ref().filter(|_| (taken.shared && cells > 0) || clear) else { return };
+        // What Redis did not count is not given back there; but what is forgotten here is forgotten there.
+        let held = if taken.shared { claims } else { claims.get(..1).unwrap_or_default() };
+        let back = held.iter().filter_map(|claim| {
             let kept = claim.cells.get().saturating_sub(cells).saturating_mul(factor);
             Some((*claim, NonZeroU32::new(counted(claim, factor).get().saturating_sub(kept))?))
         });
@@ -196,7 +219,8 @@ impl Limits {
     /// takes all of it. Of a class nobody gets more than the share.
     fn counted_here(&self, claim: &Claim, factor: u32) -> NonZeroU32 {
         let counted = counted(claim, factor);
-        if claim.strict || claim.cells > claim.allowance.most { counted } else { counted.min(self.share(claim).most) }
+        let (share, most) = (self.share(claim).most, if claim.strict { self.share(claim).most } else { claim.allowance.most });
+        if claim.cells > most { counted } else { counted.min(share) }
     }
 
     /// What this server may admit of it alone.

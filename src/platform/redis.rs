@@ -14,6 +14,9 @@ use crate::platform::config::RedisConfig;
 /// How long an answer may take before the caller goes on without it.
 const ANSWER_WITHIN: Duration = Duration::from_millis(50);
 
+/// How long a connection may take to be made; whoever asks has a limit of her own.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+
 /// A pool of connections to Redis.
 #[derive(Clone)]
 pub struct Redis {
@@ -60,7 +63,7 @@ impl Redis {
         let Some(url) = config.url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
         let manager = Manager(RedisConnectionManager::new(url).context("REDIS_URL")?);
         // A connection is checked by the command that is sent over it, so the extra PING of each checkout is left out.
-        let builder = bb8::Pool::builder().max_size(8).connection_timeout(ANSWER_WITHIN).test_on_check_out(false).retry_connection(false);
+        let builder = bb8::Pool::builder().max_size(8).connection_timeout(CONNECTED_WITHIN).test_on_check_out(false).retry_connection(false);
         Ok(Some(Self { pool: builder.build_unchecked(manager) }))
     }
 

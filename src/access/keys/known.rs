@@ -65,7 +65,7 @@ impl Keys {
         let asking = Asking { scope: None, ip, request_id: "" };
         let charge = budget::admit(limits, asking, None, LOOKING_UP).await.map_err(|refused| refused.error)?;
         let hash = key.hash();
-        let found = ask(databases, false, |node| read(hash.clone(), node).boxed()).boxed().await?;
+        let found = ask(databases, false, |node| read(hash.clone(), node).boxed()).boxed().await.inspect_err(|_| charge.give_back())?;
         let found = found.filter(|row| row.id == key.id && bool::from(row.secret_hash.as_bytes().ct_eq(hash.as_bytes())));
         let row = found.ok_or_else(|| invalid("there is no such key"))?;
         let asker = Asker { user: row.created_by, organization: row.organization_id, means: Means::Key(row.id) };

@@ -51,14 +51,15 @@ impl Local {
         }
     }
 
-    /// Notes what was taken elsewhere, as much of it as there is.
-    pub fn note(&self, key: Key, allowance: Allowance, cells: NonZeroU32) {
+    /// Notes what was taken elsewhere, as much of it as there is; how much that was.
+    pub fn note(&self, key: Key, allowance: Allowance, cells: NonZeroU32) -> u32 {
         let (each, now) = (nanos(allowance), self.now());
         let mut shard = self.shards.of(&key);
         let until = shard.get(&key).copied().unwrap_or_default().max(now);
         let most = now.saturating_add(each.saturating_mul(allowance.most.get().into()));
-        let until = until.saturating_add(each.saturating_mul(cells.get().into())).min(most);
-        keep(&mut shard, key, until, now);
+        let noted = most.saturating_sub(until).checked_div(each).unwrap_or_default().min(cells.get().into());
+        keep(&mut shard, key, until.saturating_add(each.saturating_mul(noted)), now);
+        u32::try_from(noted).unwrap_or(u32::MAX)
     }
 
     /// How much is left.

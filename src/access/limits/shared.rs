@@ -18,6 +18,8 @@ use crate::platform::redis::{Redis, Unanswered};
 
 /// After how many operations in vain the others do not ask any more.
 const MISSES: u32 = 3;
+/// After how many answers in time, one after another, it is asked again.
+const GOOD: u32 = 2;
 /// After how many reports of fewer servers there are fewer: one that has restarted, or a Redis that has, may not know all of them.
 const FEWER: u32 = 4;
 /// How often a server says that it is there, and how often it asks while Redis does not answer.
@@ -35,6 +37,7 @@ pub struct Shared {
     within: Duration,
     answers: AtomicBool,
     misses: AtomicU32,
+    good: AtomicU32,
     servers: AtomicU32,
     /// The servers that there are at least, and how often fewer were reported than are reckoned with.
     least: u32,
@@ -52,6 +55,7 @@ impl Shared {
             within: config.limit_redis_wait,
             answers: AtomicBool::new(true),
             misses: AtomicU32::new(0),
+            good: AtomicU32::new(0),
             servers: AtomicU32::new(least),
             least,
             fewer: AtomicU32::new(0),
@@ -62,8 +66,12 @@ impl Shared {
         tokio::spawn(async move {
             while let Some(shared) = watched.upgrade() {
                 shared.say_present(&format!("{own:032x}")).await;
-                let pause = if shared.answers() { EVERY } else { AWAY_EVERY };
-                let _ = tokio::time::timeout(pause, shared.silent.notified()).await;
+                if shared.answers() {
+                    let _ = tokio::time::timeout(EVERY, shared.silent.notified()).await;
+                }
+                if !shared.answers() {
+                    tokio::time::sleep(AWAY_EVERY).await;
+                }
             }
         });
         shared
@@ -119,12 +127,19 @@ impl Shared {
                 Some(answer)
             }
             Err(error) => {
-                // A single answer that is late may be the machine's fault.
-                if self.misses.fetch_add(1, Ordering::Relaxed) + 1 >= MISSES {
-                    self.note_silence(&error);
-                }
+                self.note_miss(&error);
                 None
             }
+        }
+    }
+
+    /// Notes that there was no answer in time. A single one that is late may be the machine's fault.
+    fn note_miss(&self, error: &Unanswered) {
+        self.good.store(0, Ordering::Relaxed);
+        if self.misses.fetch_add(1, Ordering::Relaxed) + 1 >= MISSES && self.answers.swap(false, Ordering::Relaxed) {
+            tracing::warn!(%error, "limits are counted on this server alone until Redis answers");
+            metrics::gauge!("limits_shared").set(0.0);
+            self.silent.notify_one();
         }
     }
 
@@ -137,27 +152,21 @@ impl Shared {
         }
     }
 
-    fn note_silence(&self, error: &Unanswered) {
-        if self.answers.swap(false, Ordering::Relaxed) {
-            tracing::warn!(%error, "limits are counted on this server alone until Redis answers");
-            metrics::gauge!("limits_shared").set(0.0);
-            self.silent.notify_one();
-        }
-    }
-
     async fn say_present(&self, own: &str) {
         let mut script = PRESENT.prepare_invoke();
         script.key(SERVERS).arg(own).arg(GONE_AFTER);
-        match self.redis.run::<u32>(&script).await {
+        match self.redis.run_within(self.within, &script).await {
             Ok(servers) => {
                 self.note_servers(servers);
                 self.misses.store(0, Ordering::Relaxed);
-                metrics::gauge!("limits_shared").set(1.0);
-                if !self.answers.swap(true, Ordering::Relaxed) {
+                // One that answers now and then is not back.
+                if !self.answers() && self.good.fetch_add(1, Ordering::Relaxed) + 1 >= GOOD {
+                    self.answers.store(true, Ordering::Relaxed);
+                    metrics::gauge!("limits_shared").set(1.0);
                     tracing::info!(servers, "limits are shared again");
                 }
             }
-            Err(error) => self.note_silence(&error),
+            Err(error) => self.note_miss(&error),
         }
     }
 }

@@ -128,8 +128,10 @@ async fn a_broken_key_is_refused_without_a_statement() {
     let sent = async |key: &str| {
         let recorder = Recorder::start(&app).await;
         let answer = Client::new(app.url("/graphql"), Some(key.to_owned())).send(LIST, json!({})).await;
-        let about_keys = recorder.finish().into_iter().filter(|sql| sql.contains("\"api_keys\"") && !sql.starts_with("UPDATE")).count();
-        (answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned(), about_keys, recorder.finish().len())
+        // The server's statements quote their names, and this test's own do not.
+        let statements: Vec<String> = recorder.finish().into_iter().filter(|sql| sql.contains('"') && !sql.starts_with("UPDATE")).collect();
+        let about_keys = statements.iter().filter(|sql| sql.contains("\"api_keys\"")).count();
+        (answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned(), about_keys, statements.len())
     };
     let invalid = "INVALID_TOKEN".to_owned();
     let (before, last) = key.split_at(key.len() - 1);
