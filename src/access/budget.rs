@@ -15,6 +15,7 @@ use crate::access::limits::{Claim, Class, Level, Limits, Refused, Taken};
 use crate::access::scope::Scope;
 use crate::access::tier::Plan;
 use crate::base::allowance::Allowance;
+use crate::base::duration::whole_seconds;
 use crate::base::{Code, Error};
 use crate::platform::config::LimitConfig;
 
@@ -244,7 +245,7 @@ fn error(budget: &Budget, requested: u64, refused: &Refused, request_id: &str) -
     // While limits are tightened, as much fewer points fit.
     let left = budget.level.left.checked_div(refused.factor).unwrap_or(budget.level.left);
     let wait = refused.why.wait.map(|wait| spread(wait, request_id));
-    let wait_words = wait.map(|wait| format!("Try again in {} seconds.", whole_seconds(wait)));
+    let wait_words = wait.map(|wait| format!("Try again in {} seconds.", whole_seconds(wait).max(1)));
     let tightened = if refused.factor > 1 {
         format!(" Because of many refusals before, each counts {} times for a while.", refused.factor)
     } else {
@@ -278,10 +279,6 @@ fn error(budget: &Budget, requested: u64, refused: &Refused, request_id: &str) -
 fn spread(wait: Duration, request_id: &str) -> Duration {
     let sum = request_id.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     wait.saturating_add(wait / 10).saturating_add(wait / 1_000 * (sum % 100))
-}
-
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// A span in seconds, one that is begun counted as whole.
+#[must_use]
+pub fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0))
+}
+
 /// Reads a duration such as `250ms`, `15s`, `10m`, `12h` or `30d`.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::access::budget::Budget;
 use crate::access::cost::price::Line;
+use crate::base::duration::whole_seconds;
 use crate::base::{Code, Error, Result};
 
 /// The header by which a client asks for prices.
@@ -76,7 +77,7 @@ pub fn put_headers(headers: &mut HeaderMap, budget: &Budget) {
     let Budget { policy, allowance, level, of_points } = budget;
     let unit = if *of_points { "points" } else { "requests" };
     let seconds = allowance.period.as_secs().max(1);
-    let full_in = level.full_in.as_secs().saturating_add(u64::from(level.full_in.subsec_nanos() > 0));
+    let full_in = whole_seconds(level.full_in);
     let texts = [
         (RATE_LIMIT, format!("\"{policy}\";r={};t={full_in}", level.left)),
         (RATE_LIMIT_POLICY, format!("\"{policy}\";q={};w={seconds};qu=\"{unit}\"", allowance.most)),

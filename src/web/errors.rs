@@ -9,6 +9,7 @@ use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
 use crate::access::execution;
+use crate::base::duration::whole_seconds;
 use crate::base::error::Problem;
 use crate::base::{Code, Error};
 use crate::web::extensions;
@@ -138,8 +139,7 @@ fn code_of(error: &ServerError) -> Option<Code> {
 
 /// Whole seconds, and never none at all.
 fn retry_after_seconds(error: &Error) -> Option<u64> {
-    let wait = error.retry_after?;
-    Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+    Some(whole_seconds(error.retry_after?).max(1))
 }
 
 fn log(error: &Error, request_id: &str) {

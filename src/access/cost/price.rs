@@ -10,6 +10,7 @@ use async_graphql::{Name, Value, Variables};
 use async_graphql_value::Value as Argument;
 use serde::Serialize;
 
+use crate::access::cost::spent::OwnPrice;
 use crate::access::cost::tariff::{Size, Tariff};
 use crate::access::plan::Condition;
 use crate::base::page::MAX_SIZE;
@@ -35,9 +36,7 @@ enum What {
 #[derive(Debug)]
 struct FieldPrice {
     key: String,
-    own: u64,
-    /// What costs something when these variables have a value.
-    with: Vec<(Name, u64)>,
+    own: OwnPrice,
     times: Times,
     /// What each object costs that it leads to.
     each: u64,
@@ -87,15 +86,9 @@ const MOST_LINES: usize = 200;
 impl Price {
     /// Adds a field, what it leads to at `each` points an object, and what is selected below it. Leaves that cost nothing are left out.
     pub fn add(&mut self, field: &Field, when: Vec<Condition>, tariff: &Tariff, each: u64, below: Arc<Self>) {
-        let (mut own, mut with) = (tariff.own, Vec::new());
-        for (name, points) in &tariff.arguments {
-            match field.get_argument(name).map(|value| &value.node) {
-                None | Some(Argument::Null) => {}
-                Some(Argument::Variable(variable)) => with.push((variable.clone(), *points)),
-                Some(_) => own = own.saturating_add(*points),
-            }
-        }
-        if own == 0 && with.is_empty() && each == 0 && below.0.is_empty() {
+        let of_argument = |name: &str| tariff.arguments.iter().find(|(known, _)| known == name).map(|(_, points)| *points);
+        let own = OwnPrice::new(tariff.own, field, of_argument);
+        if own.is_nothing() && each == 0 && below.0.is_empty() {
             return;
         }
         let length = tariff.size.as_ref().map(|size| Length::of(field, size));
@@ -105,7 +98,7 @@ impl Price {
             length => (Times::Once, length),
         };
         let key = field.response_key().node.to_string();
-        self.0.push(Part { when, what: What::Field(Arc::new(FieldPrice { key, own, with, times, each, lists, below })) });
+        self.0.push(Part { when, what: What::Field(Arc::new(FieldPrice { key, own, times, each, lists, below })) });
     }
 
     /// Adds what a fragment selects.
@@ -150,7 +143,7 @@ impl Price {
             What::Spread(fragment) => fragment.sum(variables, above),
             What::Field(field) => {
                 let below = field.below.sum(variables, field.length(variables));
-                field.own(variables).saturating_add(field.times(variables, above).saturating_mul(field.each.saturating_add(below)))
+                field.own.points(variables).saturating_add(field.times(variables, above).saturating_mul(field.each.saturating_add(below)))
             }
         });
         each.fold(0, u64::saturating_add)
@@ -163,7 +156,7 @@ impl Price {
                 What::Field(field) => {
                     let path = if above.path.is_empty() { field.key.clone() } else { format!("{}.{}", above.path, field.key) };
                     let times = field.times(variables, above.length);
-                    let each = field.own(variables).saturating_add(times.saturating_mul(field.each));
+                    let each = field.own.points(variables).saturating_add(times.saturating_mul(field.each));
                     if each > 0 {
                         lines.push(Line { field: path.clone(), times: above.times, each, points: above.times.saturating_mul(each) });
                     }
@@ -183,11 +176,6 @@ struct Above<'a> {
 }
 
 impl FieldPrice {
-    fn own(&self, variables: &Variables) -> u64 {
-        let given = self.with.iter().filter(|(name, _)| variables.get(name).is_some_and(|value| *value != Value::Null));
-        given.fold(self.own, |sum, (_, points)| sum.saturating_add(*points))
-    }
-
     fn times(&self, variables: &Variables, above: u64) -> u64 {
         match &self.times {
             Times::Once => 1,

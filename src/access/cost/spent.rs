@@ -24,10 +24,16 @@ impl OwnPrice {
             return Self { always, with: Vec::new() };
         }
         let Some(of) = registry.types.get(type_name).and_then(|of| of.field_by_name(name)) else { return Self::default() };
-        let mut price = Self { always: weight(&of.directive_invocations).unwrap_or_default(), with: Vec::new() };
+        let always = weight(&of.directive_invocations).unwrap_or_default();
+        Self::new(always, field, |name| of.args.get(name).and_then(|argument| weight(&argument.directive_invocations)))
+    }
+
+    /// What a field costs that costs so much without its arguments; `of_argument` says what one costs that is given.
+    #[must_use]
+    pub fn new(always: u64, field: &Field, of_argument: impl Fn(&str) -> Option<u64>) -> Self {
+        let mut price = Self { always, with: Vec::new() };
         for (name, value) in &field.arguments {
-            let points = of.args.get(name.node.as_str()).and_then(|argument| weight(&argument.directive_invocations));
-            match (points, &value.node) {
+            match (of_argument(name.node.as_str()), &value.node) {
                 (None, _) | (_, Argument::Null) => {}
                 (Some(points), Argument::Variable(variable)) => price.with.push((variable.clone(), points)),
                 (Some(points), _) => price.always = price.always.saturating_add(points),
