@@ -18,6 +18,11 @@ pub fn parse(text: &str) -> Result<String, String> {
     Ok(number.format().mode(Mode::E164).to_string())
 }
 
+/// Reads the numbering plans of all countries, which otherwise the first number waits for.
+pub fn prepare() {
+    let _ = parse("+91 98765 43210");
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

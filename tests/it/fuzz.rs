@@ -28,14 +28,17 @@ use payaid::web::errors::Body;
 use payaid::web::pipeline::{self, Caller, Carries};
 use payaid::web::request::{self, GraphqlRequest};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use crate::harness::app::config;
 use crate::harness::schema::Schema;
 use dice::Dice;
 use grammar::Grammar;
 
-/// How much of a thread's time a case may take: unoptimised code is many times as slow.
-const MOST: Duration = if cfg!(debug_assertions) { Duration::from_millis(1_000) } else { Duration::from_millis(100) };
+/// How much of a thread's time an operation may take, from its text to its answer.
+const MOST: Duration = Duration::from_millis(100);
+/// How often an operation that took longer is sent again, because others on the machine make everything slower for a while.
+const TRIES: usize = 3;
 /// So that every run of the tests does the same.
 const SEED: u64 = 20_261_121;
 const SECONDS: u64 = 5;
@@ -150,31 +153,67 @@ fn judge(body: &Body) -> Option<String> {
     })
 }
 
-/// Everything that happens to a body, anonymous and signed in; what is wrong with it.
-async fn run(app: &App, body: &[u8]) -> Option<String> {
+/// What came of a body.
+#[derive(Default)]
+struct Outcome {
+    wrong: Option<String>,
+    /// The longest that one of its operations took.
+    longest: Duration,
+}
+
+impl Outcome {
+    /// Notes what is wrong with an answer that has taken its time since `begun`.
+    fn note(&mut self, who: &str, begun: Duration, answer: &Body) {
+        self.longest = self.longest.max(spent() - begun);
+        self.wrong = self.wrong.take().or_else(|| judge(answer).map(|wrong| format!("{who}: {wrong}")));
+    }
+}
+
+/// Everything that happens to a body, anonymous and signed in.
+async fn run(app: &App, body: &[u8]) -> Outcome {
     let request_id: Arc<str> = "fuzz".into();
+    let mut outcome = Outcome::default();
+    let begun = spent();
     let (good, bad) = requests(body);
+    outcome.longest = spent() - begun;
     if let Some(error) = bad.iter().find(|error| error.code == Code::InternalError) {
-        return Some(format!("a body is refused with {error:?}"));
+        outcome.wrong = Some(format!("a body is refused with {error:?}"));
     }
     let caller =
         Caller { request_id: Arc::clone(&request_id), token: None, ip: None, asked: Asked::default(), routing: false, cost: Wanted::Explained };
     for request in good {
+        let begun = spent();
         let reply = pipeline::run(app, &caller, request, Carries::All).await;
-        if let Some(wrong) = judge(&reply.body) {
-            return Some(format!("anonymous: {wrong}"));
-        }
+        outcome.note("anonymous", begun, &reply.body);
     }
     for request in requests(body).0 {
+        let begun = spent();
         let answer = match signed_in(app, request, &request_id).await {
             Ok(response) => Body::of(response, &request_id, 20, false),
             Err(error) => Body::refusal(&error, &request_id),
         };
-        if let Some(wrong) = judge(&answer) {
-            return Some(format!("signed in: {wrong}"));
+        outcome.note("signed in", begun, &answer);
+    }
+    outcome
+}
+
+/// Runs a body, as often as it takes to find out whether it is slow.
+fn tried(runtime: &Runtime, app: &App, body: &[u8]) -> Outcome {
+    let mut best = Outcome { longest: Duration::MAX, ..Outcome::default() };
+    for _ in 0..TRIES {
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(app, body))));
+        let outcome =
+            outcome.unwrap_or_else(|panic| Outcome { wrong: Some(format!("a panic: {}", pipeline::panic_message(&*panic))), ..Outcome::default() });
+        if outcome.wrong.is_some() {
+            return outcome;
+        }
+        best.longest = best.longest.min(outcome.longest);
+        if best.longest <= MOST {
+            return best;
         }
     }
-    None
+    best.wrong = Some(format!("{} ms of computing", best.longest.as_millis()));
+    best
 }
 
 /// How much time this thread has spent computing.
@@ -200,6 +239,7 @@ fn no_document_harms() {
     let _entered = runtime.enter();
     let (app, schema, begun) = (app(), Schema::served(), Instant::now());
     // What is made once shall not count for the first case.
+    payaid::base::phone::prepare();
     runtime.block_on(run(&app, br#"{"query": "{ __schema { types { name } } }"}"#));
     let (mut count, mut longest) = (0, (Duration::ZERO, 0));
     let mut wrong = Vec::new();
@@ -211,17 +251,10 @@ fn no_document_harms() {
         if setting("PAYAID_FUZZ_CASE").is_some() {
             println!("{}", shown(&body));
         }
-        let before = spent();
-        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&app, &body))));
-        let took = spent() - before;
-        longest = longest.max((took, case));
+        let outcome = tried(&runtime, &app, &body);
+        longest = longest.max((outcome.longest, case));
         count += 1;
-        let failure = match outcome {
-            Err(panic) => Some(format!("a panic: {}", pipeline::panic_message(&*panic))),
-            Ok(None) if took > MOST => Some(format!("{} ms of computing", took.as_millis())),
-            Ok(failure) => failure,
-        };
-        wrong.extend(failure.map(|failure| format!("PAYAID_FUZZ_SEED={seed} PAYAID_FUZZ_CASE={case}: {failure}\n{}\n", shown(&body))));
+        wrong.extend(outcome.wrong.map(|failure| format!("PAYAID_FUZZ_SEED={seed} PAYAID_FUZZ_CASE={case}: {failure}\n{}\n", shown(&body))));
     }
     let (most, case) = (longest.0.as_millis(), longest.1);
     println!("{count} cases from the seed {seed} in {} s; the longest, {case}, took {most} ms", begun.elapsed().as_secs());
