@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'reac
 import { DEFAULT_QUERY } from './default-query';
 import { type DemoAccount, loadDemoAccounts } from './demo-accounts';
 import { Session } from './session/session';
+import { isSubscription } from './session/subscription';
 import { errorText, httpSend } from './session/transport';
 import { scrubbingStorage } from './storage/scrubbing-storage';
 import { SignInDialog } from './ui/sign-in-dialog';
@@ -14,6 +15,7 @@ const storage = scrubbingStorage(() => window.localStorage, session.redact);
 
 function makeFetcher(): GraphiQLProps['fetcher'] {
   return async (request, options) => {
+    if (isSubscription(request)) return session.watch(request) as AsyncGenerator<object, void>;
     try {
       return (await session.request(request, options?.headers ?? {})) as object;
     } catch (error) {

@@ -13,11 +13,16 @@ CREATE TABLE audit_entries (
   before jsonb,
   after jsonb,
   request_id text NOT NULL,
+  -- Where the entry stands among all events. What bears the number of a transaction below pg_snapshot_xmin(pg_current_snapshot()) is complete: no
+  -- entry can come to stand before it any more, in whatever order transactions end.
+  tx bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+  seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   PRIMARY KEY (organization_id, id),
   FOREIGN KEY (organization_id, api_key_id) REFERENCES api_keys (organization_id, id)
 );
 CREATE INDEX audit_entries_by_at ON audit_entries (organization_id, at, id);
 CREATE INDEX audit_entries_by_row ON audit_entries (organization_id, row_id, at, id);
+CREATE INDEX audit_entries_by_position ON audit_entries (organization_id, tx, seq);
 CREATE INDEX audit_entries_by_actor ON audit_entries (organization_id, actor_id, at, id);
 -- Most entries are of people.
 CREATE INDEX audit_entries_by_api_key ON audit_entries (organization_id, api_key_id, at, id) WHERE api_key_id IS NOT NULL;

@@ -3,6 +3,7 @@
 // which the page renders, and they are gone when the page is closed or reloaded.
 import { ASK_KEY, REFRESH, SIGN_IN, SIGN_OUT } from './operations';
 import type { ApiKeyData, RefreshData, SignInData, Tokens, UserError, Viewer } from './operations';
+import { type Credentials, answers } from './subscription';
 import { errorText, hasInvalidToken } from './transport';
 import type { GraphQLAnswer, GraphQLRequest, Headers, Send } from './transport';
 
@@ -146,6 +147,16 @@ export class Session {
     const keys: Keys | null = this.#keys;
     if (!renewed || keys === null) return answer;
     return this.#send(request, bearer(keys, headers));
+  }
+
+  /** What comes of a subscription, from now on until nobody asks for more. A socket ends with its token, so a fresh one is got where that is about to end. */
+  async *watch(request: GraphQLRequest): AsyncGenerator<GraphQLAnswer, void> {
+    const near = this.#keys !== null && this.#keys.expiresAt - this.#clock.now() < REFRESH_MARGIN;
+    if (near) await this.#refresh();
+    const credentials: Credentials = {};
+    if (this.#apiKey !== null) credentials['apiKey'] = this.#apiKey;
+    else if (this.#keys !== null) credentials['authorization'] = `Bearer ${this.#keys.accessToken}`;
+    yield* answers(request, credentials);
   }
 
   /** Renews the tokens; calls that overlap share one request, as a refresh token is good only once. */

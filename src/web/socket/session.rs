@@ -10,8 +10,10 @@ use std::time::Duration;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use chrono::DateTime;
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
@@ -22,11 +24,12 @@ use crate::access::keys;
 use crate::base::{Code, Error, json};
 use crate::web::cost::Wanted;
 use crate::web::credentials;
-use crate::web::errors::ErrorBody;
+use crate::web::errors::{Body, ErrorBody};
 use crate::web::observe::{fresh_id, note_operation};
-use crate::web::pipeline::{self, Caller, Carries, Reply};
+use crate::web::pipeline::{self, Answered, Caller, Reply};
 use crate::web::request::GraphqlRequest;
 use crate::web::socket::message::{Ending, Incoming, Outgoing};
+use crate::web::subscription::Opened;
 
 /// How long a client may take to send `connection_init`.
 const INIT_WITHIN: Duration = Duration::from_secs(3);
@@ -49,16 +52,33 @@ struct Session {
     /// `None` until `connection_init` was accepted; inside, the token or API key, if one was sent.
     admitted: Option<Option<SecretString>>,
     operations: JoinSet<(u64, String, Reply)>,
-    /// By their ids, with a number of each one's own: a client may use an id again before the answer that it gave up is thrown away.
-    running: HashMap<String, (u64, AbortHandle)>,
+    /// By their ids.
+    running: HashMap<String, Running>,
     started: u64,
+    /// What subscriptions say: one at a time, so that who is not read does not gather answers.
+    said: (mpsc::Sender<Said>, mpsc::Receiver<Said>),
+    /// Whether the server is about to end.
+    leaving: bool,
 }
+
+/// An operation that is under way.
+struct Running {
+    /// Its own: a client may use an id again before the answer that it gave up is thrown away.
+    number: u64,
+    task: AbortHandle,
+    /// Whether it is a subscription, which does not end by itself.
+    stays: bool,
+}
+
+/// What a subscription says: its number, its id, and an answer, or nothing when it is open.
+type Said = (u64, String, Option<Body>);
 
 /// Serves a socket to its end.
 pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
     let _counted = Counted::new();
     let mut draining = pin!(app.draining());
-    let mut session = Session { app, socket, ip, admitted: None, operations: JoinSet::new(), running: HashMap::new(), started: 0 };
+    let (operations, running, said) = (JoinSet::new(), HashMap::new(), mpsc::channel(1));
+    let mut session = Session { app, socket, ip, admitted: None, operations, running, started: 0, said, leaving: false };
     let mut init_by = Some(Instant::now() + INIT_WITHIN);
     let mut heard = Instant::now();
     // An interval of no length would not be one.
@@ -71,6 +91,7 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
             // What runs may end, and what comes of this is kept until then, since the server waits for it.
             held = &mut draining, if leaving.is_none() => {
                 leaving = Some(held);
+                session.leave();
                 Continue(())
             }
             () = at(init_by) => Break(Some(Ending::no_init())),
@@ -80,6 +101,7 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
                 Ok((number, id, reply)) => session.finish(number, id, reply).await,
                 Err(_cancelled) => Continue(()),
             },
+            Some((number, id, answer)) = session.said.1.recv() => session.pass_on(number, id, answer).await,
             message = session.socket.recv() => {
                 heard = Instant::now();
                 session.receive(message).await
@@ -133,8 +155,8 @@ impl Session {
             Incoming::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).await,
             Incoming::Subscribe { id, payload } => self.subscribe(id, payload).await,
             Incoming::Complete { id } => {
-                if let Some((_, operation)) = self.running.remove(&id) {
-                    operation.abort();
+                if let Some(operation) = self.running.remove(&id) {
+                    operation.task.abort();
                 }
                 Continue(())
             }
@@ -182,20 +204,51 @@ impl Session {
         let caller = Caller { request_id, token: token.clone(), ip: self.ip, asked: Asked::default(), routing: false, cost: Wanted::Sum };
         self.started += 1;
         let (app, number, own_id) = (Arc::clone(&self.app), self.started, id.clone());
+        let said = self.said.0.clone();
         let work = async move {
             note_operation(request.operation_name.as_deref());
-            let reply = pipeline::run(&app, &caller, request, Carries::All).await;
+            let reply = match pipeline::open(&app, &caller, request).boxed().await {
+                Answered::Reply(reply) => reply,
+                Answered::Opened(opened) => tell_all(&app, opened, (number, &own_id), &said).await,
+            };
             tracing::info!(status = reply.status.as_u16(), "answered over a socket");
             (number, own_id, reply)
         };
-        let handle = self.operations.spawn(work.instrument(span));
-        self.running.insert(id, (number, handle));
+        let task = self.operations.spawn(work.instrument(span));
+        self.running.insert(id, Running { number, task, stays: false });
         Continue(())
+    }
+
+    /// Sends what a subscription says.
+    async fn pass_on(&mut self, number: u64, id: String, answer: Option<Body>) -> Flow {
+        match (self.running.get_mut(&id).filter(|running| running.number == number), answer) {
+            (Some(running), None) => {
+                running.stays = true;
+                if self.leaving {
+                    self.leave();
+                }
+                Continue(())
+            }
+            (Some(_), Some(payload)) => self.tell(&Outgoing::Next { id, payload }).await,
+            // The client gave it up.
+            (None, _) => Continue(()),
+        }
+    }
+
+    /// Ends what does not end by itself.
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.running.retain(|_, running| {
+            if running.stays {
+                running.task.abort();
+            }
+            !running.stays
+        });
     }
 
     async fn finish(&mut self, number: u64, id: String, reply: Reply) -> Flow {
         // The client gave it up while the answer was on its way.
-        if self.running.get(&id).is_none_or(|(running, _)| *running != number) {
+        if self.running.get(&id).is_none_or(|running| running.number != number) {
             return Continue(());
         }
         self.running.remove(&id);
@@ -236,6 +289,23 @@ impl Session {
         let longest = self.app.config.auth.access_token_ttl;
         let left = expires(token.expose_secret()).map(|end| (end - self.app.services.clock.now()).to_std().unwrap_or_default());
         Some(Instant::now() + left.map_or(longest, |left| left.min(longest)))
+    }
+}
+
+/// Says all that a subscription answers, and gives back what it ended with.
+async fn tell_all(app: &App, mut opened: Box<Opened>, (number, id): (u64, &str), said: &mpsc::Sender<Said>) -> Reply {
+    let mut answer = None;
+    loop {
+        // The socket is gone when nobody hears; then this task is about to be as well.
+        let _ = said.send((number, id.to_owned(), answer)).await;
+        match opened.next(app).await {
+            Ok(body) => answer = Some(body),
+            Err(reply) => {
+                // What was said before is passed on first.
+                let _ = said.reserve().await;
+                return reply;
+            }
+        }
     }
 }
 
