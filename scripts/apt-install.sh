@@ -30,10 +30,16 @@ for attempt in 1 2 3; do
     apt-get -qq update && break
     [ "$attempt" = 3 ] || sleep 5
 done
-apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@" </dev/null
+# Nothing that is there may go for it, such as another mail server.
+apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends --no-remove "$@" </dev/null
 
 for package in "$@"; do
-    if [ "$package" = redis-server ] && command -v systemctl >/dev/null 2>&1; then
-        systemctl disable redis-server >/dev/null 2>&1 || true
-    fi
+    case $package in
+        redis-server) services=redis-server ;;
+        exim4-daemon-light) services='exim4 exim4-base.timer' ;;
+        *) continue ;;
+    esac
+    command -v systemctl >/dev/null 2>&1 || continue
+    # Unquoted: one argument for each service.
+    systemctl disable $services >/dev/null 2>&1 || true
 done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to the programs that building, running and testing need: installs PostgreSQL, Redis and a C compiler where apt-get can, and names what it cannot install.
+# Sees to the programs that building, running and testing need: installs PostgreSQL, Redis, Exim and a C compiler where apt-get can, and names what it cannot install.
 # Asks nothing and changes nothing when all are there.
 set -eu
 
@@ -16,6 +16,11 @@ has_postgres() {
     return 1
 }
 
+# A mail server for the tests, which run it as a normal user in a folder of their own. Servers are not in every account's PATH.
+has_exim() {
+    has exim4 || has exim || [ -x /usr/sbin/exim4 ] || [ -x /usr/sbin/exim ]
+}
+
 fail() {
     echo "$1" >&2
     exit 1
@@ -27,12 +32,13 @@ has cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), 
 missing() {
     has_postgres || printf 'postgresql '
     has redis-server || has valkey-server || printf 'redis-server '
+    has_exim || printf 'exim4-daemon-light '
     has cc || printf 'gcc libc6-dev '
 }
 
 packages=$(missing)
 [ -n "$packages" ] || exit 0
-has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, a C compiler, or some of them (on Debian: ${packages% }). Install them, then try again."
+has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler, or some of them (on Debian: ${packages% }). Install them, then try again."
 
 become_root=
 if [ "$(id -u)" != 0 ]; then
@@ -43,4 +49,4 @@ fi
 $become_root "$(dirname "$0")/apt-install.sh" $packages
 
 packages=$(missing)
-[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis and a C compiler are needed."
+[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler are needed."
