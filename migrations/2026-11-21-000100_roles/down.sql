@@ -5,4 +5,4 @@ DROP FUNCTION app_user_id();
 DROP FUNCTION app_organization_id();
 RESET ROLE;
 DROP EXTENSION btree_gin;
-REVOKE ALL ON SCHEMA public FROM payaid_owner, payaid_search, payaid_janitor, payaid_server;
+REVOKE ALL ON SCHEMA public FROM payaid_owner, payaid_search, payaid_janitor, payaid_worker, payaid_server;

@@ -1,8 +1,9 @@
--- Four roles, none of them a superuser and none exempt from row level security:
+-- Five roles, none of them a superuser and none exempt from row level security:
 --   payaid_owner   owns every object; migrations run as it; nobody logs in as it
 --   payaid_server  what the server connects as, or what its login is a member of; owns nothing
 --   payaid_search  owns the few functions that search past row level security on purpose; nobody logs in as it
---   payaid_janitor owns the function that deletes expired sessions and invitations of all tenants; nobody logs in as it
+--   payaid_janitor owns the functions that delete what has expired, of all tenants; nobody logs in as it
+--   payaid_worker  owns the tables of the queue of jobs, and sees nothing else; what `payaid worker` takes jobs from the queue as
 -- Roles belong to the whole cluster, so they may be there already.
 DO $$
 DECLARE
@@ -13,7 +14,8 @@ BEGIN
       ('payaid_owner', 'NOLOGIN'),
       ('payaid_search', 'NOLOGIN'),
       ('payaid_janitor', 'NOLOGIN'),
-      ('payaid_server', 'LOGIN')
+      ('payaid_server', 'LOGIN'),
+      ('payaid_worker', 'LOGIN')
     ) AS roles (name, login)
   LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
@@ -24,7 +26,7 @@ BEGIN
       END;
     END IF;
   END LOOP;
-  EXECUTE format('GRANT payaid_owner, payaid_search, payaid_janitor TO %I', current_user);
+  EXECUTE format('GRANT payaid_owner, payaid_search, payaid_janitor, payaid_worker TO %I', current_user);
 EXCEPTION WHEN others THEN
   -- Granting twice at the same moment fails with a concurrent update; the other one did it.
   IF SQLERRM NOT LIKE '%concurrently updated%' THEN RAISE; END IF;
@@ -34,6 +36,7 @@ $$;
 GRANT USAGE, CREATE ON SCHEMA public TO payaid_owner;
 GRANT USAGE, CREATE ON SCHEMA public TO payaid_search;
 GRANT USAGE, CREATE ON SCHEMA public TO payaid_janitor;
+GRANT USAGE, CREATE ON SCHEMA public TO payaid_worker;
 GRANT USAGE ON SCHEMA public TO payaid_server;
 GRANT SELECT ON __diesel_schema_migrations TO payaid_server;
 -- A migration that has become the owner is recorded as the owner.

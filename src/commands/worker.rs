@@ -1,75 +1,72 @@
-//! `payaid worker`: what is due in the background. For now that is one thing: sessions and invitations that expired long ago are deleted.
+//! `payaid worker`: does what was enqueued, and what is due from time to time. Any number of them work side by side.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use futures_util::FutureExt;
 
-use crate::access::writing::write;
-use crate::base::Result;
-use crate::base::duration::parse as duration;
+use crate::App;
+use crate::base::clock::SystemClock;
 use crate::commands::serve::stop_asked;
-use crate::platform::config::DatabaseConfig;
-use crate::platform::postgres::statement::{Bind, Sql};
-use crate::platform::postgres::{Pool, Settings};
+use crate::platform::config::ServerConfig;
+use crate::platform::jobs::{Perform, Stop, Work};
 
-/// So many rows of a kind are deleted in one transaction, so that no lock is held for long.
-const BATCH: i32 = 1_000;
+/// How long a job that has begun may take to finish when the process is asked to stop; one that does not is done again by another worker.
+const GRACE: Duration = Duration::from_secs(25);
 
-/// Does what is due in the background.
+/// Does what was enqueued, and what is due from time to time.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
-    /// The database.
+    /// The same as of the server.
     #[command(flatten)]
-    pub database: DatabaseConfig,
-    /// How long to wait between two rounds.
-    #[arg(long, env = "WORKER_INTERVAL", default_value = "1h", value_parser = duration)]
-    pub interval: Duration,
-    /// Do one round and end.
+    pub config: ServerConfig,
+    /// Where jobs are taken from.
+    #[command(flatten)]
+    pub queue: QueueArgs,
+    /// Do what is due from time to time once, and end.
     #[arg(long)]
     pub once: bool,
 }
 
-/// Works until the process is asked to stop. A round that fails is logged and tried again at the next.
+/// Where jobs are taken from.
+#[derive(Debug, Clone, Args)]
+pub struct QueueArgs {
+    /// The database by a login that is `payaid_worker` or a member of it, and not through a pooler that shares connections; DATABASE_URL when left out.
+    #[arg(long, env = "WORKER_DATABASE_URL", hide_env_values = true)]
+    pub worker_database_url: Option<String>,
+}
+
+/// Works until the process is asked to stop, and what was begun is done.
 ///
 /// # Errors
-/// When the address cannot be understood, or a single round fails.
+/// When the configuration cannot be understood.
 pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    let pool = Pool::primary(&args.database.url, &args.database, &Arc::default()).context("DATABASE_URL")?;
+    let url = args.queue.worker_database_url.unwrap_or_else(|| args.config.database.url.clone());
+    let app = App::build(args.config, Arc::new(SystemClock))?;
     if args.once {
-        let deleted = delete_expired(&pool).await.map_err(|error| anyhow::anyhow!("{error} {}", error.internal.as_deref().unwrap_or_default()))?;
-        tracing::info!(deleted, "expired sessions and invitations are deleted");
-        return Ok(());
+        return once(&app).await;
     }
-    tokio::select! {
-        () = stop_asked()? => Ok(()),
-        never = rounds(&pool, args.interval) => never,
-    }
+    let stop = stop_asked()?.boxed().shared();
+    tracing::info!("working");
+    work(&app, &url, stop).await
 }
 
-async fn rounds(pool: &Pool, interval: Duration) -> anyhow::Result<()> {
-    loop {
-        match delete_expired(pool).await {
-            Ok(deleted) => tracing::info!(deleted, "expired sessions and invitations are deleted"),
-            Err(error) => tracing::warn!(reason = error.internal.as_deref().unwrap_or_default(), "{error}"),
-        }
-        tokio::time::sleep(interval).await;
-    }
-}
-
-/// Deletes sessions and invitations that expired more than a week ago and says how many there were.
+/// Does what is due for a server until `stop` comes.
 ///
 /// # Errors
-/// As the database fails.
-pub async fn delete_expired(pool: &Pool) -> Result<i64> {
-    let mut total = 0;
-    loop {
-        let statement = Sql::<diesel::sql_types::BigInt>::new("SELECT delete_expired(?)", vec![Bind::Int(BATCH)]);
-        let deleted: Option<i64> = write(pool, &Settings::default(), |db| async move { db.first(statement).await }, async |_| ()).await?;
-        match deleted {
-            Some(deleted) if deleted > 0 => total += deleted,
-            _ => return Ok(total),
-        }
+/// When the address or a crontab cannot be understood.
+pub async fn work(app: &App, url: &str, stop: Stop) -> anyhow::Result<()> {
+    let work = Work::new(url).context("WORKER_DATABASE_URL")?;
+    work.run(app.performing(), app.jobs.times(), stop, GRACE).await
+}
+
+/// Does everything that is due from time to time once.
+async fn once(app: &App) -> anyhow::Result<()> {
+    let performing = app.performing();
+    for (name, _) in app.jobs.times() {
+        performing.periodic(name).await.map_err(|reason| anyhow::anyhow!("{name}: {reason}"))?;
     }
+    Ok(())
 }

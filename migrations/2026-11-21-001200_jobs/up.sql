@@ -1,0 +1,107 @@
+-- The queue's own tables: made and changed by the library that works on them, in a schema of their own that belongs to payaid_worker. They hold
+-- who has which job at present and when the next is due; what a job is stands in `jobs`, under row level security.
+CREATE SCHEMA graphile_worker AUTHORIZATION payaid_worker;
+SET LOCAL ROLE payaid_worker;
+-- As the library makes it, which else would need the right to make schemas.
+CREATE TABLE graphile_worker.migrations (
+  id integer PRIMARY KEY,
+  ts timestamptz NOT NULL DEFAULT now(),
+  breaking boolean NOT NULL DEFAULT false
+);
+RESET ROLE;
+
+SET LOCAL ROLE payaid_owner;
+
+CREATE TABLE jobs (
+  organization_id uuid NOT NULL REFERENCES organizations (id),
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  queue text NOT NULL CHECK (queue IN ('EMAIL', 'SMS', 'REPORT', 'AGENT', 'WEBHOOK', 'MAINTENANCE')),
+  priority text NOT NULL CHECK (priority IN ('HIGH', 'NORMAL', 'LOW')),
+  state text NOT NULL CHECK (state IN ('QUEUED', 'RUNNING', 'DONE', 'DEAD')),
+  payload jsonb NOT NULL,
+  serial text,
+  attempts integer NOT NULL DEFAULT 0,
+  max_attempts integer NOT NULL CHECK (max_attempts > 0),
+  progress_done bigint,
+  progress_total bigint,
+  last_error text,
+  actor_id uuid,
+  request_id text NOT NULL,
+  run_at timestamptz NOT NULL,
+  started_at timestamptz,
+  finished_at timestamptz,
+  created_at timestamptz NOT NULL,
+  updated_at timestamptz NOT NULL,
+  version integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (organization_id, id)
+);
+CREATE INDEX jobs_by_created ON jobs (organization_id, created_at, id);
+CREATE INDEX jobs_by_state ON jobs (organization_id, state, created_at, id);
+CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+SELECT make_tenant_table('jobs', 'SELECT, INSERT, UPDATE');
+
+-- Jobs that are over are deleted for all tenants at once: done ones after a week, dead ones after ninety days.
+CREATE POLICY over ON jobs TO payaid_janitor USING (
+  (state = 'DONE' AND finished_at < now() - interval '7 days') OR (state = 'DEAD' AND finished_at < now() - interval '90 days'));
+GRANT SELECT (organization_id, id, state, finished_at), DELETE ON jobs TO payaid_janitor;
+
+-- Writes a job of the transaction's tenant and has it run when the transaction is committed: one call for the server and for triggers.
+CREATE FUNCTION enqueue_job(
+  organization uuid, job uuid, kind text, queue text, payload jsonb, priority text, run_at timestamptz, max_attempts integer, serial text
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, serial, max_attempts, actor_id, request_id, run_at, created_at, updated_at)
+  VALUES (organization, job, kind, queue, priority, 'QUEUED', payload, serial, max_attempts, app_user_id(), app_request_id(),
+    coalesce(run_at, app_now()), app_now(), app_now());
+  PERFORM wake_worker(organization, job, queue, priority, run_at, serial);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION enqueue_job(uuid, uuid, text, text, jsonb, text, timestamptz, integer, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION enqueue_job(uuid, uuid, text, text, jsonb, text, timestamptz, integer, text) TO payaid_server;
+RESET ROLE;
+
+SET LOCAL ROLE payaid_worker;
+-- Says when a job is to be run, on behalf of its tenant alone. `job_key` makes it one entry for each job, however often this is said; one that is
+-- being run is let go of, and goes with its run.
+CREATE FUNCTION wake_worker(organization uuid, job uuid, queue text, priority text, run_at timestamptz, serial text) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF organization IS DISTINCT FROM app_organization_id() THEN
+    RAISE EXCEPTION 'a job of another organization';
+  END IF;
+  PERFORM graphile_worker.add_job(identifier => lower(queue), payload => json_build_object('organization', organization, 'job', job),
+    queue_name => serial, run_at => run_at, max_attempts => 32767, job_key => job::text,
+    priority => CASE priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END);
+END
+$$;
+REVOKE ALL ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text) TO payaid_server, payaid_owner;
+
+-- The same for work that belongs to no tenant, such as reading what somebody has sent: its payload goes along. `word` tells it apart from others.
+CREATE FUNCTION enqueue_errand(kind text, payload jsonb, word text, most_attempts integer) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  PERFORM graphile_worker.add_job(identifier => 'errand', payload => json_build_object('kind', kind, 'payload', payload),
+    max_attempts => most_attempts, job_key => kind || ' ' || word);
+END
+$$;
+REVOKE ALL ON FUNCTION enqueue_errand(text, jsonb, text, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION enqueue_errand(text, jsonb, text, integer) TO payaid_server;
+RESET ROLE;
+
+SET LOCAL ROLE payaid_janitor;
+CREATE FUNCTION delete_finished_jobs(most integer) RETURNS bigint
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  deleted bigint;
+BEGIN
+  DELETE FROM jobs WHERE (organization_id, id) IN
+    (SELECT organization_id, id FROM jobs WHERE finished_at < now() - interval '7 days' ORDER BY finished_at LIMIT most);
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  RETURN deleted;
+END
+$$;
+REVOKE ALL ON FUNCTION delete_finished_jobs(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION delete_finished_jobs(integer) TO payaid_server;
+RESET ROLE;
