@@ -1,0 +1,2 @@
+SET LOCAL ROLE payaid_owner;
+DROP TABLE provider_quotas, suppressions, messages, sms_templates;

@@ -1,0 +1,276 @@
+//! What the jobs write of a message: that an attempt begins, and what came of it.
+//!
+//! Between the two no transaction is open, and the row says that the message may have been sent: should the process end there, whoever looks knows.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{changed, enqueue, refusal};
+use crate::access::Act;
+use crate::access::audit::{self, Changed};
+use crate::base::{Error, Result};
+use crate::features::activities::model::{Activity, ActivityKind, NewActivity};
+use crate::features::messages::model::{Message, MessageChanges, MessageChannel, MessageState, NewSuppression, SuppressionReason};
+use crate::features::messages::queries::{self, suppressions, templates as sms_templates};
+use crate::features::messages::rules;
+use crate::features::rows::{self, Stored};
+use crate::platform::sms::dlt::DltTemplate;
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 500;
+/// The longest subject of a timeline's entry, in characters.
+const LONGEST_SUBJECT: usize = 200;
+
+/// A message that is to be sent now, with what is needed for it.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// The message.
+    pub message: Message,
+    /// The registered text of a text message.
+    pub template: Option<DltTemplate>,
+    /// The organization's name.
+    pub organization: String,
+    /// The address of the member who sent it.
+    pub sender: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A provider took it.
+    Sent {
+        /// Which one.
+        provider: &'static str,
+        /// What the provider calls it.
+        reference: Option<String>,
+        /// The subject it had, where a template made it.
+        subject: Option<String>,
+        /// The text it had, where a template without secrets made it.
+        body: Option<String>,
+    },
+    /// Nobody took it now.
+    Later(Reason),
+    /// Every provider has sent what it may until then.
+    NotBefore(DateTime<Utc>, Reason),
+    /// It was refused for good.
+    Refused(Reason),
+    /// There is nobody at the address.
+    BadAddress(Reason),
+    /// It may have been sent.
+    Unknown(Reason),
+}
+
+/// Who said what.
+#[derive(Debug, Clone)]
+pub struct Reason {
+    /// Who was asked last.
+    pub provider: &'static str,
+    /// What was answered.
+    pub text: String,
+}
+
+/// What follows from an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing.
+    Over,
+    /// Another attempt.
+    Again,
+}
+
+/// Says in a message's row that an attempt begins; `None` when it is not to be sent, and the row says why.
+///
+/// # Errors
+/// As the database fails: then nothing may be sent.
+pub async fn begin(act: &Act, id: Uuid) -> Result<Option<Parcel>> {
+    let Some(message) = Message::lock(act, &[id]).await?.into_iter().next() else { return Ok(None) };
+    if message.state.value()? != MessageState::Queued {
+        return Ok(None);
+    }
+    let (channel, address) = (message.channel.value()?, message.to_address.text()?.to_owned());
+    if channel == MessageChannel::Sms && message.uncertain.value()? {
+        let text = "An attempt to send it ended without a word, so it may have been sent. Retry it only if it did not arrive.";
+        fail(act, message, MessageState::Failed, text, true).await?;
+        return Ok(None);
+    }
+    if let Some(refusal) = refusal(act, channel, &address, message.transactional.value()?).await? {
+        fail(act, message, MessageState::Failed, refusal, false).await?;
+        return Ok(None);
+    }
+    let template = match message.sms_template_id.value()? {
+        Some(id) => sms_templates::hold(act, id).await?.map(|template| template.registered()).transpose()?,
+        None => None,
+    };
+    if channel == MessageChannel::Sms && template.is_none() {
+        fail(act, message, MessageState::Failed, "The SMS template that it was made from was deleted.", false).await?;
+        return Ok(None);
+    }
+    let organization = queries::organization(act).await?.map(|(name, _)| name).unwrap_or_default();
+    let sender = queries::member(act, message.created_by.value()?).await?.map(|(_, address)| address);
+    let attempts = message.attempts.value()?.saturating_add(1);
+    let changes = MessageChanges { attempts: Some(attempts), uncertain: Some(true), ..MessageChanges::default() };
+    let message = changed(act, "attempt", message, changes).await?;
+    Ok(Some(Parcel { message, template, organization, sender }))
+}
+
+/// Puts a message off that is not to be sent yet: the job that sends it then is another one.
+///
+/// # Errors
+/// As the database fails.
+pub async fn put_off(act: &Act, id: Uuid, until: DateTime<Utc>, reason: &str) -> Result<()> {
+    let Some(message) = Message::lock(act, &[id]).await?.into_iter().next() else { return Ok(()) };
+    if message.state.value()? != MessageState::Queued {
+        return Ok(());
+    }
+    let job_id = enqueue(act, message.channel.value()?, id, Some(until)).await?;
+    let changes =
+        MessageChanges { job_id: Some(Some(job_id)), error: Some(Some(short(reason))), uncertain: Some(false), ..MessageChanges::default() };
+    changed(act, "put_off", message, changes).await.map(drop)
+}
+
+/// Writes what came of an attempt; `last` when no other follows by the queue's schedule.
+///
+/// # Errors
+/// As the database fails.
+pub async fn finish(act: &Act, id: Uuid, outcome: Outcome, last: bool) -> Result<Next> {
+    let Some(message) = Message::lock(act, &[id]).await?.into_iter().next() else { return Ok(Next::Over) };
+    let is_mail = message.channel.value()? == MessageChannel::Email;
+    match outcome {
+        Outcome::Sent { provider, reference, subject, body } => sent(act, message, (provider, reference), subject, body).await,
+        // A report was here first, and knows better.
+        _ if message.state.value()? != MessageState::Queued => Ok(Next::Over),
+        Outcome::NotBefore(until, reason) => put_off(act, id, until, &reason.text).await.map(|()| Next::Over),
+        Outcome::Refused(reason) => give_up(act, message, MessageState::Failed, reason, false).await,
+        Outcome::Later(reason) if last => give_up(act, message, MessageState::Failed, reason, false).await,
+        Outcome::Unknown(reason) if last || !is_mail => give_up(act, message, MessageState::Failed, reason, true).await,
+        Outcome::BadAddress(reason) => {
+            let detail = Some(reason.text.clone());
+            suppress(act, &message, SuppressionReason::Bounce, detail).await?;
+            give_up(act, message, MessageState::Bounced, reason, false).await
+        }
+        Outcome::Later(reason) => again(act, message, reason, false).await,
+        Outcome::Unknown(reason) => again(act, message, reason, true).await,
+    }
+}
+
+async fn sent(act: &Act, message: Message, by: (&'static str, Option<String>), subject: Option<String>, body: Option<String>) -> Result<Next> {
+    let (state, uncertain) = (message.state.value()?, message.uncertain.value()?);
+    let leads = rules::leads_on(state, uncertain, MessageState::Sent);
+    let first = message.sent_at.value()?.is_none();
+    let changes = MessageChanges {
+        state: leads.then_some(MessageState::Sent),
+        subject: subject.map(Some),
+        body: body.map(Some),
+        sealed: Some(None),
+        provider: Some(Some(by.0.to_owned())),
+        provider_reference: Some(by.1),
+        error: leads.then_some(None),
+        uncertain: Some(false),
+        sent_at: first.then_some(Some(act.now())),
+        ..MessageChanges::default()
+    };
+    let message = changed(act, "sent", message, changes).await?;
+    if first {
+        note(act, &message).await?;
+    }
+    Ok(Next::Over)
+}
+
+async fn again(act: &Act, message: Message, reason: Reason, uncertain: bool) -> Result<Next> {
+    let changes = MessageChanges {
+        provider: Some(Some(reason.provider.to_owned())),
+        error: Some(Some(short(&reason.text))),
+        uncertain: Some(uncertain),
+        ..MessageChanges::default()
+    };
+    changed(act, "attempt_failed", message, changes).await.map(|_| Next::Again)
+}
+
+async fn give_up(act: &Act, message: Message, state: MessageState, reason: Reason, uncertain: bool) -> Result<Next> {
+    let changes = MessageChanges {
+        state: Some(state),
+        provider: Some(Some(reason.provider.to_owned())),
+        error: Some(Some(short(&reason.text))),
+        uncertain: Some(uncertain),
+        ..MessageChanges::default()
+    };
+    changed(act, "fail", message, changes).await.map(|_| Next::Over)
+}
+
+async fn fail(act: &Act, message: Message, state: MessageState, text: &str, uncertain: bool) -> Result<()> {
+    let changes = MessageChanges { state: Some(state), error: Some(Some(short(text))), uncertain: Some(uncertain), ..MessageChanges::default() };
+    changed(act, "fail", message, changes).await.map(drop)
+}
+
+/// Writes an address down that nothing more is sent to, unless it is there for this reason already.
+///
+/// # Errors
+/// As the database fails.
+pub async fn suppress(act: &Act, message: &Message, reason: SuppressionReason, detail: Option<String>) -> Result<()> {
+    suppress_address(act, message.channel.value()?, message.to_address.text()?, (reason, detail), Some(message.id)).await
+}
+
+/// As [`suppress`], without a message.
+///
+/// # Errors
+/// As the database fails.
+pub async fn suppress_address(
+    act: &Act,
+    channel: MessageChannel,
+    address: &str,
+    (reason, detail): (SuppressionReason, Option<String>),
+    message_id: Option<Uuid>,
+) -> Result<()> {
+    let new = NewSuppression {
+        organization_id: act.organization(),
+        id: act.fresh_id(),
+        channel,
+        address: address.to_owned(),
+        reason,
+        detail: detail.map(|detail| short(&detail)),
+        message_id,
+        created_at: act.now(),
+        updated_at: act.now(),
+    };
+    match suppressions::add(act, new).await? {
+        Some(added) => audit::record(act, "suppression.create", &[Changed { id: added.id, before: None, after: Some(&added) }]).await,
+        None => Ok(()),
+    }
+}
+
+/// Puts a message that was sent on the timeline of its contact.
+async fn note(act: &Act, message: &Message) -> Result<()> {
+    let Some(contact) = message.contact_id.value()? else { return Ok(()) };
+    let (kind, standing) = match message.channel.value()? {
+        MessageChannel::Email => (ActivityKind::Email, "E-mail"),
+        MessageChannel::Sms => (ActivityKind::Sms, "Text message"),
+    };
+    let (subject, body) = (message.subject.text()?, message.body.text()?);
+    let line = subject.or(body).and_then(|text| text.lines().next()).unwrap_or(standing);
+    let activity = NewActivity {
+        organization_id: act.organization(),
+        id: act.fresh_id(),
+        kind,
+        subject: line.chars().take(LONGEST_SUBJECT).collect(),
+        body: body.map(|body| body.chars().take(10_000).collect()),
+        occurred_at: act.now(),
+        duration_minutes: None,
+        contact_id: Some(contact),
+        deal_id: None,
+        author_id: Some(message.created_by.value()?),
+        created_at: act.now(),
+        updated_at: act.now(),
+    };
+    rows::create::<Activity>(act, activity).await.map(drop)
+}
+
+/// A reason as it is kept: bounded, in one line.
+pub(super) fn short(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect()
+}
+
+/// What a job says of an attempt that is followed by another.
+#[must_use]
+pub fn to_be_tried_again(message: Uuid) -> Error {
+    Error::new(crate::base::Code::ExternalServiceError, format!("The message {message} was not sent; its row says why."))
+}
