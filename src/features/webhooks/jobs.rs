@@ -1,0 +1,36 @@
+//! What is done in the background about webhooks.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::access::inbound::Process;
+use crate::access::jobs::{Failed, Job, Queue, Registry, Run, delete_in_batches};
+use crate::features::webhooks::deliver;
+use crate::features::webhooks::inbound::Standard;
+
+/// Sends one delivery. The trigger that writes deliveries enqueues it by its name.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WebhookDeliver {
+    /// Which.
+    pub delivery: Uuid,
+}
+
+impl Job for WebhookDeliver {
+    const NAME: &'static str = "webhook_deliver";
+    const QUEUE: Queue = Queue::Webhook;
+
+    async fn run(self, run: Run) -> Result<(), Failed> {
+        deliver::deliver(&run, self.delivery).await
+    }
+}
+
+/// Brings the jobs of webhooks, and what is done from time to time: what is older than 30 days goes.
+pub fn register(jobs: &mut Registry) {
+    jobs.add::<WebhookDeliver>();
+    jobs.add_errand::<Process<Standard>>();
+    jobs.every("webhooks_old", "41 3 * * *", |services| async move {
+        let deleted = delete_in_batches(&services, "SELECT delete_old_webhooks(?)").await?;
+        tracing::info!(deleted, "old deliveries and events are deleted");
+        Ok(())
+    });
+}
