@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz torture check bench bench-executor fmt schema clean-data tools
+.PHONY: help run test fuzz torture check bench bench-executor bench-queue fmt schema clean-data tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: tools $(EXPLORER_BUILT) ## Measure the speed beside a handler written by 
 
 bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are more than committed (ARGS="--write": commit them)
 	cargo bench --bench executor -- $(ARGS)
+
+bench-queue: tools $(EXPLORER_BUILT) ## Measure the queue of jobs, and write bench/queue.md
+	cargo bench --bench queue
 
 fmt: ## Format the Rust sources
 	cargo fmt

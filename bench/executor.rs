@@ -20,7 +20,7 @@ use payaid::base::clock::SystemClock;
 use payaid::base::{Map, SharedClock, json};
 use payaid::features::contacts::model::{self, ContactSource, ContactStage, ContactStatus};
 use payaid::features::contacts::object::Contact;
-use payaid::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, LimitConfig, RedisConfig, ServerConfig};
+use payaid::platform::config::ServerConfig;
 use payaid::platform::postgres::Col;
 use uuid::Uuid;
 
@@ -101,16 +101,9 @@ fn contact(number: u128) -> model::Contact {
 async fn run(operations: u64) -> Result<usize> {
     payaid::access::tokens::install_crypto();
     let clock: SharedClock = Arc::new(SystemClock);
-    let config = ServerConfig {
-        database: DatabaseConfig::at("postgres://nobody@nowhere.invalid/none"),
-        redis: RedisConfig::default(),
-        auth: AuthConfig::with_key(payaid::access::tokens::generate_key()?),
-        http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
-        documents: DocumentConfig::default(),
-        limits: LimitConfig::default(),
-    };
+    let config = ServerConfig::at("postgres://nobody@nowhere.invalid/none", payaid::access::tokens::generate_key()?);
     let services = Services::new(&config, SharedClock::clone(&clock))?;
-    let api = Executor::<Query, EmptyMutation>::build(|schema| schema)?;
+    let api = Executor::<Query, EmptyMutation, payaid::features::Subscription>::build(|schema| schema)?;
     let types = TypeMap::from_sdl(&api.schema().sdl())?;
     let document = Document::prepare(DOCUMENT, &types, &config.documents).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut length = 0;

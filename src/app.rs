@@ -1,5 +1,7 @@
 //! A server put together: its configuration, its services, the schema, and what it remembers of documents.
 
+mod watching;
+
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -9,6 +11,8 @@ use tokio::sync::{Semaphore, watch};
 use crate::access::Services;
 use crate::access::document::{Document, TypeMap};
 use crate::access::documents::{Documents, Found, TextHash};
+use crate::access::inbound::Inbox;
+use crate::access::jobs::{Performing, Registry};
 use crate::base::{Result, SharedClock};
 use crate::features::{self, Api};
 use crate::platform::config::ServerConfig;
@@ -47,6 +51,10 @@ pub struct App {
     pub services: Services,
     /// The executable schema.
     pub api: Api,
+    /// What is done in the background.
+    pub jobs: Arc<Registry>,
+    /// Who tells the server of events.
+    pub inbox: Inbox,
     /// The types of the schema.
     pub types: TypeMap,
     /// Accounts that the explorer offers to sign in with; none outside of a development server.
@@ -87,7 +95,30 @@ impl App {
         let phase = watch::Sender::new(Phase::Serving);
         let permits = || Arc::new(Semaphore::new(config.http.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let (connections, sockets) = (permits(), permits());
-        Ok(Arc::new(Self { config, services, api, types, demo_accounts, metrics, connections, sockets, documents, phase, prepared }))
+        let app = Arc::new(Self {
+            config,
+            services,
+            api,
+            jobs: Arc::new(features::registry()),
+            inbox: features::inbox(),
+            types,
+            demo_accounts,
+            metrics,
+            connections,
+            sockets,
+            documents,
+            phase,
+            prepared,
+        });
+        let watching: std::sync::Weak<Self> = Arc::downgrade(&app);
+        app.services.events.attach(features::NOUNS, watching);
+        Ok(app)
+    }
+
+    /// What a worker of this server performs.
+    #[must_use]
+    pub fn performing(&self) -> Arc<Performing> {
+        Arc::new(Performing::new(self.services.clone(), Arc::clone(&self.jobs)))
     }
 
     /// A document that was checked, when it is remembered.

@@ -1,9 +1,11 @@
 //! The registration list: one line a feature. Everything that a noun hooks into follows from its line or from an attribute of its fields.
 
 pub mod bulk;
+pub mod changes;
 pub mod lists;
 pub mod rows;
 pub mod shapes;
+pub mod told;
 
 use std::borrow::Cow;
 
@@ -14,20 +16,34 @@ use futures_util::FutureExt;
 
 use crate::access::execution;
 use crate::access::executor::Executor;
+use crate::access::inbound::Inbox;
+use crate::access::jobs as access_jobs;
 use crate::access::writer::{self, Writable};
-use crate::access::{NodeObject, Operation, SignedIn};
+use crate::access::{NodeObject, Operation, SignedIn, events};
 use crate::base::id::AnyId;
 use crate::base::page::{MAX_SIZE, argument};
 use crate::base::{Code, Error, Noun, Result};
 
-/// Lists the features: each brings `Roots` and `Mutations`, and the objects that `node` can find by their identifier's noun.
+/// Lists the features: each brings `Roots` and `Mutations`, and the objects that `node` can find by their identifier's noun; with `=> jobs` what it has
+/// done in the background. After `+` stands the module whose `Subscriptions` tell of changes, and of which objects, by which fields.
 macro_rules! features {
-    ($($feature:ident { $($object:ident),* $(,)? })+) => {
+    ($($feature:ident { $($object:ident),* $(,)? } $(=> $work:ident)? $(+ $told:ident { $($watched:ident as $field:literal),+ })?)+) => {
         $(pub mod $feature;)+
 
         /// Everything that can be read.
         #[derive(MergedObject, Default)]
-        pub struct Query(Nodes, $($feature::Roots),+);
+        pub struct Query(Nodes, changes::Roots, $($feature::Roots),+);
+
+        /// What is told as it happens. A subscription selects one field, and is answered anew for each change that was committed.
+        #[derive(MergedObject, Default)]
+        pub struct Subscription(changes::Subscriptions, $($($feature::$told::Subscriptions,)?)+);
+
+        /// The kinds of objects whose changes are told.
+        pub const NOUNS: &[events::Noun] = &[$($($(events::Noun {
+            prefix: <<$feature::object::$watched as NodeObject>::Row as Noun>::PREFIX,
+            field: $field,
+            read: $feature::object::$watched::READ,
+        },)+)?)+];
 
         /// Everything that can be changed. The fields of one operation run one after another, each in a transaction of its own.
         #[derive(MergedObject, Default)]
@@ -47,6 +63,14 @@ macro_rules! features {
         }
         pub use interface::Node;
 
+        /// The kinds of jobs, errands and periodic work.
+        #[must_use]
+        pub fn registry() -> access_jobs::Registry {
+            let mut registry = access_jobs::Registry::default();
+            $($($feature::$work::register(&mut registry);)?)+
+            registry
+        }
+
         impl Node {
             async fn write(&self, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
                 match self {
@@ -56,7 +80,10 @@ macro_rules! features {
         }
 
         async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
-            let id = AnyId::parse(id)?;
+            find_any(ctx, AnyId::parse(id)?).await
+        }
+
+        async fn find_any(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
             $($(
                 if id.prefix == <<$feature::object::$object as NodeObject>::Row as Noun>::PREFIX {
                     Operation::of(ctx)?.scope()?.require($feature::object::$object::READ)?;
@@ -69,17 +96,29 @@ macro_rules! features {
 }
 
 features! {
-    accounts { Organization, User, Member, Invitation }
+    accounts { Organization, User, Member, Invitation } => jobs
     api_keys { ApiKey }
     audit_log { AuditEntry }
-    companies { Company }
-    contacts { Contact }
-    pipelines { Pipeline, PipelineStage }
-    deals { Deal }
-    tasks { Task }
-    activities { Activity }
+    companies { Company } + subscriptions { Company as "companyChanged" }
+    contacts { Contact } + subscriptions { Contact as "contactChanged" }
+    pipelines { Pipeline, PipelineStage } + subscriptions { Pipeline as "pipelineChanged", PipelineStage as "pipelineStageChanged" }
+    deals { Deal } + subscriptions { Deal as "dealChanged" }
+    tasks { Task } + subscriptions { Task as "taskChanged" }
+    activities { Activity } + subscriptions { Activity as "activityChanged" }
+    messages { Message, SmsTemplate, Suppression } => jobs + subscriptions { Message as "messageChanged" }
     dashboard {}
+    jobs { Job } => upkeep
     rate_limit {}
+    webhooks { WebhookEndpoint, WebhookDelivery } => jobs
+}
+
+/// Who tells the server of events by webhooks.
+#[must_use]
+pub fn inbox() -> Inbox {
+    let mut inbox = Inbox::default();
+    inbox.add::<webhooks::inbound::Standard>();
+    inbox.add::<messages::inbound::SendGrid>();
+    inbox
 }
 
 /// The fields that find objects of any kind.
@@ -116,6 +155,7 @@ impl Nodes {
 
 impl Writable for Query {}
 impl Writable for Mutation {}
+impl Writable for Subscription {}
 
 /// A [`Node`] that writes itself as the object that it is.
 pub struct AnyNode(Node);
@@ -135,7 +175,7 @@ impl OutputType for AnyNode {
 }
 
 /// The executable schema.
-pub type Api = Executor<Query, Mutation>;
+pub type Api = Executor<Query, Mutation, Subscription>;
 
 /// The deepest nesting of fields and fragments together; fields alone have a limit of their own in [`crate::access::document`].
 const MAX_NESTING: usize = 64;

@@ -2,6 +2,11 @@
 
 pub mod cluster;
 pub mod config;
+pub mod jobs;
+pub mod mail;
+pub mod outgoing;
 pub mod postgres;
+pub mod quotas;
 pub mod redis;
+pub mod sms;
 pub mod telemetry;

@@ -55,6 +55,8 @@ diesel::table! {
         before -> Nullable<Jsonb>,
         after -> Nullable<Jsonb>,
         request_id -> Text,
+        tx -> Int8,
+        seq -> Int8,
     }
 }
 
@@ -150,6 +152,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    inbound_events (id) {
+        id -> Uuid,
+        provider -> Text,
+        event_id -> Text,
+        body -> Bytea,
+        attempts -> Int4,
+        error -> Nullable<Text>,
+        received_at -> Timestamptz,
+        processed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     invitations (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -159,6 +174,32 @@ diesel::table! {
         invited_by -> Uuid,
         expires_at -> Timestamptz,
         accepted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    jobs (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        queue -> Text,
+        priority -> Text,
+        state -> Text,
+        payload -> Jsonb,
+        serial -> Nullable<Text>,
+        attempts -> Int4,
+        max_attempts -> Int4,
+        progress_done -> Nullable<Int8>,
+        progress_total -> Nullable<Int8>,
+        last_error -> Nullable<Text>,
+        actor_id -> Nullable<Uuid>,
+        request_id -> Text,
+        run_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         version -> Int4,
@@ -179,6 +220,41 @@ diesel::table! {
 }
 
 diesel::table! {
+    messages (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        channel -> Text,
+        state -> Text,
+        to_address -> Text,
+        to_name -> Nullable<Text>,
+        contact_id -> Nullable<Uuid>,
+        subject -> Nullable<Text>,
+        body -> Nullable<Text>,
+        template -> Nullable<Text>,
+        sms_template_id -> Nullable<Uuid>,
+        variables -> Jsonb,
+        sealed -> Nullable<Bytea>,
+        language -> Text,
+        transactional -> Bool,
+        provider -> Nullable<Text>,
+        provider_reference -> Nullable<Text>,
+        attempts -> Int4,
+        error -> Nullable<Text>,
+        uncertain -> Bool,
+        about_noun -> Nullable<Text>,
+        about_id -> Nullable<Uuid>,
+        job_id -> Nullable<Uuid>,
+        send_at -> Nullable<Timestamptz>,
+        sent_at -> Nullable<Timestamptz>,
+        delivered_at -> Nullable<Timestamptz>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     organizations (id) {
         id -> Uuid,
         name -> Text,
@@ -187,6 +263,7 @@ diesel::table! {
         time_zone -> Text,
         locale -> Text,
         plan -> Text,
+        plan_as_of -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         version -> Int4,
@@ -221,6 +298,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    provider_quotas (provider, begins_at) {
+        provider -> Text,
+        begins_at -> Timestamptz,
+        used -> Int4,
+    }
+}
+
+diesel::table! {
     sessions (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -231,6 +316,39 @@ diesel::table! {
         rotated_at -> Timestamptz,
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    sms_templates (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        dlt_template_id -> Text,
+        dlt_entity_id -> Text,
+        header -> Text,
+        body -> Text,
+        variables -> Jsonb,
+        msg91_template_id -> Nullable<Text>,
+        fast2sms_message_id -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    suppressions (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        channel -> Text,
+        address -> Text,
+        reason -> Text,
+        detail -> Nullable<Text>,
+        message_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         version -> Int4,
@@ -279,6 +397,65 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_attempts (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        delivery_id -> Uuid,
+        at -> Timestamptz,
+        duration_ms -> Int4,
+        request_headers -> Jsonb,
+        response_status -> Nullable<Int4>,
+        response_headers -> Nullable<Jsonb>,
+        response_body -> Nullable<Text>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        event_id -> Uuid,
+        action -> Text,
+        noun -> Nullable<Text>,
+        row_id -> Nullable<Uuid>,
+        state -> Text,
+        attempt_count -> Int4,
+        next_at -> Nullable<Timestamptz>,
+        delivered_at -> Nullable<Timestamptz>,
+        request_body -> Nullable<Text>,
+        response_status -> Nullable<Int4>,
+        error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_endpoints (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        url -> Text,
+        description -> Nullable<Text>,
+        events -> Array<Nullable<Text>>,
+        document -> Nullable<Text>,
+        secret -> Bytea,
+        previous_secret -> Nullable<Bytea>,
+        previous_until -> Nullable<Timestamptz>,
+        acts_for -> Uuid,
+        granted -> Array<Nullable<Text>>,
+        api_key_id -> Nullable<Uuid>,
+        state -> Text,
+        disabled_reason -> Nullable<Text>,
+        failing_since -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
 diesel::joinable!(activities -> organizations (organization_id));
 diesel::joinable!(api_keys -> organizations (organization_id));
 diesel::joinable!(audit_entries -> organizations (organization_id));
@@ -287,12 +464,19 @@ diesel::joinable!(contacts -> organizations (organization_id));
 diesel::joinable!(deal_stage_changes -> organizations (organization_id));
 diesel::joinable!(deals -> organizations (organization_id));
 diesel::joinable!(invitations -> organizations (organization_id));
+diesel::joinable!(jobs -> organizations (organization_id));
 diesel::joinable!(memberships -> organizations (organization_id));
 diesel::joinable!(memberships -> users (user_id));
+diesel::joinable!(messages -> organizations (organization_id));
 diesel::joinable!(pipeline_stages -> organizations (organization_id));
 diesel::joinable!(pipelines -> organizations (organization_id));
 diesel::joinable!(sessions -> organizations (organization_id));
+diesel::joinable!(sms_templates -> organizations (organization_id));
+diesel::joinable!(suppressions -> organizations (organization_id));
 diesel::joinable!(tasks -> organizations (organization_id));
+diesel::joinable!(webhook_attempts -> organizations (organization_id));
+diesel::joinable!(webhook_deliveries -> organizations (organization_id));
+diesel::joinable!(webhook_endpoints -> organizations (organization_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     activities,
@@ -303,13 +487,22 @@ diesel::allow_tables_to_appear_in_same_query!(
     deal_stage_changes,
     deals,
     heartbeats,
+    inbound_events,
     invitations,
+    jobs,
     memberships,
+    messages,
     organizations,
     pipeline_stages,
     pipelines,
+    provider_quotas,
     sessions,
+    sms_templates,
+    suppressions,
     tasks,
     trusted_documents,
     users,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
 );

@@ -21,16 +21,20 @@ pub mod pipeline;
 pub mod request;
 pub mod serve;
 pub mod socket;
+pub mod subscription;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tower::util::option_layer;
 use tower_http::compression::CompressionLayer;
@@ -54,6 +58,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/unsubscribe/{token}", get(unsubscribe::page).post(unsubscribe::act).layer(DefaultBodyLimit::max(unsubscribe::LARGEST)))
+        .route("/webhooks/{provider}", post(webhooks::receive))
         .fallback(nothing_here);
     if app.config.http.explorer {
         router = router

@@ -81,8 +81,7 @@ impl Side {
             .env("DATABASE_URL", url)
             .env("LISTEN", format!("127.0.0.1:{port}"))
             // Counted as always, and more than one caller can use up.
-            .env("BUDGET_FREE", "4000000000/60s")
-            .env("BUDGET_ANONYMOUS", "4000000000/60s")
+            .envs(["FREE", "BASIC", "PRO", "ENTERPRISE", "ANONYMOUS"].map(|budget| (format!("BUDGET_{budget}"), "4000000000/60s")))
             .env("JWT_PRIVATE_KEY", key)
             .env("LOG_FORMAT", "json")
             .stdout(std::fs::File::create(&log)?)

@@ -8,6 +8,8 @@ CREATE TABLE organizations (
   time_zone text NOT NULL DEFAULT 'Asia/Kolkata',
   locale text NOT NULL DEFAULT 'en-IN',
   plan text NOT NULL DEFAULT 'FREE' CHECK (plan IN ('FREE', 'BASIC', 'PRO', 'ENTERPRISE')),
+  -- When what the plan is was said: what was said earlier changes nothing any more.
+  plan_as_of timestamptz,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   version integer NOT NULL DEFAULT 1

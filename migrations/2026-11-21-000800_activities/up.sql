@@ -3,7 +3,7 @@ SET LOCAL ROLE payaid_owner;
 CREATE TABLE activities (
   organization_id uuid NOT NULL REFERENCES organizations (id),
   id uuid NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('CALL', 'EMAIL', 'MEETING', 'NOTE')),
+  kind text NOT NULL CHECK (kind IN ('CALL', 'EMAIL', 'MEETING', 'NOTE', 'SMS')),
   subject text NOT NULL,
   body text,
   occurred_at timestamptz NOT NULL,

@@ -52,7 +52,7 @@ pub async fn record<R: Noun + Serialize>(act: &Act, action: &str, changes: &[Cha
                 organization_id: act.organization(),
                 id: act.fresh_id(),
                 at: now,
-                actor_id: Some(act.scope.user),
+                actor_id: act.scope.actor(),
                 api_key_id: act.scope.means.key(),
                 action: action.to_owned(),
                 noun: R::PREFIX,

@@ -64,10 +64,34 @@ impl Kept {
     }
 }
 
+/// What an operation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Reads.
+    #[default]
+    Query,
+    /// Changes.
+    Mutation,
+    /// Is answered anew for each event.
+    Subscription,
+}
+
+impl Kind {
+    /// For logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
 /// What an operation selects.
 #[derive(Debug, Default)]
 struct Found {
-    mutation: bool,
+    kind: Kind,
     root_fields: Vec<String>,
     root_count: usize,
     by_type: HashMap<String, Vec<String>>,
@@ -231,10 +255,22 @@ impl Selection {
         self.found.root_fields.iter().any(|name| name == "__schema" || name == "__type")
     }
 
+    /// What the operation is for.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.found.kind
+    }
+
     /// Whether the operation is a mutation.
     #[must_use]
     pub const fn is_mutation(&self) -> bool {
-        self.found.mutation
+        matches!(self.found.kind, Kind::Mutation)
+    }
+
+    /// Whether the operation is a subscription.
+    #[must_use]
+    pub const fn is_subscription(&self) -> bool {
+        matches!(self.found.kind, Kind::Subscription)
     }
 
     /// The names of the root fields, aliases resolved.

@@ -86,6 +86,14 @@ pub struct Found {
     keep: bool,
 }
 
+impl Found {
+    /// A text that stands by itself, of at most so many bytes.
+    #[must_use]
+    pub fn of_text(text: &str, most: usize) -> Self {
+        Self { hash: TextHash::of(text), text: text.into(), most, keep: false }
+    }
+}
+
 /// Counts where documents were found.
 struct Counts {
     memory: Counter,

@@ -3,57 +3,91 @@
 //! A document is checked against the rules of validation once. They look at the document alone, but for one, which looks at the values of variables:
 //! those are compared with their types, and where that leaves a doubt, the rules have their say again.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::parser::types::{OperationDefinition, SelectionSet};
+use async_graphql::parser::types::{DocumentOperations, OperationDefinition, OperationType, SelectionSet};
+use async_graphql::registry::Registry;
 use async_graphql::{
     Context, ContextSelectionSet, Data, EmptyMutation, EmptySubscription, IntrospectionMode, Object, ObjectType, Positioned, QueryEnv, QueryEnvInner,
-    Request, Response, Schema, SchemaEnv, ServerError, ServerResult, Value, Variables, extensions::Extensions,
+    Request, Response, Schema, SchemaEnv, ServerError, ServerResult, SubscriptionType, Value, Variables, extensions::Extensions,
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, Stream};
 
 use crate::access::cost::PriceList;
-use crate::access::document::Selection;
+use crate::access::document::{Kind, Selection};
 use crate::access::execution::{Execution, ValidityAlone};
 use crate::access::operation::Operation;
 use crate::access::writer::{self, Writable};
 
 /// A schema and what runs its operations.
-pub struct Executor<Q, M> {
-    schema: Schema<Q, M, EmptySubscription>,
+pub struct Executor<Q, M, S> {
+    schema: Schema<Q, M, Subscribed<S>>,
+    /// The fields of subscriptions as those of a query, for documents that cannot be written field by field. Made when there is one.
+    watched: OnceLock<Schema<S, EmptyMutation, EmptySubscription>>,
     query: Q,
     mutation: M,
+    subscription: S,
     environment: SchemaEnv,
     extensions: Extensions,
     nothing: Arc<Data>,
 }
 
-impl<Q, M> Executor<Q, M>
+/// The type of subscriptions, as the schema knows it. Nothing is run by it: an operation is run anew for each event, by [`Executor::answer`].
+pub struct Subscribed<S>(PhantomData<fn() -> S>);
+
+impl<S: ObjectType> SubscriptionType for Subscribed<S> {
+    fn type_name() -> Cow<'static, str> {
+        S::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        S::create_type_info(registry)
+    }
+
+    fn create_field_stream<'a>(&'a self, _: &'a Context<'_>) -> Option<Pin<Box<dyn Stream<Item = Response> + Send + 'a>>> {
+        None
+    }
+}
+
+impl<Q, M, S> Executor<Q, M, S>
 where
     Q: ObjectType + Writable + Default + 'static,
     M: ObjectType + Writable + Default + 'static,
+    S: ObjectType + Writable + Default + 'static,
 {
     /// Builds the schema; `limit` sets its limits.
     ///
     /// # Errors
     /// When async-graphql does not let itself be looked into, which would be a fault of the build.
     pub fn build(
-        limit: impl FnOnce(async_graphql::SchemaBuilder<Q, M, EmptySubscription>) -> async_graphql::SchemaBuilder<Q, M, EmptySubscription>,
+        limit: impl FnOnce(async_graphql::SchemaBuilder<Q, M, Subscribed<S>>) -> async_graphql::SchemaBuilder<Q, M, Subscribed<S>>,
     ) -> anyhow::Result<Self> {
         let seen = Arc::new(OnceLock::new());
-        let builder = Schema::build(Q::default(), M::default(), EmptySubscription)
+        let builder = Schema::build(Q::default(), M::default(), Subscribed(PhantomData))
             .register_output_type::<PriceList>()
             .extension(Execution { schema: Arc::clone(&seen) });
         let schema = limit(builder).finish();
         let _ = schema.execute("{ __typename }").now_or_never();
         let environment = seen.get().cloned().ok_or_else(|| anyhow::anyhow!("the schema's environment was not seen"))?;
         let extensions = no_extensions().ok_or_else(|| anyhow::anyhow!("an empty list of extensions was not seen"))?;
-        Ok(Self { schema, query: Q::default(), mutation: M::default(), environment, extensions, nothing: Arc::default() })
+        Ok(Self {
+            schema,
+            watched: OnceLock::new(),
+            query: Q::default(),
+            mutation: M::default(),
+            subscription: S::default(),
+            environment,
+            extensions,
+            nothing: Arc::default(),
+        })
     }
 
     /// The schema.
     #[must_use]
-    pub const fn schema(&self) -> &Schema<Q, M, EmptySubscription> {
+    pub const fn schema(&self) -> &Schema<Q, M, Subscribed<S>> {
         &self.schema
     }
 
@@ -66,6 +100,10 @@ where
                 Ok(()) => operation.turns().run(self.write(operation, definition, variables)).await,
                 Err(errors) => Response::from_errors(errors),
             },
+            Some(_) if selection.is_subscription() => match self.check(selection, &variables).await {
+                Ok(()) => operation.turns().run(self.watched(operation, variables).boxed()).await,
+                Err(errors) => Response::from_errors(errors),
+            },
             _ => {
                 let request = request(selection, variables.clone()).data(operation.clone()).data(variables);
                 operation.turns().run(self.schema.execute(request).boxed()).await
@@ -73,6 +111,29 @@ where
         };
         response.errors.extend(operation.take_errors());
         response
+    }
+
+    /// Runs a subscription for the event that its operation has, or, where it has none, only finds out whether it could be run; `None` when the event
+    /// is let pass.
+    pub async fn answer(&self, operation: &Operation, variables: Variables) -> Option<Response> {
+        let response = self.run(operation, variables).await;
+        (!operation.watch().was_let_pass()).then_some(response)
+    }
+
+    /// Runs a subscription that cannot be written field by field, as if it were a query.
+    async fn watched(&self, operation: &Operation, variables: Variables) -> Response {
+        let schema = self.watched.get_or_init(|| {
+            let execution = Execution { schema: Arc::default() };
+            Schema::build(S::default(), EmptyMutation, EmptySubscription).register_output_type::<PriceList>().extension(execution).finish()
+        });
+        let mut request = request(operation.selection(), variables.clone()).data(operation.clone()).data(variables);
+        let mut document = operation.selection().document().clone();
+        match &mut document.operations {
+            DocumentOperations::Single(one) => one.node.ty = OperationType::Query,
+            DocumentOperations::Multiple(all) => all.values_mut().for_each(|one| one.node.ty = OperationType::Query),
+        }
+        request.set_parsed_query(document);
+        schema.execute(request).await
     }
 
     /// What is wrong with an operation's document, whatever values its variables get.
@@ -122,7 +183,11 @@ where
     }
 
     async fn root(&self, operation: &Operation, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
-        if operation.selection().is_mutation() { writer::in_turn(&self.mutation, ctx).await } else { writer::write(&self.query, ctx).await }
+        match operation.selection().kind() {
+            Kind::Query => writer::write(&self.query, ctx).await,
+            Kind::Mutation => writer::in_turn(&self.mutation, ctx).await,
+            Kind::Subscription => writer::write(&self.subscription, ctx).await,
+        }
     }
 }
 

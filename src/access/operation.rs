@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::access::budget::Charge;
 use crate::access::document::{Plans, Selection};
+use crate::access::events::Event;
+use crate::access::events::watch::Watch;
 use crate::access::guard::unauthenticated;
 use crate::access::loaders::{Batch, Loaders};
 use crate::access::permissions::Permission;
@@ -162,6 +164,8 @@ struct Inner {
     charge: Option<Arc<Charge>>,
     /// The points that it has come to.
     spent: AtomicU64,
+    /// The event that a subscription is run for.
+    watch: Watch,
 }
 
 impl Operation {
@@ -181,6 +185,24 @@ impl Operation {
         charge: Option<Arc<Charge>>,
         route: Option<Arc<Route>>,
     ) -> Self {
+        Self::build(services, scope, selection, client, charge, route, Watch::default())
+    }
+
+    /// A subscription's operation for one event, or for none yet. It reads from the primary, which shows what was committed.
+    #[must_use]
+    pub fn watching(services: Services, scope: Option<Scope>, selection: Arc<Selection>, client: ClientInfo, event: Option<Arc<Event>>) -> Self {
+        Self::build(services, scope, selection, client, None, None, Watch::new(event))
+    }
+
+    fn build(
+        services: Services,
+        scope: Option<Scope>,
+        selection: Arc<Selection>,
+        client: ClientInfo,
+        charge: Option<Arc<Charge>>,
+        route: Option<Arc<Route>>,
+        watch: Watch,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 services,
@@ -194,6 +216,7 @@ impl Operation {
                 route,
                 charge,
                 spent: AtomicU64::new(0),
+                watch,
             }),
         }
     }
@@ -204,6 +227,12 @@ impl Operation {
     /// `INTERNAL_ERROR` when the schema is executed without one.
     pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self> {
         ctx.data_opt::<Self>().ok_or_else(|| Error::internal("the schema was executed without an operation"))
+    }
+
+    /// The event that a subscription is run for, and what its field says of it.
+    #[must_use]
+    pub fn watch(&self) -> &Watch {
+        &self.inner.watch
     }
 
     /// What it selects.

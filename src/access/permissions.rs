@@ -13,13 +13,13 @@ text_enum! {
         Owner = "OWNER",
         /// Everything but making or unmaking owners.
         Admin = "ADMIN",
-        /// All business data, pipelines and bulk changes.
+        /// All business data, pipelines, SMS templates and bulk changes.
         Manager = "MANAGER",
-        /// Contacts, companies, deals, tasks and activities.
+        /// Contacts, companies, deals, tasks, activities and messages.
         Sales = "SALES",
         /// Reads everything and writes companies and tasks.
         Finance = "FINANCE",
-        /// Contacts, tasks and activities; reads deals.
+        /// Contacts, tasks, activities and messages; reads deals.
         Support = "SUPPORT",
         /// Reads only.
         Viewer = "VIEWER",
@@ -84,6 +84,12 @@ permissions! {
     ActivitiesRead = "activities.read",
     /// Create, change and delete entries of the timeline.
     ActivitiesWrite = "activities.write",
+    /// See messages, SMS templates and the addresses that nothing more is sent to.
+    MessagesRead = "messages.read",
+    /// Send messages, and give those that failed another try.
+    MessagesSend = "messages.send",
+    /// Keep SMS templates, and delete suppressions of addresses.
+    MessagesManage = "messages.manage",
     /// See the dashboard.
     DashboardRead = "dashboard.read",
     /// See the audit log.
@@ -92,6 +98,12 @@ permissions! {
     ApiKeysRead = "api_keys.read",
     /// Make, change and revoke API keys.
     ApiKeysWrite = "api_keys.write",
+    /// See what is done in the background.
+    JobsRead = "jobs.read",
+    /// Have jobs that were given up done again.
+    JobsWrite = "jobs.write",
+    /// See, make and change webhooks, and what was sent to them.
+    WebhooksManage = "webhooks.manage",
     /// See how the server came to its answers: which database node was read, and how far that one was behind.
     DiagnosticsRead = "diagnostics.read",
     /// Ask for the schema itself (introspection) where the server does not show it to everybody.
@@ -100,8 +112,9 @@ permissions! {
 
 use Permission as P;
 
-const READ_BUSINESS: &[P] = &[P::MembersRead, P::ContactsRead, P::CompaniesRead, P::DealsRead, P::TasksRead, P::ActivitiesRead, P::DashboardRead];
-const WRITE_SALES: &[P] = &[P::ContactsWrite, P::CompaniesWrite, P::DealsWrite, P::TasksWrite, P::ActivitiesWrite];
+const READ_BUSINESS: &[P] =
+    &[P::MembersRead, P::ContactsRead, P::CompaniesRead, P::DealsRead, P::TasksRead, P::ActivitiesRead, P::MessagesRead, P::DashboardRead];
+const WRITE_SALES: &[P] = &[P::ContactsWrite, P::CompaniesWrite, P::DealsWrite, P::TasksWrite, P::ActivitiesWrite, P::MessagesSend];
 
 impl Role {
     /// Whether the role has the permission.
@@ -109,10 +122,10 @@ impl Role {
     pub fn may(self, permission: Permission) -> bool {
         let beyond: &[&[P]] = match self {
             Self::Owner | Self::Admin => return true,
-            Self::Manager => &[WRITE_SALES, &[P::PipelinesWrite]],
+            Self::Manager => &[WRITE_SALES, &[P::PipelinesWrite, P::MessagesManage]],
             Self::Sales => &[WRITE_SALES],
             Self::Finance => &[&[P::CompaniesWrite, P::TasksWrite]],
-            Self::Support => &[&[P::ContactsWrite, P::TasksWrite, P::ActivitiesWrite]],
+            Self::Support => &[&[P::ContactsWrite, P::TasksWrite, P::ActivitiesWrite, P::MessagesSend]],
             Self::Viewer => &[],
         };
         READ_BUSINESS.contains(&permission) || beyond.iter().any(|some| some.contains(&permission))

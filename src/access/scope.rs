@@ -21,14 +21,16 @@ pub enum Means {
     Session(Uuid),
     /// By an API key.
     Key(Uuid),
+    /// Not at all: a job runs that she has caused.
+    Job(Uuid),
 }
 
 impl Means {
-    /// The id of the session or key.
+    /// The id of the session, key or job.
     #[must_use]
     pub const fn id(self) -> Uuid {
         match self {
-            Self::Session(id) | Self::Key(id) => id,
+            Self::Session(id) | Self::Key(id) | Self::Job(id) => id,
         }
     }
 
@@ -36,7 +38,7 @@ impl Means {
     #[must_use]
     pub const fn key(self) -> Option<Uuid> {
         match self {
-            Self::Session(_) => None,
+            Self::Session(_) | Self::Job(_) => None,
             Self::Key(id) => Some(id),
         }
     }
@@ -76,7 +78,9 @@ impl Scope {
         }
         let (role, code) = (self.role, permission.code());
         let message = match self.means {
-            Means::Session(_) => format!("Your role {role} lacks the permission `{code}`; an owner or admin of your organization can change that."),
+            Means::Session(_) | Means::Job(_) => {
+                format!("Your role {role} lacks the permission `{code}`; an owner or admin of your organization can change that.")
+            }
             Means::Key(_) if role.may(permission) => {
                 format!("This API key lacks the scope `{code}`; an owner or admin of the organization can make another one that has it.")
             }
@@ -104,7 +108,7 @@ impl Scope {
     pub fn session(&self) -> Result<Uuid> {
         match self.means {
             Means::Session(session) => Ok(session),
-            Means::Key(_) => Err(not_for_keys()),
+            Means::Key(_) | Means::Job(_) => Err(not_for_keys()),
         }
     }
 
@@ -114,11 +118,17 @@ impl Scope {
         Self { role, permissions: self.permissions.and(role.permissions()), ..self.clone() }
     }
 
+    /// Who acts; `None` where nobody does, but the server by itself.
+    #[must_use]
+    pub fn actor(&self) -> Option<Uuid> {
+        (!self.user.is_nil()).then_some(self.user)
+    }
+
     /// What row level security is told.
     #[must_use]
     pub fn settings(&self) -> Settings {
         let stamp = Stamp { at: self.clock.now(), request_id: Arc::clone(&self.request_id), api_key: self.means.key() };
-        Settings { organization: Some(self.organization), user: Some(self.user), stamp: Some(stamp), ..Settings::default() }
+        Settings { organization: Some(self.organization), user: self.actor(), stamp: Some(stamp), ..Settings::default() }
     }
 }
 

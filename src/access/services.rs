@@ -7,18 +7,27 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::access::consistency::Consistency;
+use crate::access::events::cursor::EventCursor;
+use crate::access::events::{EventPosition, Events};
 use crate::access::keys::{self, Keys};
 use crate::access::limits::Limits;
 use crate::access::passwords::Passwords;
+use crate::access::references::References;
 use crate::access::refresh::RefreshKey;
 use crate::access::scope::{Means, Scope};
+use crate::access::sealing::Sealing;
 use crate::access::standing::{Asker, Standings};
 use crate::access::throttle::Throttle;
 use crate::access::tokens::Tokens;
-use crate::base::{Result, SharedClock};
+use crate::base::{Error, Result, SharedClock};
 use crate::platform::config::ServerConfig;
+use crate::platform::mail::{Mailer, unsubscribe};
+use crate::platform::outgoing::Outgoing;
 use crate::platform::postgres::Databases;
+use crate::platform::postgres::position::Line;
+use crate::platform::quotas::Quotas;
 use crate::platform::redis::Redis;
+use crate::platform::sms::SmsSender;
 
 /// The server's services; clones share them.
 #[derive(Clone)]
@@ -43,6 +52,24 @@ pub struct Services {
     pub throttle: Throttle,
     /// What sessions have written, so that their reads see it.
     pub consistency: Arc<Consistency>,
+    /// Mail out.
+    pub mailer: Arc<Mailer>,
+    /// Text messages out.
+    pub sms: Arc<SmsSender>,
+    /// What providers may be sent.
+    pub quotas: Quotas,
+    /// What only this server can read or make.
+    pub references: Arc<References>,
+    /// The words of links by which people unsubscribe.
+    pub unsubscribe: Arc<unsubscribe::Key>,
+    /// Where people reach this server, without a slash at the end.
+    pub public_url: Arc<str>,
+    /// Fields that are encrypted before the database gets them.
+    pub sealing: Arc<Sealing>,
+    /// Calls to addresses that users choose.
+    pub outgoing: Outgoing,
+    /// What was committed, as it is followed by subscriptions; where writers say that there is something.
+    pub events: Events,
     keys: Arc<Keys>,
     standings: Arc<Standings>,
 }
@@ -56,8 +83,17 @@ impl Services {
     pub fn new(config: &ServerConfig, clock: SharedClock) -> anyhow::Result<Self> {
         let redis = Redis::new(&config.redis)?;
         let limits = Limits::new(&config.limits, redis.clone(), SharedClock::clone(&clock));
+        let databases = Databases::new(&config.database)?;
+        let quotas = Quotas::new(databases.clone(), SharedClock::clone(&clock));
+        let public_url: Arc<str> = Arc::from(config.mail.public_url.trim_end_matches('/'));
         Ok(Self {
-            databases: Databases::new(&config.database)?,
+            sms: Arc::new(SmsSender::new(&config.sms, &public_url, quotas.clone(), SharedClock::clone(&clock))?),
+            quotas,
+            references: Arc::new(References::new(&config.auth)?),
+            unsubscribe: Arc::new(unsubscribe::Key::new(&config.mail, &config.auth)?),
+            public_url,
+            events: Events::new(&config.database, &databases, redis.clone(), &*clock)?,
+            databases,
             tokens: Arc::new(Tokens::new(&config.auth, SharedClock::clone(&clock))?),
             refresh: Arc::new(RefreshKey::new(&config.auth)),
             session_lifetime: TimeDelta::from_std(config.auth.refresh_token_ttl)?,
@@ -65,6 +101,9 @@ impl Services {
             throttle: Throttle::new(limits.clone()),
             limits,
             consistency: Arc::new(Consistency::new(&config.auth, redis.clone(), SharedClock::clone(&clock))),
+            mailer: Arc::new(Mailer::new(&config.mail, SharedClock::clone(&clock))?),
+            sealing: Arc::new(Sealing::new(&config.encryption)?),
+            outgoing: Outgoing::new(&config.webhooks)?,
             keys: Arc::default(),
             standings: Arc::default(),
             redis,
@@ -84,11 +123,24 @@ impl Services {
             let token = self.tokens.verify(token)?;
             Asker { user: token.user, organization: token.organization, means: Means::Session(token.session) }
         };
+        let scope = self.scope_of(asker, ip, request_id).await?;
+        if asker.means.key().is_some() {
+            self.keys.note_use(asker, self.clock.now(), &self.databases);
+        }
+        Ok(scope)
+    }
+
+    /// The scope of a job that may do what a member may do now, and no more.
+    ///
+    /// # Errors
+    /// `INVALID_TOKEN` when she is no member any more, `DATABASE_UNAVAILABLE` when that cannot be found out.
+    pub async fn act_for(&self, organization: Uuid, user: Uuid, job: Uuid, request_id: Arc<str>) -> Result<Scope> {
+        self.scope_of(Asker { user, organization, means: Means::Job(job) }, None, request_id).await
+    }
+
+    async fn scope_of(&self, asker: Asker, ip: Option<IpAddr>, request_id: Arc<str>) -> Result<Scope> {
         let (standing, now) = (self.standings.of(asker, &self.databases).await?, self.clock.now());
         standing.admit(asker.means, ip, now)?;
-        if asker.means.key().is_some() {
-            self.keys.note_use(asker, now, &self.databases);
-        }
         Ok(Scope {
             organization: asker.organization,
             user: asker.user,
@@ -100,6 +152,24 @@ impl Services {
             request_id,
             clock: SharedClock::clone(&self.clock),
         })
+    }
+
+    /// A cursor of a caller at a position, with what she may see now.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` when it is not known which database this is.
+    pub fn event_cursor(&self, scope: &Scope, position: EventPosition) -> Result<String> {
+        let line = self.line()?;
+        let seen = self.events.nouns().iter().filter(|noun| scope.permissions.has(noun.read));
+        Ok(EventCursor { position, nouns: seen.map(|noun| noun.prefix.to_owned()).collect() }.encode(scope, line))
+    }
+
+    /// Which database this is.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` when that is not known.
+    pub fn line(&self) -> Result<Line> {
+        self.databases.lineage().known().ok_or_else(|| Error::database_unavailable("no primary was found yet"))
     }
 
     /// Says that a session was ended: its tokens are refused on this server at once.

@@ -86,7 +86,7 @@ impl Standing {
 /// The error for what is not valid, in the words for its kind.
 fn invalid(means: Means, reason: &str) -> Error {
     match means {
-        Means::Session(_) => tokens::invalid(format!("the session: {reason}")),
+        Means::Session(_) | Means::Job(_) => tokens::invalid(format!("the session: {reason}")),
         Means::Key(_) => keys::invalid(reason),
     }
 }
@@ -205,6 +205,10 @@ async fn read(asker: Asker, node: Pool) -> Result<Option<Standing>> {
             Some((place, expires_at, scopes, allowed)) => (place, expires_at, Some(scopes), allowed),
             None => return Ok(None),
         },
+        Means::Job(_) => match read_member(&db, asker).await? {
+            Some(place) => (place, None, None, Vec::new()),
+            None => return Ok(None),
+        },
     };
     let (role, time_zone, plan) = place;
     let of_role = role.permissions();
@@ -228,6 +232,16 @@ async fn read_session(db: &Transaction, asker: Asker, session: Uuid) -> Result<O
         .filter(sessions::revoked_at.is_null())
         .filter(memberships::removed_at.is_null())
         .select(((memberships::role, organizations::time_zone, organizations::plan), sessions::expires_at));
+    db.first(query).await
+}
+
+async fn read_member(db: &Transaction, asker: Asker) -> Result<Option<Place>> {
+    let query = memberships::table
+        .inner_join(organizations::table.on(organizations::id.eq(memberships::organization_id)))
+        .filter(memberships::organization_id.eq(asker.organization))
+        .filter(memberships::user_id.eq(asker.user))
+        .filter(memberships::removed_at.is_null())
+        .select((memberships::role, organizations::time_zone, organizations::plan));
     db.first(query).await
 }
 

@@ -3,7 +3,7 @@
 use tracing::Instrument;
 
 use crate::access::operation::Act;
-use crate::access::scope::Scope;
+use crate::access::scope::{Means, Scope};
 use crate::access::services::Services;
 use crate::base::{Code, Error, Result};
 use crate::platform::postgres::{Access, Pool, Position, Settings, Transaction};
@@ -21,7 +21,15 @@ where
 {
     let primary = services.databases.primary();
     let (settings, application, own) = (scope.settings(), scope.application(), services.clone());
-    let written = async move |place| own.consistency.remember(application, place, own.databases.lineage()).await;
+    // Nobody reads in the name of a job.
+    let reads = !matches!(scope.means, Means::Job(_));
+    let organization = scope.organization;
+    let written = async move |place| {
+        own.events.publish(organization);
+        if reads {
+            own.consistency.remember(application, place, own.databases.lineage()).await;
+        }
+    };
     write(primary, &settings, move |db| action(Act::new(db, scope)), written).await
 }
 

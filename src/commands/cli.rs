@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::access::tokens::install_crypto;
-use crate::commands::{dev, doctor, documents, healthcheck, migrate, schema, seed, serve, worker};
+use crate::commands::{bounce, dev, doctor, documents, healthcheck, mail, migrate, schema, seed, serve, worker};
 use crate::platform::config::ServerConfig;
 use crate::platform::telemetry::{LogFormat, start_logging};
 
@@ -31,18 +31,22 @@ pub enum Command {
     Dev(Box<dev::DevArgs>),
     /// Serves, configured by the environment.
     Serve(Box<ServerConfig>),
-    /// Does what is due in the background.
-    Worker(worker::WorkerArgs),
+    /// Does what was enqueued, and what is due from time to time.
+    Worker(Box<worker::WorkerArgs>),
     /// Brings the database to the newest schema.
     Migrate(migrate::MigrateArgs),
     /// Loads demo or benchmark data.
     Seed(seed::SeedArgs),
     /// Imports documents that clients name by their ids, and lists them.
     Documents(documents::DocumentsArgs),
+    /// Lists the mails that the server sends, shows how they look, and sends one to try the configuration.
+    Mail(mail::MailArgs),
+    /// Reads what came back to the address for bounces.
+    Bounce(bounce::BounceArgs),
     /// Prints the GraphQL schema.
     Schema(schema::SchemaArgs),
     /// Says of everything the server needs whether it is well, and what to do when it is not.
-    Doctor(doctor::DoctorArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     /// Asks a server of this machine whether it lives, for container health checks.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -62,12 +66,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(args) => dev::run(*args).await?,
         Command::Serve(config) => serve::run(*config).await?,
-        Command::Worker(args) => worker::run(args).await?,
+        Command::Worker(args) => worker::run(*args).await?,
         Command::Migrate(args) => migrate::run(&args).await?,
         Command::Seed(args) => seed::run(args).await?,
         Command::Documents(args) => documents::run(args).await?,
+        Command::Mail(args) => mail::run(args).await?,
+        Command::Bounce(args) => bounce::run(args).await?,
         Command::Schema(args) => schema::run(&args)?,
-        Command::Doctor(args) => return doctor::run(args).await,
+        Command::Doctor(args) => return doctor::run(*args).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -14,14 +14,17 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 
 use crate::App;
-use crate::access::tokens;
+use crate::access::{sealing, tokens};
 use crate::app::DemoAccount;
 use crate::base::Clock;
 use crate::base::allowance::Allowance;
 use crate::base::clock::SystemClock;
-use crate::commands::{output, seed, serve};
+use crate::commands::{output, seed, serve, worker};
 use crate::platform::cluster::postgres::{self, Options, SUPERUSER, Server};
-use crate::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, Introspection, LimitConfig, RedisConfig, ServerConfig};
+use crate::platform::config::{
+    AuthConfig, DatabaseConfig, DocumentConfig, EncryptionConfig, HttpConfig, Introspection, LimitConfig, MailConfig, RedisConfig, ServerConfig,
+    SmsConfig, WebhookConfig,
+};
 use crate::platform::postgres::migrate;
 use crate::web;
 
@@ -61,6 +64,15 @@ pub struct DevArgs {
     /// Budgets and limits.
     #[command(flatten)]
     pub limits: LimitConfig,
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailConfig,
+    /// Text messages.
+    #[command(flatten)]
+    pub sms: SmsConfig,
+    /// Webhooks.
+    #[command(flatten)]
+    pub webhooks: WebhookConfig,
 }
 
 /// The database of this run, and its server when it is a private one.
@@ -92,7 +104,9 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     let served = match prepared {
         Ok(Some(app)) => {
             announce(address, &database);
-            web::serve(app, listener, stop).await
+            let worker = worker::work(&app, &database.owner_url, stop.clone());
+            let (served, worked) = tokio::join!(web::serve(Arc::clone(&app), listener, stop), worker);
+            served.and(worked)
         }
         Ok(None) => Ok(()),
         Err(error) => Err(error),
@@ -174,24 +188,31 @@ fn config(args: &DevArgs, database: &Database, listen: SocketAddr) -> anyhow::Re
     Ok(ServerConfig {
         database: DatabaseConfig { read_urls, ..DatabaseConfig::at(&database.server_url) },
         redis: RedisConfig { url: args.redis_url.clone() },
-        auth: AuthConfig::with_key(signing_key(&args.data_dir)?),
+        auth: AuthConfig::with_key(kept_key(&args.data_dir, "jwt-key.pem", tokens::generate_key)?),
         http: HttpConfig::at(listen),
         // For people at the explorer, who load its page again and again.
         documents: DocumentConfig { introspection: Introspection::Everybody, ..args.documents.clone() },
         limits: LimitConfig { limit_anonymous: Allowance::per(1_000, 3_600), ..args.limits.clone() },
+        mail: args.mail.clone(),
+        sms: args.sms.clone(),
+        webhooks: args.webhooks.clone(),
+        encryption: EncryptionConfig {
+            encryption_key: Some(kept_key(&args.data_dir, "encryption-key", sealing::generate_key)?.into()),
+            ..EncryptionConfig::default()
+        },
     })
 }
 
-/// The key that signs this machine's development tokens: made once, and kept, so that a restart signs nobody out.
-fn signing_key(data_dir: &Path) -> anyhow::Result<String> {
-    let path = data_dir.join("jwt-key.pem");
-    if let Ok(pem) = std::fs::read_to_string(&path) {
-        return Ok(pem);
+/// A key of this machine's development server: made once, and kept, so that a restart signs nobody out and what was encrypted can be read.
+fn kept_key(data_dir: &Path, name: &str, generate: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<String> {
+    let path = data_dir.join(name);
+    if let Ok(key) = std::fs::read_to_string(&path) {
+        return Ok(key);
     }
     std::fs::create_dir_all(data_dir)?;
-    let pem = tokens::generate_key()?;
-    write_private(&path, &pem).with_context(|| format!("the signing key cannot be kept in {}", path.display()))?;
-    Ok(pem)
+    let key = generate()?;
+    write_private(&path, &key).with_context(|| format!("a key cannot be kept in {}", path.display()))?;
+    Ok(key)
 }
 
 /// Where the other commands find the private database while it runs.

@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::commands::{dev, output};
-use crate::platform::config::{LlmConfig, RedisConfig};
+use crate::platform::config::{LlmConfig, MailConfig, RedisConfig};
 
 /// Says of everything the server needs whether it is well, and what to do when it is not.
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub struct DoctorArgs {
     /// The language model.
     #[command(flatten)]
     pub llm: LlmConfig,
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailConfig,
     /// One JSON object instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -114,6 +117,7 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     };
     findings.push(neighbours::redis(&args.redis).await);
     findings.push(neighbours::language_model(&args.llm).await);
+    findings.push(neighbours::mail(&args.mail).await);
     findings
 }
 

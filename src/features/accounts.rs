@@ -8,6 +8,7 @@
 //! is known: what a transaction may see then is said by [`crate::platform::postgres::Settings`].
 
 pub mod actions;
+pub mod jobs;
 pub mod loaders;
 pub mod model;
 pub mod mutations;

@@ -12,6 +12,7 @@ pub mod object;
 pub mod queries;
 pub mod roots;
 pub mod rules;
+pub mod subscriptions;
 
 pub use mutations::Mutations;
 pub use roots::Roots;

@@ -11,6 +11,7 @@ pub mod mutations;
 pub mod object;
 pub mod queries;
 pub mod roots;
+pub mod subscriptions;
 
 pub use mutations::Mutations;
 pub use roots::Roots;

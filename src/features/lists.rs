@@ -59,6 +59,9 @@ pub trait InLists: Keyed<Self::Order> + Send + Sync + Sized + 'static {
 
     /// How many rows the whole list has.
     fn count(reader: &Reader, list: &ListOf<Self>) -> impl Future<Output = Result<i64>> + Send;
+
+    /// Whether a row is there that a filter leaves in.
+    fn fits(reader: &Reader, id: Uuid, filter: &Self::Filter) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// A row that also comes in lists of a parent's own. [`lists!`](crate::lists) writes the implementation.
@@ -316,6 +319,11 @@ macro_rules! lists {
             async fn count(reader: &$crate::access::Reader, list: &Listing) -> $crate::base::Result<i64> {
                 let query = own($table::table.count().into_boxed(), reader, list);
                 Ok(reader.db.first(query).await?.unwrap_or_default())
+            }
+
+            async fn fits(reader: &$crate::access::Reader, id: uuid::Uuid, filter: &$filter) -> $crate::base::Result<bool> {
+                let query = $table::table.count().into_boxed().filter($table::organization_id.eq(reader.organization())).filter($table::id.eq(id));
+                Ok(reader.db.first::<_, i64, _>(narrowed(query, reader, filter)).await?.unwrap_or_default() > 0)
             }
         }
 

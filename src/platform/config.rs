@@ -1,6 +1,9 @@
 //! Configuration, read from the environment and the command line. `.env.example` lists every variable with what happens when it is missing.
 
 mod limits;
+mod mail;
+mod sms;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +14,9 @@ use secrecy::SecretString;
 use crate::base::duration::parse as duration;
 use crate::base::network::Network;
 pub use limits::{DocumentConfig, Introspection, LimitConfig};
+pub use mail::{MailConfig, SmtpTls};
+pub use sms::SmsConfig;
+pub use webhooks::{EncryptionConfig, WebhookConfig};
 
 /// Where the database is and how it is talked to.
 #[derive(Debug, Clone, Args)]
@@ -218,6 +224,25 @@ pub struct LlmConfig {
     pub ollama_url: Option<String>,
 }
 
+impl ServerConfig {
+    /// The defaults for a database and a signing key in PEM, as a development server has them.
+    #[must_use]
+    pub fn at(database: impl Into<String>, key: impl Into<SecretString>) -> Self {
+        Self {
+            database: DatabaseConfig::at(database),
+            redis: RedisConfig::default(),
+            auth: AuthConfig::with_key(key),
+            http: HttpConfig::at(SocketAddr::from(([127, 0, 0, 1], 0))),
+            documents: DocumentConfig::default(),
+            limits: LimitConfig::default(),
+            mail: MailConfig::default(),
+            sms: SmsConfig::default(),
+            webhooks: WebhookConfig::default(),
+            encryption: EncryptionConfig::default(),
+        }
+    }
+}
+
 /// Everything that a serving process needs.
 #[derive(Debug, Clone, Args)]
 pub struct ServerConfig {
@@ -239,4 +264,16 @@ pub struct ServerConfig {
     /// Budgets and limits.
     #[command(flatten)]
     pub limits: LimitConfig,
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailConfig,
+    /// Text messages.
+    #[command(flatten)]
+    pub sms: SmsConfig,
+    /// Webhooks.
+    #[command(flatten)]
+    pub webhooks: WebhookConfig,
+    /// Encryption of fields.
+    #[command(flatten)]
+    pub encryption: EncryptionConfig,
 }

@@ -7,12 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use bb8_redis::RedisConnectionManager;
 use bb8_redis::bb8;
+use futures_util::{Stream, StreamExt};
 use redis::aio::MultiplexedConnection;
 
 use crate::platform::config::RedisConfig;
 
 /// How long an answer may take before the caller goes on without it.
 const ANSWER_WITHIN: Duration = Duration::from_millis(50);
+
+/// How long telling others may take, for which nobody waits.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to be made; whoever asks has a limit of her own.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -21,6 +25,7 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Redis {
     pool: bb8::Pool<Manager>,
+    client: redis::Client,
 }
 
 /// Connects, and drops a connection that has failed: a multiplexed one does not connect again by itself, and bb8-redis takes none for broken.
@@ -64,7 +69,7 @@ impl Redis {
         let manager = Manager(RedisConnectionManager::new(url).context("REDIS_URL")?);
         // A connection is checked by the command that is sent over it, so the extra PING of each checkout is left out.
         let builder = bb8::Pool::builder().max_size(8).connection_timeout(CONNECTED_WITHIN).test_on_check_out(false).retry_connection(false);
-        Ok(Some(Self { pool: builder.build_unchecked(manager) }))
+        Ok(Some(Self { pool: builder.build_unchecked(manager), client: redis::Client::open(url).context("REDIS_URL")? }))
     }
 
     /// Runs a script and reads its answer.
@@ -89,6 +94,34 @@ impl Redis {
             answer.map_err(|error| Unanswered(error.to_string()))
         };
         tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
+    }
+
+    /// Says something to all who listen on a channel, and to nobody who does not at that moment.
+    ///
+    /// # Errors
+    /// When Redis is away or slow.
+    pub async fn publish(&self, channel: &str, words: &str) -> Result<(), Unanswered> {
+        let asked = async {
+            let mut held = self.pool.get().await.map_err(|error| Unanswered(error.to_string()))?;
+            held.failed = true;
+            let answer = redis::cmd("PUBLISH").arg(channel).arg(words).query_async::<()>(&mut held.connection).await;
+            held.failed = answer.as_ref().is_err_and(|error: &redis::RedisError| error.is_io_error() || error.is_unrecoverable_error());
+            answer.map_err(|error| Unanswered(error.to_string()))
+        };
+        tokio::time::timeout(ANSWERED_WITHIN, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
+    }
+
+    /// What is said on a channel from now on, until the connection breaks.
+    ///
+    /// # Errors
+    /// When Redis is away or slow.
+    pub async fn listen(&self, channel: &str) -> Result<impl Stream<Item = String> + Send + Unpin + use<>, Unanswered> {
+        let asked = async {
+            let mut connection = self.client.get_async_pubsub().await.map_err(|error| Unanswered(error.to_string()))?;
+            connection.subscribe(channel).await.map_err(|error| Unanswered(error.to_string()))?;
+            Ok(Box::pin(connection.into_on_message().filter_map(async |message| message.get_payload().ok())))
+        };
+        tokio::time::timeout(CONNECTED_WITHIN, asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
     }
 
     /// Whether Redis answers a new connection within a second.

@@ -118,6 +118,14 @@ impl ErrorBody {
         }
     }
 
+    /// Adds to what the details say.
+    pub fn add_detail(&mut self, name: &str, value: serde_json::Value) {
+        let more = self.extensions.details.more.get_or_insert_with(|| Box::new(serde_json::json!({})));
+        if let Some(more) = more.as_object_mut() {
+            more.insert(name.to_owned(), value);
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> Code {

@@ -14,4 +14,7 @@ pub struct Extensions {
     /// What there is to say of consistency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consistency: Option<ConsistencyBody>,
+    /// Where the change that is answered stands among all changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
 }

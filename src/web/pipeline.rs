@@ -27,6 +27,7 @@ use crate::web::errors::Body;
 use crate::web::extensions::Extensions;
 use crate::web::measured;
 use crate::web::request::GraphqlRequest;
+use crate::web::subscription::{self, Opened, Opening};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -50,8 +51,18 @@ pub struct Caller {
 pub enum Carries {
     /// Queries alone, since a GET may be repeated and prefetched at will.
     Queries,
-    /// Everything.
+    /// Queries and mutations.
     All,
+    /// Subscriptions as well.
+    Subscriptions,
+}
+
+/// What came of a request that may be a subscription.
+pub enum Answered {
+    /// It is over.
+    Reply(Reply),
+    /// It stays open.
+    Opened(Box<Opened>),
 }
 
 /// What came of a request.
@@ -106,7 +117,8 @@ impl Reply {
 }
 
 /// Whether an answer has nothing but nulls.
-fn is_empty(data: &Value) -> bool {
+#[must_use]
+pub fn is_empty(data: &Value) -> bool {
     match data {
         Value::Null => true,
         Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
@@ -135,12 +147,28 @@ pub const fn status_of(code: Code) -> StatusCode {
 
 /// Runs an operation and says what came of it, whatever happens inside.
 pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: Carries) -> Reply {
+    match run_any(app, caller, request, carries).await {
+        Answered::Reply(reply) => reply,
+        Answered::Opened(_) => Reply::refusal(&Error::internal("a subscription was opened that nothing carries"), &caller.request_id),
+    }
+}
+
+/// As [`run`], for what can also carry subscriptions.
+pub async fn open(app: &App, caller: &Caller, request: GraphqlRequest) -> Answered {
+    run_any(app, caller, request, Carries::Subscriptions).await
+}
+
+async fn run_any(app: &App, caller: &Caller, request: GraphqlRequest, carries: Carries) -> Answered {
     let begun = Instant::now();
     let mut kind = "unknown";
     // In a box, so that what is around it stays small: each layer moves what it holds.
     let work = AssertUnwindSafe(answer(app, caller, request, carries, &mut kind).boxed()).catch_unwind();
     let reply = match tokio::time::timeout(app.config.http.operation_timeout, work).await {
-        Ok(Ok(Ok(reply))) => reply,
+        Ok(Ok(Ok(Answered::Opened(opened)))) => {
+            measured::operation(kind, "OK", begun.elapsed());
+            return Answered::Opened(opened);
+        }
+        Ok(Ok(Ok(Answered::Reply(reply)))) => reply,
         Ok(Ok(Err(Refusal { status, error, budget }))) => {
             Reply { budget: budget.map(Box::new), ..Reply::refusal_as(status, &error, &caller.request_id) }
         }
@@ -148,7 +176,7 @@ pub async fn run(app: &App, caller: &Caller, request: GraphqlRequest, carries: C
         Err(_) => Reply::refusal(&too_slow(kind), &caller.request_id),
     };
     measured::operation(kind, reply.outcome(), begun.elapsed());
-    reply
+    Answered::Reply(reply)
 }
 
 /// Why a request is not executed.
@@ -177,7 +205,7 @@ impl From<Box<NotAdmitted>> for Refusal {
     }
 }
 
-async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries: Carries, kind: &mut &'static str) -> Result<Reply, Refusal> {
+async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries: Carries, kind: &mut &'static str) -> Result<Answered, Refusal> {
     let scope = match &caller.token {
         Some(token) => Some(app.services.authenticate(token.expose_secret(), caller.ip, Arc::clone(&caller.request_id)).await?),
         None => None,
@@ -185,7 +213,11 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
     let asking = Asking { scope: scope.as_ref(), ip: caller.ip, request_id: &caller.request_id };
     let (found, document, looked) = look(app, asking, request.document).await?;
     let selection = document.selection(request.operation_name.as_deref())?;
-    *kind = if selection.is_mutation() { "mutation" } else { "query" };
+    *kind = selection.kind().as_str();
+    if selection.is_subscription() && carries != Carries::Subscriptions {
+        let message = "A subscription stays open: send it over a WebSocket at this address, by the protocol `graphql-transport-ws`.";
+        return Err(Error::new(Code::ValidationError, message).into());
+    }
     if selection.is_mutation() && carries == Carries::Queries {
         let error = Error::new(Code::ValidationError, "A mutation is not run by GET: send it by POST.");
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, error));
@@ -203,14 +235,18 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
         let charge = budget::admit_beyond(looked, &app.services.limits, asking, None, 1).await?;
         let budget = charge.budget();
         let cost = budget.as_ref().map(|budget| CostBody::new(price, None, budget, explained(&request.variables)));
-        let extensions = Some(Box::new(Extensions { cost, consistency: None }));
-        return Ok(Reply::executed(Body { data: None, errors: Vec::new(), extensions }, budget));
+        let extensions = Some(Box::new(Extensions { cost, ..Extensions::default() }));
+        return Ok(Answered::Reply(Reply::executed(Body { data: None, errors: Vec::new(), extensions }, budget)));
     }
     if price > most {
         return Err(too_dear(price, most).into());
     }
     let charge = Arc::new(budget::admit_beyond(looked, &app.services.limits, asking, Some(&selection), price).await?);
     app.documents.keep(&found).await;
+    if let (true, Some(scope)) = (selection.is_subscription(), &scope) {
+        let opening = Opening { caller: caller.clone(), scope: scope.clone(), selection, variables: request.variables, price, reads_schema };
+        return Ok(subscription::open(app, opening, &charge).boxed().await?.map_or_else(Answered::Reply, Answered::Opened));
+    }
     let fields = explained(&request.variables);
     let asked = caller.asked.clone().or(request.asked);
     let admitted = Admitted { scope, selection, client, variables: request.variables, asked, routing: caller.routing, charge: Arc::clone(&charge) };
@@ -220,7 +256,8 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
     let Ran { response, consistency, spent } = ran?;
     let cost = budget.as_ref().map(|budget| CostBody::new(price, Some(spent.max(1)), budget, fields));
     let body = Body::of(response, &caller.request_id, app.config.documents.max_errors, reads_schema);
-    Ok(Reply::executed(Body { extensions: Some(Box::new(Extensions { cost, consistency })), ..body }, budget))
+    let extensions = Some(Box::new(Extensions { cost, consistency, position: None }));
+    Ok(Answered::Reply(Reply::executed(Body { extensions, ..body }, budget)))
 }
 
 /// The document that a request means, as it was checked before. When it has to be looked for elsewhere or checked first, that costs a point, which

@@ -15,7 +15,10 @@ use tower::ServiceExt;
 use crate::App;
 use crate::app::DemoAccount;
 use crate::base::clock::SystemClock;
-use crate::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, Introspection, LimitConfig, RedisConfig, ServerConfig};
+use crate::platform::config::{
+    AuthConfig, DatabaseConfig, DocumentConfig, EncryptionConfig, HttpConfig, Introspection, LimitConfig, MailConfig, RedisConfig, ServerConfig,
+    SmsConfig, WebhookConfig,
+};
 
 /// A configuration whose database is not there.
 fn config() -> ServerConfig {
@@ -28,6 +31,10 @@ fn config() -> ServerConfig {
         http,
         documents: DocumentConfig { introspection: Introspection::Everybody, ..DocumentConfig::default() },
         limits: LimitConfig::default(),
+        mail: MailConfig::default(),
+        sms: SmsConfig::default(),
+        webhooks: WebhookConfig::default(),
+        encryption: EncryptionConfig::default(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the commands do: the schema's text, demo data, the worker's round, and migrations there and back.
 
-use payaid::commands::{schema, seed, worker};
+use payaid::commands::{schema, seed};
 use payaid::platform::cluster::postgres::SUPERUSER;
-use payaid::platform::postgres::{Pool, migrate};
+use payaid::platform::jobs::Perform;
+use payaid::platform::postgres::migrate;
 use serde_json::json;
 
 use crate::harness::TestApp;
-use crate::harness::app::{PASSWORD, config};
+use crate::harness::app::PASSWORD;
 use crate::harness::servers::{connect, execute, shared};
 use crate::harness::world::populate;
 
@@ -79,15 +80,14 @@ async fn the_worker_deletes_what_expired_long_ago_and_nothing_else() {
     };
     let before = counts().await;
     assert_eq!(before[..2], [("sessions", 5), ("invitations", 2)]);
-    let url = shared().await.primary.url(&app.database, "payaid_server");
-    let pool = Pool::new(&url, &config(&url).database).unwrap();
-    assert_eq!(worker::delete_expired(&pool).await.unwrap(), 3);
+    app.app.performing().periodic("expired").await.unwrap();
     let after = counts().await;
     assert_eq!(after[..2], [("sessions", 3), ("invitations", 1)]);
     assert_eq!(after[2..], before[2..]);
     let long_ago = "SELECT count(*) FROM sessions WHERE expires_at < now() - interval '7 days'";
     assert_eq!(db.query_one(long_ago, &[]).await.unwrap().get::<_, i64>(0), 0);
-    assert_eq!(worker::delete_expired(&pool).await.unwrap(), 0);
+    app.app.performing().periodic("expired").await.unwrap();
+    assert_eq!(counts().await, after);
     assert_eq!(owner.query("{ viewer { role } }").await["viewer"]["role"], "OWNER");
 }
 

@@ -9,7 +9,7 @@ use crate::harness::servers::{execute, shared};
 use crate::harness::{TestApp, world};
 
 /// What it looks at, in its order.
-const PARTS: [&str; 8] = ["database", "roles", "migrations", "indexes", "row level security", "replica", "redis", "language model"];
+const PARTS: [&str; 9] = ["database", "roles", "migrations", "indexes", "row level security", "replica", "redis", "language model", "mail"];
 
 struct Doctor {
     folder: Folder,

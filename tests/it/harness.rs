@@ -1,12 +1,15 @@
 //! What every test stands on: the shared servers, a database of its own, a server in this process, and clients.
 
+pub mod answering;
 pub mod app;
 pub mod client;
 pub mod clock;
 pub mod cluster;
 pub mod crowd;
+pub mod exim;
 pub mod process;
 pub mod schema;
+pub mod scripted;
 pub mod servers;
 pub mod snapshot;
 pub mod statements;

@@ -250,11 +250,17 @@ async fn migrate_schema_and_worker_do_their_work_and_end() {
     let drifted = run(&["schema", "--check"], &[]).await;
     assert!(drifted.refusal().starts_with("schema.graphql is not the schema"), "{drifted:?}");
 
+    let (key, queue) = (tokens::generate_key().unwrap(), servers.primary.url("from_the_command_line", "payaid_worker"));
+    let environment = [("DATABASE_URL", server.as_str()), ("JWT_PRIVATE_KEY", key.as_str()), ("WORKER_DATABASE_URL", queue.as_str())];
     let once = run(&["worker", "--once"], &environment).await;
     assert!(once.status.success() && once.stdout.contains("are deleted"), "{once:?}");
-    let away = run(&["worker", "--once"], &[("DATABASE_URL", "postgres://payaid_server@127.0.0.1:1/x")]).await;
+    let away = run(&["worker", "--once"], &[("DATABASE_URL", "postgres://payaid_server@127.0.0.1:1/x"), ("JWT_PRIVATE_KEY", key.as_str())]).await;
     assert!(away.refusal().contains("database cannot be reached"), "{away:?}");
     let mut worker = Payaid::start(folder.path(), &["worker"], &environment);
-    worker.says("are deleted").await;
+    worker.says("working").await;
     worker.stop(Signal::SIGTERM).await;
+    // A login that may not work on the queue is told so, and tries again.
+    let mut stranger = Payaid::start(folder.path(), &["worker"], &environment[..2]);
+    stranger.says("the queue cannot be worked on").await;
+    stranger.stop(Signal::SIGTERM).await;
 }

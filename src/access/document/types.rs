@@ -16,6 +16,7 @@ pub struct TypeMap {
     inputs: HashSet<String>,
     pub(super) query: String,
     pub(super) mutation: String,
+    pub(super) subscription: String,
 }
 
 impl TypeMap {
@@ -24,7 +25,8 @@ impl TypeMap {
     /// # Errors
     /// When the text is no schema, which would be a fault of the build.
     pub fn from_sdl(sdl: &str) -> anyhow::Result<Self> {
-        let mut map = Self { query: "Query".to_owned(), mutation: "Mutation".to_owned(), ..Self::default() };
+        let (query, mutation, subscription) = ("Query".to_owned(), "Mutation".to_owned(), "Subscription".to_owned());
+        let mut map = Self { query, mutation, subscription, ..Self::default() };
         for definition in parser::parse_schema(sdl)?.definitions {
             let TypeSystemDefinition::Type(definition) = definition else { continue };
             if matches!(definition.node.kind, TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_)) {

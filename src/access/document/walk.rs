@@ -9,7 +9,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 
 use super::schema_walk::SchemaWalk;
-use super::{Found, TypeMap, too_complex};
+use super::{Found, Kind, TypeMap, too_complex};
 use crate::access::cost::of_introspection;
 use crate::access::cost::price::Price;
 use crate::access::cost::tariff::Tariff;
@@ -71,11 +71,12 @@ impl<'a> Walk<'a> {
 
     /// What the operation selects, and the fragments that it spreads.
     pub(super) fn operation(mut self, operation: &'a OperationDefinition) -> Result<(Found, HashSet<&'a Name>)> {
-        let root = match operation.ty {
-            OperationType::Mutation => &self.types.mutation,
-            _ => &self.types.query,
+        let (root, kind) = match operation.ty {
+            OperationType::Query => (&self.types.query, Kind::Query),
+            OperationType::Mutation => (&self.types.mutation, Kind::Mutation),
+            OperationType::Subscription => (&self.types.subscription, Kind::Subscription),
         };
-        self.found.mutation = operation.ty == OperationType::Mutation;
+        self.found.kind = kind;
         let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
         if let Some(unknown) = operation.variable_definitions.iter().find(|variable| !self.types.has_input(&variable.node.var_type.node)) {
             let message = format!(
@@ -108,6 +109,11 @@ impl<'a> Walk<'a> {
             ));
         }
         self.found.root_count = extent.own;
+        let is_schemas = |name: &String| name.starts_with("__");
+        if kind == Kind::Subscription && (extent.own != 1 || self.found.root_fields.iter().any(is_schemas)) {
+            let message = "A subscription selects one field, and none of the schema's own: open another one for what else is to be told.";
+            return Err(Error::new(Code::ValidationError, message));
+        }
         self.found.price = extent.price;
         let default =
             |variable: &Positioned<VariableDefinition>| Some((variable.node.name.node.clone(), variable.node.default_value.as_ref()?.node.clone()));
@@ -141,7 +147,7 @@ impl<'a> Walk<'a> {
                 if let Some(known) = extent.keys.insert(key, behind) {
                     self.found.doubles = true;
                     self.found.overlaps |= known != behind || !behind.plain;
-                    if at_root && self.found.mutation {
+                    if at_root && self.found.kind == Kind::Mutation {
                         let message =
                             format!("`{key}` is selected twice: a mutation is done once for each field. Select it once, or give one an alias.");
                         return Err(Error::new(Code::ValidationError, message));

@@ -1,8 +1,12 @@
 //! The services beside the database. All of them may be missing; one that is configured must answer.
 
+use std::sync::Arc;
+
+use crate::base::clock::SystemClock;
 use crate::commands::doctor::Finding;
 use crate::commands::http_get;
-use crate::platform::config::{LlmConfig, RedisConfig};
+use crate::platform::config::{LlmConfig, MailConfig, RedisConfig};
+use crate::platform::mail::Mailer;
 use crate::platform::redis::Redis;
 
 /// Whether Redis answers.
@@ -39,6 +43,18 @@ pub async fn language_model(config: &LlmConfig) -> Finding {
     }
 }
 
+/// Whether mail can go out.
+pub async fn mail(config: &MailConfig) -> Finding {
+    const PART: &str = "mail";
+    match Mailer::new(config, Arc::new(SystemClock)) {
+        Err(error) => Finding::wrong(PART, format!("{error:#}"), "docs/mail.md says what belongs together"),
+        Ok(mailer) => match mailer.look().await {
+            Ok(found) => Finding::ok(PART, found),
+            Err(found) => Finding::wrong(PART, found, "start it, or look at SMTP_HOST and what else begins with SMTP_"),
+        },
+    }
+}
+
 /// Host and port of a plain HTTP address.
 fn address(url: &str) -> Option<String> {
     let rest = url.strip_prefix("http://")?;
@@ -51,6 +67,7 @@ fn address(url: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::commands::doctor::State;
+    use crate::platform::config::SmtpTls;
 
     #[test]
     fn addresses_get_their_port() {
@@ -66,6 +83,16 @@ mod tests {
         assert_eq!(redis(&RedisConfig { url: Some("redis://127.0.0.1:1".to_owned()) }).await.state, State::Wrong);
         assert_eq!(language_model(&LlmConfig::default()).await.state, State::Ok);
         assert_eq!(language_model(&LlmConfig { ollama_enabled: true, ollama_url: None }).await.state, State::Wrong);
+        assert_eq!(mail(&MailConfig::default()).await.state, State::Ok);
+        let away = MailConfig {
+            smtp_host: Some("127.0.0.1".to_owned()),
+            smtp_port: Some(1),
+            smtp_tls: SmtpTls::None,
+            mail_from: Some("a@b.in".to_owned()),
+            ..MailConfig::default()
+        };
+        assert_eq!(mail(&away).await.state, State::Wrong);
+        assert_eq!(mail(&MailConfig { mail_from: None, ..away }).await.state, State::Wrong);
         let gone = LlmConfig { ollama_enabled: true, ollama_url: Some("http://127.0.0.1:1".to_owned()) };
         assert_eq!(language_model(&gone).await.state, State::Wrong);
     }

@@ -21,6 +21,8 @@ text_enum! {
         Meeting = "MEETING",
         /// Something to remember.
         Note = "NOTE",
+        /// A text message.
+        Sms = "SMS",
     }
 }
 

@@ -17,6 +17,8 @@ use crate::features::contacts::queries::ContactOrderField;
 use crate::features::deals::object::DealConnection;
 use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
+use crate::features::messages::object::MessageConnection;
+use crate::features::messages::queries::{MessageFilter, MessageOrder, MessageParent};
 use crate::features::tasks::object::TaskConnection;
 use crate::features::tasks::queries::{TaskFilter, TaskOrder, TaskParent};
 use crate::object;
@@ -147,6 +149,22 @@ impl Contact {
     ) -> Result<Option<ActivityConnection>> {
         let page = PageArgs { first, after, last, before };
         lists::under(ctx, (ActivityParent::Contact, self.0.id), &page, filter, order_by).await
+    }
+
+    /// The messages to the contact, newest first unless ordered otherwise. Null when it fails; the errors say why.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most so many from the start: 0 to 100, 20 when neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<MessageFilter>,
+        #[graphql(desc = "The ordering; newest first when left out.")] order_by: Option<MessageOrder>,
+    ) -> Result<Option<MessageConnection>> {
+        let page = PageArgs { first, after, last, before };
+        lists::under(ctx, (MessageParent::Contact, self.0.id), &page, filter, order_by).await
     }
 
     /// When the contact was created.

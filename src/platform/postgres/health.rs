@@ -17,8 +17,9 @@ use crate::platform::postgres::connect::line_of;
 use crate::platform::postgres::pool::Pool;
 use crate::platform::postgres::position::{Line, Lineage, Lsn, Position};
 use crate::platform::postgres::routing::replayed;
+use crate::platform::postgres::settings::Settings;
 use crate::platform::postgres::statement::Sql;
-use crate::platform::postgres::transaction::{Access, Settings, Transaction};
+use crate::platform::postgres::transaction::{Access, Transaction};
 
 /// How long after an answer the next question comes.
 const INTERVAL: Duration = Duration::from_millis(250);

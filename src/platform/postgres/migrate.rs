@@ -6,6 +6,7 @@ use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use crate::platform::jobs;
 use crate::platform::postgres::connect;
 
 /// Every migration, in order.
@@ -14,18 +15,20 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// The key of the advisory lock under which migrations run: any number that nobody else takes.
 const LOCK: i64 = 7_092_340_159_264_473;
 
-/// Brings the database to the newest schema and says which migrations were run.
+/// Brings the database to the newest schema, with the tables of the queue of jobs, and says which migrations were run.
 ///
 /// `url` must be a login that may create roles and extensions the first time, and that is a member of `payaid_owner` later.
 ///
 /// # Errors
 /// When the database cannot be reached or a migration fails; that one is then undone.
 pub async fn run(url: &str) -> anyhow::Result<Vec<String>> {
-    with_lock(url, |harness| {
+    let done = with_lock(url, |harness| {
         let done = harness.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow::anyhow!("{error}"))?;
         Ok(done.iter().map(ToString::to_string).collect())
     })
-    .await
+    .await?;
+    jobs::migrate(url).await?;
+    Ok(done)
 }
 
 /// Undoes the newest migration and says which it was.

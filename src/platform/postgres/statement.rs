@@ -122,6 +122,10 @@ pub enum Bind {
     Instants(Vec<DateTime<Utc>>),
     /// A day.
     Date(NaiveDate),
+    /// A text, or NULL.
+    MaybeText(Option<String>),
+    /// An instant, or NULL.
+    MaybeInstant(Option<DateTime<Utc>>),
 }
 
 /// A statement written out, with `?` for each bound value and `ST` the SQL types of its columns.
@@ -158,6 +162,8 @@ impl<ST> QueryFragment<Pg> for Sql<ST> {
                 Bind::Instant(value) => out.push_bind_param::<sql_types::Timestamptz, _>(value)?,
                 Bind::Instants(value) => out.push_bind_param::<sql_types::Array<sql_types::Timestamptz>, _>(value)?,
                 Bind::Date(value) => out.push_bind_param::<sql_types::Date, _>(value)?,
+                Bind::MaybeText(value) => out.push_bind_param::<sql_types::Nullable<sql_types::Text>, _>(value)?,
+                Bind::MaybeInstant(value) => out.push_bind_param::<sql_types::Nullable<sql_types::Timestamptz>, _>(value)?,
             }
             out.push_sql(part);
         }

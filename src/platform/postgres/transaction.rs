@@ -7,12 +7,10 @@
 //! A statement of a snapshot that fails fails alone. To PostgreSQL it aborts the transaction, and whatever was sent with it; so a snapshot begins with
 //! a savepoint, goes back there after a failure, and runs again what was only taken along. The snapshot stays the same.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::QueryResult;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
@@ -22,7 +20,6 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection
 use futures_util::future::{BoxFuture, Shared};
 use futures_util::{FutureExt, TryStreamExt};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
-use uuid::Uuid;
 
 use crate::base::{Error, Result};
 use crate::platform::postgres::columns::{ColumnNames, Columns};
@@ -30,6 +27,7 @@ use crate::platform::postgres::failure::{moves, taken_along, translate};
 use crate::platform::postgres::pool::{Pool, Pooled};
 use crate::platform::postgres::position::Position;
 use crate::platform::postgres::routing::{Found, Route, too_far_behind, written};
+use crate::platform::postgres::settings::Settings;
 use crate::platform::postgres::sparse::Sparse;
 use crate::platform::postgres::statement::ByText;
 
@@ -46,74 +44,6 @@ pub enum Access {
     Snapshot,
     /// Read and change.
     Write,
-}
-
-/// Whom the transaction runs for, as row level security sees it. What is not set shows nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// The tenant.
-    pub organization: Option<Uuid>,
-    /// The user who has proven to be herself.
-    pub user: Option<Uuid>,
-    /// The checked e-mail address that is signing in or up.
-    pub email: Option<String>,
-    /// The hash of the refresh token, invitation token or API key that was presented.
-    pub token_hash: Option<String>,
-    /// Whether the transaction is a heartbeat, or looks at one.
-    pub heartbeat: bool,
-    /// Whether the transaction looks at the imported documents.
-    pub documents: bool,
-    /// What the audit entries of a write's side effects bear; a snapshot does without.
-    pub stamp: Option<Stamp>,
-}
-
-/// When, on which request and by which API key something is written.
-#[derive(Debug, Clone)]
-pub struct Stamp {
-    /// The instant.
-    pub at: DateTime<Utc>,
-    /// The id of the request.
-    pub request_id: Arc<str>,
-    /// The API key that the request came with, if it came with one.
-    pub api_key: Option<Uuid>,
-}
-
-impl Settings {
-    fn begin(&self, access: Access) -> String {
-        let mut sql = String::from(match access {
-            Access::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Access::Write => "BEGIN",
-        });
-        let ids = [("organization_id", self.organization), ("user_id", self.user)];
-        let texts = [("email", &self.email), ("token_hash", &self.token_hash)];
-        for (name, id) in ids {
-            if let Some(id) = id {
-                let _ = write!(sql, "; SET LOCAL app.{name} = '{id}'");
-            }
-        }
-        for (name, text) in texts {
-            if let Some(text) = text {
-                let _ = write!(sql, "; SET LOCAL app.{name} = '{}'", text.replace('\'', "''"));
-            }
-        }
-        if self.heartbeat {
-            sql.push_str("; SET LOCAL app.heartbeat = 'on'; SET LOCAL idle_in_transaction_session_timeout = '1s'");
-        }
-        if self.documents {
-            sql.push_str("; SET LOCAL app.documents = 'on'");
-        }
-        if access == Access::Snapshot {
-            sql.push_str("; SAVEPOINT opened");
-        }
-        if let (Access::Write, Some(Stamp { at, request_id, api_key })) = (access, &self.stamp) {
-            let (at, request_id) = (at.to_rfc3339_opts(SecondsFormat::Micros, true), request_id.replace('\'', "''"));
-            let _ = write!(sql, "; SET LOCAL app.now = '{at}'; SET LOCAL app.request_id = '{request_id}'");
-            if let Some(api_key) = api_key {
-                let _ = write!(sql, "; SET LOCAL app.api_key_id = '{api_key}'");
-            }
-        }
-        sql
-    }
 }
 
 /// A transaction on one connection; clones share it.

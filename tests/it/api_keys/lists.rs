@@ -12,11 +12,22 @@ use crate::harness::client::codes;
 use crate::harness::crowd::fill;
 use crate::harness::schema::Schema;
 
-const READS: [&str; 8] =
-    ["members.read", "contacts.read", "companies.read", "deals.read", "tasks.read", "activities.read", "audit.read", "api_keys.read"];
+const READS: [&str; 11] = [
+    "members.read",
+    "contacts.read",
+    "companies.read",
+    "deals.read",
+    "tasks.read",
+    "activities.read",
+    "audit.read",
+    "api_keys.read",
+    "jobs.read",
+    "messages.read",
+    "webhooks.manage",
+];
 
 /// Lists of objects that ask for the scope of the list's rows themselves.
-const HIDDEN_ALREADY: &[&str] = &["PipelineStage.deals"];
+const HIDDEN_ALREADY: &[&str] = &["PipelineStage.deals", "WebhookEndpoint.deliveries"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_list_tells_of_rows_that_a_key_may_not_see() {

@@ -22,6 +22,9 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("mutations begin with their noun", "Mutation.signOut", "what it is called everywhere"),
     ("mutations begin with their noun", "Mutation.sessionRefresh", "a session is no object of the schema"),
     ("mutations begin with their noun", "Mutation.passwordChange", "a password is no object of the schema"),
+    ("mutations begin with their noun", "Mutation.webhookSecretRotate", "in short for an endpoint and a delivery, as they are spoken of"),
+    ("mutations begin with their noun", "Mutation.webhookReplay", "likewise"),
+    ("mutations begin with their noun", "Mutation.webhookTest", "likewise"),
     ("mutations take one input of their name", "Mutation.signOut", "the token that it is sent with says all"),
 ];
 
@@ -330,6 +333,6 @@ async fn each_breach_of_a_convention_is_found() {
         let wrong = judge(&broken);
         assert!(wrong.iter().any(|wrong| wrong.contains(rule)), "{path} {rule}: {wrong:#?}");
         // One breach may be seen from several sides.
-        assert!(wrong.len() <= 6, "{path} {rule}: {wrong:#?}");
+        assert!(wrong.len() <= 8, "{path} {rule}: {wrong:#?}");
     }
 }

@@ -36,6 +36,7 @@ const SORTED: &[(&str, &str)] = &[
     ("memberships", "a business has some dozens, and two policies, so that PostgreSQL may put them together from two indexes"),
     ("invitations", "likewise"),
     ("api_keys", "likewise"),
+    ("messages", "of one contact there are few, and two policies, likewise"),
 ];
 
 /// Parents that can have a large part of a table.

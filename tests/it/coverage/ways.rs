@@ -28,6 +28,10 @@ impl Way {
         let (mut before, mut after, mut paged) = (String::new(), String::new(), false);
         for step in &self.0 {
             let arguments = match step.field.name.as_str() {
+                "changes" => {
+                    paged = true;
+                    "(first: $first, since: $since)"
+                }
                 _ if step.field.takes("first") && !std::mem::replace(&mut paged, true) => "(first: $first)",
                 _ if step.field.takes("first") => "(first: 2)",
                 "nodes" if step.field.takes("ids") => "(ids: $ids)",
@@ -40,9 +44,10 @@ impl Way {
                 after.push_str(" }");
             }
         }
-        let declared = match (before.contains("$first"), before.contains("$ids")) {
-            (true, _) => "query($first: Int!)",
-            (_, true) => "query($ids: [ID!]!)",
+        let declared = match (before.contains("$since"), before.contains("$first"), before.contains("$ids")) {
+            (true, ..) => "query($first: Int!, $since: String)",
+            (_, true, _) => "query($first: Int!)",
+            (_, _, true) => "query($ids: [ID!]!)",
             _ => "query",
         };
         format!("{declared} {{ {before}{selection}{after} }}")

@@ -9,7 +9,10 @@ use payaid::base::SharedClock;
 use payaid::base::allowance::Allowance;
 use payaid::base::clock::SystemClock;
 use payaid::platform::cluster::postgres::SUPERUSER;
-use payaid::platform::config::{AuthConfig, DatabaseConfig, DocumentConfig, HttpConfig, Introspection, LimitConfig, RedisConfig, ServerConfig};
+use payaid::platform::config::{
+    AuthConfig, DatabaseConfig, DocumentConfig, EncryptionConfig, HttpConfig, Introspection, LimitConfig, MailConfig, RedisConfig, ServerConfig,
+    SmsConfig, WebhookConfig,
+};
 use payaid::web;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -141,6 +144,10 @@ pub fn config(url: &str) -> ServerConfig {
         http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
         documents: documents(),
         limits: limits(),
+        mail: MailConfig::default(),
+        sms: SmsConfig::default(),
+        webhooks: webhooks(),
+        encryption: EncryptionConfig { encryption_key: Some(ENCRYPTION_KEY.to_owned().into()), ..EncryptionConfig::default() },
     }
 }
 
@@ -170,6 +177,19 @@ fn limits() -> LimitConfig {
         limit_anonymous: many,
         limit_sign_up: many,
         ..LimitConfig::default()
+    }
+}
+
+/// A key that encrypts nothing outside of these tests.
+const ENCRYPTION_KEY: &str = "dGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgISE=";
+
+/// Receivers of tests are on this machine.
+fn webhooks() -> WebhookConfig {
+    WebhookConfig {
+        webhook_allow_http: true,
+        webhook_allow_private: vec!["127.0.0.0/8".parse().unwrap()],
+        webhook_endpoints: 100_000,
+        ..WebhookConfig::default()
     }
 }
 

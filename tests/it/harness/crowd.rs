@@ -4,7 +4,7 @@ use payaid::base::id::AnyId;
 
 use crate::harness::{Client, TestApp};
 
-/// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, invitations, API keys and audit entries, each
+/// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, messages, SMS templates, suppressions, invitations, API keys and audit entries, each
 /// related to all it can be related to; the owner is also a viewer in as many other organizations.
 pub async fn fill(app: &TestApp, owner: &Client, count: usize) {
     let viewer = owner.query("{ viewer { organization { id } } }").await;
@@ -60,8 +60,35 @@ INSERT INTO invitations (organization_id, id, email, role, token_hash, invited_b
 INSERT INTO api_keys (organization_id, id, name, secret_hash, scopes, allowed_ips, created_by, expires_at, last_used_at, revoked_at, created_at, updated_at)
   SELECT $o, crowd_id($o, 'apikey', g), 'Key ' || g, $o::text || g, '{contacts.read}', '{127.0.0.1}', crowd_id($o, 'user', g), now() + interval '1 day',
     now(), now(), now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO sms_templates (organization_id, id, name, dlt_template_id, dlt_entity_id, header, body, variables, msg91_template_id, fast2sms_message_id, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'smstemplate', g), 'Text ' || g, '1107160000000000001', '1101160000000000001', 'SHARMA', 'Dear {#var#}',
+    '[{\"name\": \"name\", \"kind\": \"TEXT\"}]', 'm1', 'f1', now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO messages (organization_id, id, channel, state, to_address, to_name, contact_id, subject, body, template, sms_template_id, variables, language,
+    transactional, provider, provider_reference, attempts, error, uncertain, about_noun, about_id, send_at, sent_at, delivered_at, created_by, created_at, updated_at)
+  SELECT $o, crowd_id($o, CASE channel WHEN 'SMS' THEN 'message' ELSE 'mail' END, g), channel, 'DELIVERED', 'a@b.example', 'Asha', crowd_id($o, 'contact', g), 's', 'b',
+    CASE channel WHEN 'EMAIL' THEN 'message' END, CASE channel WHEN 'SMS' THEN crowd_id($o, 'smstemplate', g) END, '{\"name\": \"Asha\"}', 'EN', true, 'msg91', 'r' || g, 1, 'e',
+    false, 'contact', crowd_id($o, 'contact', g), now(), now(), now(), crowd_id($o, 'user', g), now() - g * interval '1 minute' - CASE channel WHEN 'EMAIL' THEN interval '1 year' ELSE interval '0' END, now()
+  FROM generate_series(1, $n) g, (VALUES ('SMS'), ('EMAIL')) channels (channel);
+INSERT INTO suppressions (organization_id, id, channel, address, reason, detail, message_id, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'suppression', g), 'EMAIL', g || '@s.example', 'BOUNCE', 'd', crowd_id($o, 'message', g), now() - g * interval '1 minute', now()
+  FROM generate_series(1, $n) g;
+INSERT INTO webhook_endpoints (organization_id, id, url, description, events, document, secret, previous_secret, previous_until, acts_for, granted, api_key_id,
+    state, disabled_reason, failing_since, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'webhook', g), 'https://w.example', 'd', '{nothing.happens}', 'd', '', '', now(), crowd_id($o, 'user', g), '{contacts.read}', crowd_id($o, 'apikey', g),
+    CASE g % 2 WHEN 0 THEN 'ENABLED' ELSE 'DISABLED' END, CASE g % 2 WHEN 0 THEN NULL ELSE 'r' END, now(), now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO webhook_deliveries (organization_id, id, endpoint_id, event_id, action, noun, row_id, state, attempt_count, next_at, delivered_at, request_body,
+    response_status, error, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'delivery', g), crowd_id($o, 'webhook', g), crowd_id($o, 'event', g), 'contact.update', 'contact', crowd_id($o, 'contact', g),
+    CASE g % 2 WHEN 0 THEN 'PENDING' ELSE 'DELIVERED' END, 1, CASE g % 2 WHEN 0 THEN now() END, CASE g % 2 WHEN 0 THEN NULL ELSE now() END, '{}', 200, 'e',
+    now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+INSERT INTO webhook_attempts (organization_id, id, delivery_id, at, duration_ms, request_headers, response_status, response_headers, response_body, error)
+  SELECT $o, crowd_id($o, 'attempt', g), crowd_id($o, 'delivery', g), now(), 5, '{\"a\": \"b\"}', 200, '{\"a\": \"b\"}', 'ok', 'e' FROM generate_series(1, $n) g;
 INSERT INTO audit_entries (organization_id, id, at, actor_id, api_key_id, action, noun, row_id, before, after, request_id)
   SELECT $o, crowd_id($o, 'audit', g), now() + g * interval '1 minute', crowd_id($o, 'user', g), crowd_id($o, 'apikey', g), 'contact.update', 'contact', crowd_id($o, 'contact', g),
     '{\"name\": \"A\"}', '{\"name\": \"B\"}', 'r' FROM generate_series(1, $n) g;
+INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, attempts, max_attempts, progress_done, progress_total, last_error, actor_id,
+    request_id, run_at, started_at, finished_at, created_at, updated_at)
+  SELECT $o, crowd_id($o, 'job', g), 'crowd', 'REPORT', 'LOW', 'DEAD', '{}', 2, 2, 1, 2, 'It failed.', crowd_id($o, 'user', g), 'r', now(), now(), now(),
+    now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
 ANALYZE;
 ";

@@ -49,6 +49,8 @@ impl Field {
 #[derive(Debug, Default)]
 pub struct Schema {
     roots: Vec<Root>,
+    /// The fields of subscriptions, which are asked in another way; what only they lead to is not among the objects.
+    pub subscriptions: Vec<Root>,
     pub objects: BTreeMap<String, Vec<Field>>,
     pub interfaces: BTreeMap<String, Vec<String>>,
     pub inputs: BTreeMap<String, Vec<Argument>>,
@@ -74,13 +76,19 @@ impl Schema {
                         schema.interfaces.entry(interface.node.to_string()).or_default().push(name.clone());
                     }
                     let fields: Vec<_> = object.fields.into_iter().map(|field| field.node).collect();
-                    if matches!(name.as_str(), "Query" | "Mutation") {
-                        schema.roots.extend(fields.iter().map(|field| Root {
-                            name: field.name.node.to_string(),
-                            mutation: name == "Mutation",
-                            arguments: field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect(),
-                            returns: base(&field.ty.node).0,
-                        }));
+                    let roots = fields.iter().map(|field| Root {
+                        name: field.name.node.to_string(),
+                        mutation: name == "Mutation",
+                        arguments: field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect(),
+                        returns: base(&field.ty.node).0,
+                    });
+                    match name.as_str() {
+                        "Query" | "Mutation" => schema.roots.extend(roots),
+                        "Subscription" => {
+                            schema.subscriptions.extend(roots);
+                            continue;
+                        }
+                        _ => {}
                     }
                     let fields = fields.iter().map(|field| {
                         let (of, list) = base(&field.ty.node);
@@ -98,6 +106,9 @@ impl Schema {
                 _ => {}
             }
         }
+        let elsewhere = |of: &String| schema.objects.values().flatten().any(|field| field.of == *of);
+        let told: Vec<String> = schema.subscriptions.iter().map(|root| root.returns.clone()).filter(|of| !elsewhere(of)).collect();
+        schema.objects.retain(|of, _| !told.contains(of));
         schema
     }
 
@@ -146,9 +157,27 @@ pub fn noun_of<'n>(argument: &'n str, root: &str) -> &'n str {
     match argument {
         "id" | "ids" if root.starts_with("pipelineStage") => "stage",
         "id" | "ids" if root.starts_with("apiKey") => "apikey",
+        "id" | "ids" if root.starts_with("webhookDeliver") => "delivery",
+        "id" | "ids" if root.starts_with("webhook") => "webhook",
         "apiKeyId" => "apikey",
+        "id" | "ids" if root.starts_with("smsTemplate") => "smstemplate",
+        "smsTemplateId" => "smstemplate",
+        "endpointId" => "webhook",
         "id" | "ids" => {
-            let nouns = ["contact", "company", "deal", "task", "activity", "pipeline", "member", "invitation", "organization"];
+            let nouns = [
+                "contact",
+                "company",
+                "deal",
+                "task",
+                "activity",
+                "pipeline",
+                "member",
+                "message",
+                "suppression",
+                "invitation",
+                "organization",
+                "job",
+            ];
             nouns.into_iter().find(|noun| root.starts_with(noun)).unwrap_or("contact")
         }
         "ownerId" | "assigneeId" | "authorId" | "actorId" | "userId" | "createdById" => "user",

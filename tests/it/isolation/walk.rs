@@ -21,7 +21,8 @@ pub struct Walk<'a> {
 
 /// Root fields that rightly answer an own identifier of a noun like a random one: the log of a fresh organization has no entry about such objects.
 /// No key of its has done anything either: that the log of one is shown is tested with the keys.
-const SAYS_NOTHING: &[(&str, &str)] = &[("auditLog", "audit"), ("auditLog", "stage"), ("auditLog", "user"), ("auditLog", "apikey")];
+const SAYS_NOTHING: &[(&str, &str)] =
+    &[("auditLog", "audit"), ("auditLog", "stage"), ("auditLog", "user"), ("auditLog", "apikey"), ("auditLog", "job"), ("auditLog", "delivery")];
 
 /// Places whose identifier is not one of another organization's objects: what they do is tested by hand.
 const APART: &[&str] = &["organizationSwitch", "signIn"];
@@ -158,6 +159,8 @@ impl<'a> Walk<'a> {
             ("String", "email") => json!(format!("sample{}@sample.example", self.fresh)),
             ("String", "stateCode") => json!("27"),
             ("String", "scopes") => json!("contacts.read"),
+            ("String", "url") => json!("http://127.0.0.1:9/"),
+            ("String", "events") => json!("contact.update"),
             _ => json!(format!("sample {}", self.fresh)),
         }
     }
@@ -175,6 +178,10 @@ impl<'a> Walk<'a> {
             ("stage", "PipelineStage"),
             ("organization", "Organization"),
             ("apikey", "ApiKey"),
+            ("job", "Job"),
+            ("message", "Message"),
+            ("smstemplate", "SmsTemplate"),
+            ("webhook", "WebhookEndpoint"),
         ] {
             versions[noun] = json!(1);
             let Some(id) = own.get(noun) else { continue };

@@ -9,6 +9,7 @@ use crate::base::Result;
 use crate::features::accounts::actions::{self, InvitationRevokeInput, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
 use crate::features::accounts::model::{self, MemberId};
 use crate::features::accounts::object::{Invitation, Member, Organization};
+use crate::features::messages::actions::own;
 use crate::payload;
 
 payload!(
@@ -46,7 +47,7 @@ payload!(
 pub struct MemberInvitePayload {
     /// The invitation; null when there are user errors.
     pub invitation: Option<Written<Invitation>>,
-    /// The token by which `invitationAccept` accepts it. It is shown this once: pass it on to the invited person. Null when there are user errors.
+    /// The token by which `invitationAccept` accepts it. It is mailed to the invited person and shown this once. Null when there are user errors.
     pub invite_token: Option<String>,
     /// What to put right; empty when all went well.
     pub user_errors: WrittenList<Vec<UserError>>,
@@ -85,10 +86,17 @@ impl MemberMutations {
         OrganizationUpdatePayload::of(outcome)
     }
 
-    /// Invites somebody to become a member, in place of an earlier invitation of the same address. It can be accepted for seven days. Null when it fails; the errors say why.
+    /// Invites somebody to become a member, in place of an earlier invitation of the same address, and mails her the link. It can be accepted for seven days. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::MembersWrite)")]
     async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<Option<Written<MemberInvitePayload>>> {
-        let outcome = Operation::of(ctx)?.write(|act| async move { actions::invite(&act, input).await }).await;
+        let operation = Operation::of(ctx)?;
+        let services = operation.services().clone();
+        let invite = |act: Act| async move {
+            let (invitation, token) = actions::invite(&act, input).await?;
+            own::invitation(&act, &services, &invitation, &token).await?;
+            Ok((invitation, token))
+        };
+        let outcome = operation.write(invite).await;
         let (invited, user_errors) = divide(outcome)?;
         let (invitation, invite_token) = invited.unzip();
         let invitation = invitation.map(|invitation| Written(invitation.into()));

@@ -75,6 +75,34 @@ INSERT INTO api_keys (organization_id, id, name, secret_hash, scopes, allowed_ip
   SELECT o, md5('apikey' || g)::uuid, 'Key ' || g, o::text || g, '{contacts.read}', '{203.0.113.0/24}', CASE WHEN g % 4 = 0 THEN user_id ELSE md5('user' || (1 + g % 60))::uuid END,
     $now::timestamptz - (g - 100) * interval '1 hour', $now, CASE WHEN g % 2 = 0 THEN $now::timestamptz END, $now::timestamptz - g * interval '1 hour', $now
   FROM own, generate_series(1, 200) g;
+INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, max_attempts, request_id, run_at, created_at, updated_at)
+  SELECT organization_id, md5('job' || id)::uuid, (ARRAY['message_send', 'webhook_deliver'])[1 + ascii(right(id::text, 1)) % 2],
+    (ARRAY['EMAIL', 'SMS', 'WEBHOOK'])[1 + ascii(right(id::text, 1)) % 3], 'NORMAL',
+    CASE right(id::text, 2) WHEN 'aa' THEN 'DEAD' WHEN 'ab' THEN 'QUEUED' WHEN 'ac' THEN 'RUNNING' ELSE 'DONE' END, '{}', 3, 'r', created_at, created_at, updated_at
+  FROM contacts JOIN own ON organization_id = o;
+INSERT INTO sms_templates (organization_id, id, name, dlt_template_id, dlt_entity_id, header, body, variables, msg91_template_id, fast2sms_message_id, created_at, updated_at)
+  SELECT o, md5('smstemplate' || g)::uuid, 'Text ' || g, '1107160000000000001', '1101160000000000001', 'SHARMA', 'Dear {#var#}', '[]', 'm', 'f',
+    $now::timestamptz - g * interval '1 hour', $now FROM own, generate_series(1, 200) g;
+INSERT INTO messages (organization_id, id, channel, state, to_address, to_name, contact_id, subject, body, sms_template_id, language, transactional, attempts,
+    created_by, created_at, updated_at)
+  SELECT o, md5('message' || g)::uuid, CASE WHEN g % 3 = 0 THEN 'SMS' ELSE 'EMAIL' END, (ARRAY['QUEUED', 'SENT', 'DELIVERED', 'BOUNCED', 'FAILED'])[1 + g % 5],
+    g % 700 || '@contact.example', 'Contact', contacts.ids[1 + g % array_length(contacts.ids, 1)], 's', 'b', CASE WHEN g % 3 = 0 THEN md5('smstemplate' || (1 + g % 200))::uuid END,
+    'EN', g % 2 = 0, 1, CASE WHEN g % 4 = 0 THEN user_id ELSE md5('user' || (1 + g % 60))::uuid END, $now::timestamptz - g * interval '7 minutes', $now::timestamptz - g * interval '5 minutes'
+  FROM own, generate_series(1, 3000) g, (SELECT array_agg(id) AS ids FROM contacts JOIN own ON organization_id = o) contacts;
+INSERT INTO suppressions (organization_id, id, channel, address, reason, detail, message_id, created_at, updated_at)
+  SELECT o, md5('suppression' || g)::uuid, 'EMAIL', g || '@contact.example', (ARRAY['BOUNCE', 'COMPLAINT', 'UNSUBSCRIBE'])[1 + g % 3], 'd', md5('message' || g)::uuid,
+    $now::timestamptz - g * interval '1 hour', $now FROM own, generate_series(1, 600) g;
+INSERT INTO webhook_endpoints (organization_id, id, url, events, secret, acts_for, granted, state, disabled_reason, created_at, updated_at)
+  SELECT o, md5('webhook' || g)::uuid, 'https://w.example', '{contact.update}', '', user_id, '{contacts.read}', CASE WHEN g % 4 = 0 THEN 'DISABLED' ELSE 'ENABLED' END,
+    CASE WHEN g % 4 = 0 THEN 'r' END, $now::timestamptz - g * interval '1 hour', $now
+  FROM own, generate_series(1, 100) g;
+INSERT INTO webhook_deliveries (organization_id, id, endpoint_id, event_id, action, noun, row_id, state, next_at, delivered_at, created_at, updated_at)
+  SELECT o, md5('delivery' || g)::uuid, md5('webhook' || (1 + g % 100))::uuid, md5('event' || g)::uuid, 'contact.update', 'contact', md5('row' || g)::uuid,
+    (ARRAY['PENDING', 'DELIVERED', 'FAILED'])[1 + g % 3], CASE WHEN g % 3 = 0 THEN $now::timestamptz END, CASE WHEN g % 3 = 1 THEN $now::timestamptz END,
+    $now::timestamptz - g * interval '1 minute', $now
+  FROM own, generate_series(1, 3000) g;
+INSERT INTO webhook_attempts (organization_id, id, delivery_id, at, duration_ms, request_headers)
+  SELECT o, md5('attempt' || g)::uuid, md5('delivery' || (1 + g % 3000))::uuid, $now::timestamptz - g * interval '1 minute', 5, '{}' FROM own, generate_series(1, 6000) g;
 INSERT INTO audit_entries (organization_id, id, at, actor_id, api_key_id, action, noun, row_id, after, request_id)
   SELECT organization_id, md5(id::text)::uuid, created_at, owner_id, CASE WHEN right(id::text, 1) = 'a' THEN md5('apikey1')::uuid END, 'contact.create', 'contact', id, '{}'::jsonb, id::text FROM contacts JOIN own ON organization_id = o
   UNION ALL
@@ -91,7 +119,7 @@ BEGIN
     SELECT table_name, string_agg(quote_ident(column_name), ', ') AS columns,
       string_agg(CASE WHEN column_name IN ('token_hash', 'secret_hash') THEN 't.' || column_name || ' || others.o' ELSE 't.' || quote_ident(column_name) END, ', ') AS own
     FROM information_schema.columns c
-    WHERE table_schema = 'public' AND is_generated = 'NEVER' AND column_name <> 'organization_id' AND table_name <> 'sessions' AND EXISTS (
+    WHERE table_schema = 'public' AND is_generated = 'NEVER' AND is_identity = 'NO' AND column_name <> 'organization_id' AND table_name <> 'sessions' AND EXISTS (
       SELECT FROM information_schema.columns o WHERE o.table_schema = 'public' AND o.table_name = c.table_name AND o.column_name = 'organization_id')
     GROUP BY table_name
   LOOP
