@@ -15,26 +15,16 @@ use tower::ServiceExt;
 use crate::App;
 use crate::app::DemoAccount;
 use crate::base::clock::SystemClock;
-use crate::platform::config::{
-    AuthConfig, DatabaseConfig, DocumentConfig, EncryptionConfig, HttpConfig, Introspection, LimitConfig, MailConfig, RedisConfig, ServerConfig,
-    SmsConfig, WebhookConfig,
-};
+use crate::platform::config::{DocumentConfig, HttpConfig, Introspection, ServerConfig};
 
 /// A configuration whose database is not there.
 fn config() -> ServerConfig {
     let mut http = HttpConfig::at(SocketAddr::from(([127, 0, 0, 1], 0)));
     http.cors_origins = vec!["https://app.example.in".to_owned()];
     ServerConfig {
-        database: DatabaseConfig::at("postgres://nobody@127.0.0.1:1/nothing"),
-        redis: RedisConfig::default(),
-        auth: AuthConfig::with_key(TEST_KEY),
         http,
         documents: DocumentConfig { introspection: Introspection::Everybody, ..DocumentConfig::default() },
-        limits: LimitConfig::default(),
-        mail: MailConfig::default(),
-        sms: SmsConfig::default(),
-        webhooks: WebhookConfig::default(),
-        encryption: EncryptionConfig::default(),
+        ..ServerConfig::at("postgres://nobody@127.0.0.1:1/nothing", TEST_KEY)
     }
 }
 

@@ -9,10 +9,7 @@ use payaid::base::SharedClock;
 use payaid::base::allowance::Allowance;
 use payaid::base::clock::SystemClock;
 use payaid::platform::cluster::postgres::SUPERUSER;
-use payaid::platform::config::{
-    AuthConfig, DatabaseConfig, DocumentConfig, EncryptionConfig, HttpConfig, Introspection, LimitConfig, MailConfig, RedisConfig, ServerConfig,
-    SmsConfig, WebhookConfig,
-};
+use payaid::platform::config::{DatabaseConfig, DocumentConfig, EncryptionConfig, Introspection, LimitConfig, ServerConfig, WebhookConfig};
 use payaid::web;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -139,15 +136,11 @@ pub fn config(url: &str) -> ServerConfig {
     database.pool_wait = Duration::from_secs(20);
     ServerConfig {
         database,
-        redis: RedisConfig::default(),
-        auth: AuthConfig::with_key(signing_key()),
-        http: HttpConfig::at(([127, 0, 0, 1], 0).into()),
         documents: documents(),
         limits: limits(),
-        mail: MailConfig::default(),
-        sms: SmsConfig::default(),
         webhooks: webhooks(),
         encryption: EncryptionConfig { encryption_key: Some(ENCRYPTION_KEY.to_owned().into()), ..EncryptionConfig::default() },
+        ..ServerConfig::at(url, signing_key())
     }
 }
 
