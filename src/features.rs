@@ -107,7 +107,7 @@ features! {
     activities { Activity } + subscriptions { Activity as "activityChanged" }
     messages { Message, SmsTemplate, Suppression } => jobs + subscriptions { Message as "messageChanged" }
     dashboard {}
-    jobs { Job } => upkeep
+    jobs { Job } => upkeep + subscriptions { Job as "jobChanged" }
     rate_limit {}
     webhooks { WebhookEndpoint, WebhookDelivery } => jobs
 }

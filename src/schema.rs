@@ -203,6 +203,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         version -> Int4,
+        tx -> Int8,
+        seq -> Int8,
     }
 }
 

@@ -34,12 +34,26 @@ CREATE TABLE jobs (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   version integer NOT NULL DEFAULT 1,
+  -- Where its last change stands among all events, as in the audit log, which has no entries of attempts and progress.
+  tx bigint NOT NULL,
+  seq bigint NOT NULL,
   PRIMARY KEY (organization_id, id)
 );
+CREATE INDEX jobs_by_position ON jobs (organization_id, tx, seq);
 CREATE INDEX jobs_by_created ON jobs (organization_id, created_at, id);
 CREATE INDEX jobs_by_state ON jobs (organization_id, state, created_at, id);
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 SELECT make_tenant_table('jobs', 'SELECT, INSERT, UPDATE');
+
+CREATE FUNCTION note_position() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  NEW.tx := pg_current_xact_id()::text::bigint;
+  NEW.seq := nextval('audit_entries_seq_seq');
+  RETURN NEW;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION note_position() FROM PUBLIC;
+CREATE TRIGGER note_position BEFORE INSERT OR UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION note_position();
 
 -- Jobs that are over are deleted for all tenants at once: done ones after a week, dead ones after ninety days.
 CREATE POLICY over ON jobs TO payaid_janitor USING (
@@ -54,7 +68,7 @@ BEGIN
   INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, serial, max_attempts, actor_id, request_id, run_at, created_at, updated_at)
   VALUES (organization, job, kind, queue, priority, 'QUEUED', payload, serial, max_attempts, app_user_id(), app_request_id(),
     coalesce(run_at, app_now()), app_now(), app_now());
-  PERFORM wake_worker(organization, job, queue, priority, run_at, serial);
+  PERFORM wake_worker(organization, job, queue, priority, run_at, serial, true);
 END
 $$;
 REVOKE EXECUTE ON FUNCTION enqueue_job(uuid, uuid, text, text, jsonb, text, timestamptz, integer, text) FROM PUBLIC;
@@ -63,20 +77,21 @@ RESET ROLE;
 
 SET LOCAL ROLE payaid_worker;
 -- Says when a job is to be run, on behalf of its tenant alone. `job_key` makes it one entry for each job, however often this is said; one that is
--- being run is let go of, and goes with its run.
-CREATE FUNCTION wake_worker(organization uuid, job uuid, queue text, priority text, run_at timestamptz, serial text) RETURNS void
+-- being run is let go of, and goes with its run. Each key is a lock until the transaction ends, of which the database has a few thousand, so that a
+-- job that was written just now, of which one action may write many, goes without.
+CREATE FUNCTION wake_worker(organization uuid, job uuid, queue text, priority text, run_at timestamptz, serial text, fresh boolean) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF organization IS DISTINCT FROM app_organization_id() THEN
     RAISE EXCEPTION 'a job of another organization';
   END IF;
   PERFORM graphile_worker.add_job(identifier => lower(queue), payload => json_build_object('organization', organization, 'job', job),
-    queue_name => serial, run_at => run_at, max_attempts => 32767, job_key => job::text,
+    queue_name => organization || ' ' || serial, run_at => run_at, max_attempts => 32767, job_key => CASE WHEN NOT fresh THEN job::text END,
     priority => CASE priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END);
 END
 $$;
-REVOKE ALL ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text) TO payaid_server, payaid_owner;
+REVOKE ALL ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text, boolean) TO payaid_server, payaid_owner;
 
 -- The same for work that belongs to no tenant, such as reading what somebody has sent: its payload goes along. `word` tells it apart from others.
 CREATE FUNCTION enqueue_errand(kind text, payload jsonb, word text, most_attempts integer) RETURNS void

@@ -40,6 +40,13 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Does it.
     fn run(self, run: Run) -> impl Future<Output = Result<(), Failed>> + Send;
+
+    /// Writes what follows from its having been given up, in the transaction that says so: no attempt comes any more, and the last one may have ended at
+    /// any point.
+    fn given_up(self, act: Act, job: Uuid, reason: String) -> impl Future<Output = Result<()>> + Send {
+        drop((act, job, reason));
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Work that belongs to no tenant; it is tried again after ever longer times, and has no row that anybody could look at.

@@ -160,7 +160,7 @@ impl Services {
     /// `DATABASE_UNAVAILABLE` when it is not known which database this is.
     pub fn event_cursor(&self, scope: &Scope, position: EventPosition) -> Result<String> {
         let line = self.line()?;
-        let seen = self.events.nouns().iter().filter(|noun| scope.permissions.has(noun.read));
+        let seen = self.events.kept_nouns().filter(|noun| scope.permissions.has(noun.read));
         Ok(EventCursor { position, nouns: seen.map(|noun| noun.prefix.to_owned()).collect() }.encode(scope, line))
     }
 

@@ -142,6 +142,12 @@ pub struct Error {
 }
 
 impl Error {
+    /// Whether the same may succeed a moment later: the database was away or too slow, or somebody held what was to be changed.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self.code, Code::DatabaseUnavailable | Code::Timeout | Code::Conflict)
+    }
+
     /// An error with a code and a message for the caller.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), internal: None, problems: Vec::new(), retry_after: None, details: None }

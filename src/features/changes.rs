@@ -137,7 +137,7 @@ impl Subscriptions {
     async fn changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only of these kinds of objects, such as `contact`; of all when left out.")] nouns: Option<Vec<String>>,
+        #[graphql(desc = "Only of these kinds of objects, such as `contact`; of all but `job` when left out.")] nouns: Option<Vec<String>>,
         #[graphql(desc = "From this position or cursor on, what has already happened first; from now on when left out.")] since: Option<String>,
     ) -> Result<Option<Written<Change>>> {
         let operation = Operation::of(ctx)?;
@@ -158,10 +158,10 @@ impl Subscriptions {
     }
 }
 
-/// The kinds of objects that the caller may see.
+/// The kinds of objects that the caller may see and keep a copy of.
 fn seen(operation: &Operation) -> Result<impl Iterator<Item = &'static Noun> + use<>> {
     let permissions = operation.scope()?.permissions;
-    Ok(operation.services().events.nouns().iter().filter(move |noun| permissions.has(noun.read)))
+    Ok(operation.services().events.kept_nouns().filter(move |noun| permissions.has(noun.read)))
 }
 
 /// A kind of objects that the caller asks for.

@@ -11,6 +11,7 @@ pub mod mutations;
 pub mod object;
 pub mod queries;
 pub mod roots;
+pub mod subscriptions;
 pub mod upkeep;
 
 pub use mutations::Mutations;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::access::events::cursor::EventCursor;
 use crate::access::events::watch::Interest;
@@ -50,6 +51,19 @@ pub fn event<'a>(operation: &'a Operation, nouns: Vec<&'static str>, since: Opti
     }
     operation.watch().let_pass();
     Ok(None)
+}
+
+/// Whether the operation's event is about another row, and so none of those that are told.
+///
+/// # Errors
+/// As [`Operation::of`].
+pub fn is_of_another(ctx: &Context<'_>, row: Uuid) -> Result<bool> {
+    let operation = Operation::of(ctx)?;
+    let another = operation.watch().event().is_some_and(|event| event.row != row);
+    if another {
+        operation.watch().let_pass();
+    }
+    Ok(another)
 }
 
 /// The operation's event about a `T` that the filter leaves in.

@@ -115,6 +115,11 @@ impl Events {
         self.attached.get().map_or(&[], |attached| attached.nouns)
     }
 
+    /// Those of which nothing goes without a word, so that copies of them can be kept.
+    pub fn kept_nouns(&self) -> impl Iterator<Item = &'static Noun> + use<> {
+        self.nouns().iter().filter(|noun| noun.prefix != log::JOB)
+    }
+
     /// What runs the documents of subscriptions; `None` when the server has ended.
     #[must_use]
     pub fn watching(&self) -> Option<Arc<dyn Watching>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::sql_types::{Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -23,6 +23,9 @@ use crate::platform::postgres::statement::{Bind, Sql};
 
 /// How long what came of an attempt is kept trying to be written, while the database is away: the job is not to be run again.
 const WRITE_WITHIN: Duration = Duration::from_secs(20);
+/// How long a job waits for a worker of a version that knows its kind, and how soon it is looked for one: servers are not all replaced at once.
+const KNOWN_WITHIN: TimeDelta = TimeDelta::days(1);
+const KNOWN_AGAIN: Duration = Duration::from_secs(60);
 /// The longest reason that is kept, in letters.
 const LONGEST_REASON: usize = 1_000;
 
@@ -34,6 +37,7 @@ pub struct Performing {
 }
 
 /// A job as it is when an attempt begins.
+#[derive(Clone)]
 struct Begun {
     kind: String,
     payload: Value,
@@ -41,12 +45,16 @@ struct Begun {
     attempts: i32,
     actor: Option<Uuid>,
     request_id: String,
+    created_at: DateTime<Utc>,
 }
 
 /// What comes of an attempt.
+#[derive(Clone)]
 enum Outcome {
     Done,
     Later(Duration, String),
+    /// This version of the server does not know the kind; another one may, so that it was no attempt.
+    Unknown,
     Dead(String),
 }
 
@@ -66,18 +74,20 @@ impl Performing {
     async fn perform(&self, queue: Queue, ticket: Ticket) -> Result<()> {
         // The change of the row itself is nobody's.
         let own = scope(ticket.organization, None, ticket.job, "", &self.services.clock);
-        let Some(begun) = self.settled(&own, move |act| begin(act, ticket)).await? else { return Ok(()) };
-        let (kind, began) = (begun.kind.clone(), Instant::now());
-        let outcome = self.attempt(queue, ticket, begun).await;
+        let registry = Arc::clone(&self.registry);
+        let Some(begun) = self.settled(&own, move |act| begin(act, ticket, Arc::clone(&registry))).await? else { return Ok(()) };
+        let began = Instant::now();
+        let outcome = self.attempt(queue, ticket, begun.clone()).await;
         let word = match &outcome {
             Outcome::Done => "done",
             Outcome::Later(..) => "again",
+            Outcome::Unknown => "unknown",
             Outcome::Dead(_) => "dead",
         };
-        metrics::counter!("payaid_jobs_total", "kind" => kind.clone(), "outcome" => word).increment(1);
-        metrics::histogram!("payaid_job_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());
-        let outcome = Arc::new(outcome);
-        self.settled(&own, move |act| finish(act, ticket, Arc::clone(&outcome))).await
+        metrics::counter!("payaid_jobs_total", "kind" => begun.kind.clone(), "outcome" => word).increment(1);
+        metrics::histogram!("payaid_job_seconds", "kind" => begun.kind.clone()).record(began.elapsed().as_secs_f64());
+        let registry = Arc::clone(&self.registry);
+        self.settled(&own, move |act| finish(act, ticket, (begun.clone(), outcome.clone()), Arc::clone(&registry))).await
     }
 
     /// Runs an attempt, in a task of its own: it may panic, and it may take too long.
@@ -85,7 +95,10 @@ impl Performing {
         let (rules, attempt, attempts) = (queue.rules(), begun.attempt, begun.attempts);
         let limit = self.limit.unwrap_or(rules.limit);
         let Some(kind) = self.registry.job(&begun.kind) else {
-            return Outcome::Dead(format!("This version of the server does not know the job `{}`.", begun.kind));
+            let expected = self.services.clock.now() - begun.created_at < KNOWN_WITHIN;
+            tracing::warn!(kind = begun.kind, expected, "this version of the server does not know a job");
+            let unknown = || Outcome::Dead(format!("No version of the server that ran in the last day knows the job `{}`.", begun.kind));
+            return if expected { Outcome::Unknown } else { unknown() };
         };
         let span = tracing::info_span!("job", id = %ticket.job, kind = begun.kind, attempt, request_id = begun.request_id);
         let scope = scope(ticket.organization, begun.actor, ticket.job, &begun.request_id, &self.services.clock);
@@ -122,7 +135,7 @@ impl Performing {
         loop {
             let outcome = write_as(&self.services, scope.clone(), action.clone()).await;
             match outcome {
-                Err(error) if matches!(error.code, Code::DatabaseUnavailable | Code::Timeout) && began.elapsed() < WRITE_WITHIN => {
+                Err(error) if error.may_pass() && began.elapsed() < WRITE_WITHIN => {
                     tokio::time::sleep(wait).await;
                     wait = wait.saturating_mul(2).min(Duration::from_secs(1));
                 }
@@ -132,58 +145,78 @@ impl Performing {
     }
 }
 
-type BegunRow = (Text, Jsonb, Integer, Integer, Nullable<SqlUuid>, Text);
+type BegunRow = (Text, Jsonb, Integer, Integer, Nullable<SqlUuid>, Text, Timestamptz);
+type BegunTuple = (String, Value, i32, i32, Option<Uuid>, String, DateTime<Utc>);
 
 /// Counts an attempt and says what is to be done; `None` when nothing is: the job is over, or was given up because its last attempt ended the process.
-async fn begin(act: Act, ticket: Ticket) -> Result<Option<Begun>> {
+async fn begin(act: Act, ticket: Ticket, registry: Arc<Registry>) -> Result<Option<Begun>> {
     let (now, of) = (Bind::Instant(act.now()), [Bind::Uuid(ticket.organization), Bind::Uuid(ticket.job)]);
     let take = "UPDATE jobs SET state = 'RUNNING', attempts = attempts + 1, started_at = ?, updated_at = ?, version = version + 1 \
                 WHERE organization_id = ? AND id = ? AND state IN ('QUEUED', 'RUNNING') AND attempts < max_attempts \
-                RETURNING kind, payload, attempts, max_attempts, actor_id, request_id";
+                RETURNING kind, payload, attempts, max_attempts, actor_id, request_id, created_at";
     let binds = [now.clone(), now.clone()].into_iter().chain(of.clone()).collect();
-    let taken: Option<(String, Value, i32, i32, Option<Uuid>, String)> = act.db.first(Sql::<BegunRow>::new(take, binds)).await?;
-    if let Some((kind, payload, attempt, attempts, actor, request_id)) = taken {
-        return Ok(Some(Begun { kind, payload, attempt, attempts, actor, request_id }));
+    let taken: Option<BegunTuple> = act.db.first(Sql::<BegunRow>::new(take, binds)).await?;
+    if let Some((kind, payload, attempt, attempts, actor, request_id, created_at)) = taken {
+        return Ok(Some(Begun { kind, payload, attempt, attempts, actor, request_id, created_at }));
     }
-    let give_up = "UPDATE jobs SET state = 'DEAD', finished_at = ?, updated_at = ?, version = version + 1, \
-                   last_error = 'The process that ran it ended, at each of its attempts.' \
-                   WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts >= max_attempts";
-    let binds = [now.clone(), now].into_iter().chain(of).collect();
-    if act.db.execute(Sql::<()>::new(give_up, binds)).await? > 0 {
-        tracing::error!(job = %ticket.job, "a job was given up: the process that ran it ended, at each of its attempts");
+    let reason = "The process that ran it ended, at each of its attempts.";
+    let give_up = "UPDATE jobs SET state = 'DEAD', finished_at = ?, updated_at = ?, version = version + 1, last_error = ? \
+                   WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts >= max_attempts RETURNING kind, payload";
+    let binds = [now.clone(), now, Bind::Text(reason.to_owned())].into_iter().chain(of).collect();
+    if let Some((kind, payload)) = act.db.first::<_, (String, Value), _>(Sql::<(Text, Jsonb)>::new(give_up, binds)).await? {
+        tracing::error!(job = %ticket.job, kind, "a job was given up: the process that ran it ended, at each of its attempts");
+        if let Some(given_up) = registry.given_up(&kind) {
+            given_up(payload, act, ticket.job, reason.to_owned()).await?;
+        }
     }
     Ok(None)
 }
 
-/// Writes what came of an attempt. One that is tried again is due at its time in the same transaction.
-async fn finish(act: Act, ticket: Ticket, outcome: Arc<Outcome>) -> Result<()> {
-    let now = act.now();
-    let over = |reason: Option<&String>, state: &str| {
-        let text = "UPDATE jobs SET state = ?, last_error = coalesce(?, last_error), finished_at = ?, updated_at = ?, version = version + 1 \
-                    WHERE organization_id = ? AND id = ? AND state = 'RUNNING'";
-        let binds = vec![
-            Bind::Text(state.to_owned()),
-            Bind::MaybeText(reason.cloned()),
-            Bind::Instant(now),
-            Bind::Instant(now),
-            Bind::Uuid(ticket.organization),
-            Bind::Uuid(ticket.job),
-        ];
-        Sql::<()>::new(text, binds)
-    };
-    match &*outcome {
-        Outcome::Done => act.db.execute(over(None, "DONE")).await.map(drop),
-        Outcome::Dead(reason) => act.db.execute(over(Some(reason), "DEAD")).await.map(drop),
-        Outcome::Later(delay, reason) => again(&act, ticket, later(now, *delay), reason).await,
+/// Writes what came of an attempt, if no other one has begun since. One that is tried again is due at its time in the same transaction.
+async fn finish(act: Act, ticket: Ticket, (begun, outcome): (Begun, Outcome), registry: Arc<Registry>) -> Result<()> {
+    match outcome {
+        Outcome::Done => over(&act, ticket, &begun, "DONE", None).await.map(drop),
+        Outcome::Dead(reason) => {
+            let is_over = over(&act, ticket, &begun, "DEAD", Some(reason.clone())).await?;
+            match registry.given_up(&begun.kind) {
+                Some(given_up) if is_over => given_up(begun.payload, act, ticket.job, reason).await,
+                _ => Ok(()),
+            }
+        }
+        Outcome::Later(delay, reason) => again(&act, ticket, &begun, (0, delay), reason).await,
+        Outcome::Unknown => again(&act, ticket, &begun, (1, KNOWN_AGAIN), "Waits for a version of the server that knows it.".to_owned()).await,
     }
 }
 
-async fn again(act: &Act, ticket: Ticket, at: DateTime<Utc>, reason: &str) -> Result<()> {
-    let text = "WITH again AS (UPDATE jobs SET state = 'QUEUED', run_at = ?, last_error = ?, updated_at = ?, version = version + 1 \
-                WHERE organization_id = ? AND id = ? AND state = 'RUNNING' RETURNING *) \
-                SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM again";
-    let binds =
-        vec![Bind::Instant(at), Bind::Text(reason.to_owned()), Bind::Instant(act.now()), Bind::Uuid(ticket.organization), Bind::Uuid(ticket.job)];
+/// Ends a job; whether it was still this attempt's.
+async fn over(act: &Act, ticket: Ticket, begun: &Begun, state: &str, reason: Option<String>) -> Result<bool> {
+    let text = "UPDATE jobs SET state = ?, last_error = coalesce(?, last_error), finished_at = ?, updated_at = ?, version = version + 1 \
+                WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts = ?";
+    let binds = vec![
+        Bind::Text(state.to_owned()),
+        Bind::MaybeText(reason),
+        Bind::Instant(act.now()),
+        Bind::Instant(act.now()),
+        Bind::Uuid(ticket.organization),
+        Bind::Uuid(ticket.job),
+        Bind::Int(begun.attempt),
+    ];
+    Ok(act.db.execute(Sql::<()>::new(text, binds)).await? > 0)
+}
+
+async fn again(act: &Act, ticket: Ticket, begun: &Begun, (uncounted, delay): (i32, Duration), reason: String) -> Result<()> {
+    let text = "WITH again AS (UPDATE jobs SET state = 'QUEUED', attempts = attempts - ?, run_at = ?, last_error = ?, updated_at = ?, \
+                version = version + 1 WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts = ? RETURNING *) \
+                SELECT wake_worker(organization_id, id, queue, priority, run_at, serial, false) FROM again";
+    let binds = vec![
+        Bind::Int(uncounted),
+        Bind::Instant(later(act.now(), delay)),
+        Bind::Text(reason),
+        Bind::Instant(act.now()),
+        Bind::Uuid(ticket.organization),
+        Bind::Uuid(ticket.job),
+        Bind::Int(begun.attempt),
+    ];
     act.db.execute(Sql::<()>::new(text, binds)).await.map(drop)
 }
 

@@ -6,20 +6,23 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::access::jobs::{Errand, Failed, Job, Run};
+use crate::access::operation::Act;
 use crate::access::services::Services;
 use crate::base::{Error, Result};
 use crate::platform::jobs::Times;
 
 type RunJob = Box<dyn Fn(Value, Run) -> BoxFuture<'static, Result<(), Failed>> + Send + Sync>;
+type GivenUp = Box<dyn Fn(Value, Act, Uuid, String) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 type RunErrand = Box<dyn Fn(Value, Services) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 type RunPeriodic = Box<dyn Fn(Services) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 /// The kinds of jobs, errands and periodic work.
 #[derive(Default)]
 pub struct Registry {
-    jobs: HashMap<&'static str, RunJob>,
+    jobs: HashMap<&'static str, (RunJob, GivenUp)>,
     errands: HashMap<&'static str, RunErrand>,
     periodic: HashMap<&'static str, RunPeriodic>,
     times: Vec<Times>,
@@ -32,7 +35,12 @@ impl Registry {
             Ok(job) => job.run(run).boxed(),
             Err(error) => std::future::ready(Err(Failed::Never(error))).boxed(),
         });
-        self.jobs.insert(J::NAME, run);
+        let given_up: GivenUp = Box::new(|payload, act, job, reason| match read::<J>(payload) {
+            Ok(given_up) => given_up.given_up(act, job, reason).boxed(),
+            // What cannot be read has done nothing.
+            Err(_) => std::future::ready(Ok(())).boxed(),
+        });
+        self.jobs.insert(J::NAME, (run, given_up));
     }
 
     /// Brings a kind of errand.
@@ -61,7 +69,11 @@ impl Registry {
     }
 
     pub(super) fn job(&self, kind: &str) -> Option<&RunJob> {
-        self.jobs.get(kind)
+        self.jobs.get(kind).map(|(run, _)| run)
+    }
+
+    pub(super) fn given_up(&self, kind: &str) -> Option<&GivenUp> {
+        self.jobs.get(kind).map(|(_, given_up)| given_up)
     }
 
     pub(super) fn errand(&self, kind: &str) -> Option<&RunErrand> {
