@@ -49,7 +49,13 @@ use crate::web::media::Media;
 use crate::web::observe::{RequestId, X_REQUEST_ID};
 use crate::web::pipeline::Reply;
 
-pub use serve::serve;
+pub use serve::{serve, serve_health};
+
+/// What machines ask of any process: does it live, is it ready, what has it measured.
+fn health_router(app: Arc<App>) -> Router {
+    let router = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready)).route("/metrics", get(health::metrics));
+    router.with_state(app)
+}
 
 /// Everything that the server answers. The peer's address is taken from [`axum::extract::ConnectInfo`] where it is there.
 pub fn router(app: Arc<App>) -> Router {

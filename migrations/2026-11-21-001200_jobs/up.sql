@@ -103,6 +103,21 @@ END
 $$;
 REVOKE ALL ON FUNCTION enqueue_errand(text, jsonb, text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION enqueue_errand(text, jsonb, text, integer) TO payaid_server;
+
+-- Deletes entries that nobody takes any more: errands that were given up ninety days ago, and entries of jobs in whose place another one came.
+CREATE FUNCTION delete_spent_entries(most integer) RETURNS bigint
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  deleted bigint;
+BEGIN
+  DELETE FROM graphile_worker._private_jobs WHERE id IN (
+    SELECT id FROM graphile_worker._private_jobs WHERE attempts >= max_attempts AND updated_at < now() - interval '90 days' LIMIT most);
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  RETURN deleted;
+END
+$$;
+REVOKE ALL ON FUNCTION delete_spent_entries(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION delete_spent_entries(integer) TO payaid_server;
 RESET ROLE;
 
 SET LOCAL ROLE payaid_janitor;

@@ -1,5 +1,6 @@
 //! `payaid worker`: does what was enqueued, and what is due from time to time. Any number of them work side by side.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use futures_util::FutureExt;
 
 use crate::App;
 use crate::base::clock::SystemClock;
-use crate::commands::serve::stop_asked;
+use crate::commands::serve::{listen, stop_asked};
 use crate::platform::config::ServerConfig;
 use crate::platform::jobs::{Perform, Stop, Work};
+use crate::web;
 
 /// How long a job that has begun may take to finish when the process is asked to stop; one that does not is done again by another worker.
 const GRACE: Duration = Duration::from_secs(25);
@@ -25,6 +27,9 @@ pub struct WorkerArgs {
     /// Where jobs are taken from.
     #[command(flatten)]
     pub queue: QueueArgs,
+    /// Where `/livez`, `/readyz` and `/metrics` are answered; nowhere when left out.
+    #[arg(long, env = "WORKER_LISTEN")]
+    pub worker_listen: Option<SocketAddr>,
     /// Do what is due from time to time once, and end.
     #[arg(long)]
     pub once: bool,
@@ -49,8 +54,16 @@ pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
         return once(&app).await;
     }
     let stop = stop_asked()?.boxed().shared();
+    let health = match args.worker_listen {
+        Some(address) => {
+            let listener = listen(address).await?;
+            tracing::info!(address = %listener.local_addr()?, "answering /livez, /readyz and /metrics");
+            web::serve_health(Arc::clone(&app), listener, stop.clone()).boxed()
+        }
+        None => std::future::ready(Ok(())).boxed(),
+    };
     tracing::info!("working");
-    work(&app, &url, stop).await
+    tokio::try_join!(work(&app, &url, stop), health).map(drop)
 }
 
 /// Does what is due for a server until `stop` comes.

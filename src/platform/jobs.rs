@@ -13,7 +13,9 @@ use anyhow::Context;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
 use graphile_worker::tokio_postgres::TokioPostgresDatabase;
-use graphile_worker::{Crontab, Database, IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions, WorkerRecoveryConfig, parse_crontab};
+use graphile_worker::{
+    Crontab, Database, IntoTaskHandlerResult, LocalQueueConfig, TaskHandler, WorkerContext, WorkerOptions, WorkerRecoveryConfig, parse_crontab,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -31,6 +33,10 @@ const SILENT: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a worker waits before it begins again, when the database has left it.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How many errands run at once in one process.
+const ERRANDS_AT_ONCE: usize = 4;
+/// How long a job that was taken may wait for a place in this process before it is given back to all.
+const TAKEN_FOR: Duration = Duration::from_secs(5);
 /// How many connections take jobs from the queue, for all queues together.
 const CONNECTIONS: usize = 6;
 
@@ -177,13 +183,14 @@ impl Work {
         let queues = Queue::ALL.iter().map(|queue| {
             let (performer, queue) = (performer.clone(), *queue);
             self.keep_working(queue.as_str(), stop.clone(), grace, move |options| {
-                with_task(queue, options.concurrency(queue.rules().at_once)).add_extension(performer.clone())
+                with_task(queue, at_once(options, queue.rules().at_once)).add_extension(performer.clone())
             })
             .boxed()
         });
         let performer = performer.clone();
         let others = self.keep_working("errands", stop.clone(), grace, move |options| {
-            options.define_job::<Errand>().define_job::<Periodic>().concurrency(4).with_crons(times.clone()).add_extension(performer.clone())
+            let options = at_once(options, ERRANDS_AT_ONCE).define_job::<Errand>().define_job::<Periodic>();
+            options.with_crons(times.clone()).add_extension(performer.clone())
         });
         join_all(queues.chain([others.boxed()])).await;
         Ok(())
@@ -215,6 +222,12 @@ impl Work {
             futures_util::future::select(stop.clone(), Box::pin(tokio::time::sleep(AGAIN))).await;
         }
     }
+}
+
+/// Does so many at once, which are taken from the database together: asked one by one, each place would ask each time that anything is enqueued, and
+/// would then wait for the next word, however many are due.
+fn at_once(options: WorkerOptions, places: usize) -> WorkerOptions {
+    options.concurrency(places).local_queue(LocalQueueConfig::default().with_size(places).with_ttl(TAKEN_FOR))
 }
 
 fn recovery() -> WorkerRecoveryConfig {

@@ -19,6 +19,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use crate::App;
@@ -85,6 +86,17 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     upkeep.abort();
     app.services.databases.close();
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Answers what machines ask of a process that serves nobody else, until `shutdown` comes.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_health(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    let upkeep = AbortOnDropHandle::new(tokio::spawn(keep_up(app.metrics.clone())));
+    axum::serve(listener, super::health_router(app)).with_graceful_shutdown(shutdown).await?;
+    drop(upkeep);
     Ok(())
 }
 

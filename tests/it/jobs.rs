@@ -2,6 +2,7 @@
 
 mod dying;
 mod kinds;
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use payaid::access::jobs::{Enqueue, Job, Performing, Priority};
 use payaid::access::writing::write_as;
 use payaid::access::{Act, Scope};
 use payaid::base::{Code, Error};
-use payaid::platform::jobs::{Perform, Queue, Work};
+use payaid::platform::jobs::{Perform, Work};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -34,10 +35,15 @@ impl Worker {
     }
 
     fn of(url: &str, performing: Arc<Performing>) -> Self {
+        Self::with(url, performing, &[])
+    }
+
+    /// One that has something to do from time to time as well.
+    fn with(url: &str, performing: Arc<Performing>, times: &'static [(&'static str, &'static str)]) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let work = Work::new(url).unwrap();
         let stop_asked = async move { drop(stopped.await) }.boxed().shared();
-        let done = tokio::spawn(async move { work.run(performing, &[], stop_asked, Duration::from_secs(5)).await });
+        let done = tokio::spawn(async move { work.run(performing, times, stop_asked, Duration::from_secs(5)).await });
         Self { _stop: stop, done }
     }
 
@@ -267,11 +273,4 @@ async fn what_was_over_long_ago_is_deleted() {
     let mut kept = vec![ids[1].to_string(), ids[2].to_string()];
     kept.sort();
     assert_eq!(left.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), kept);
-}
-
-#[test]
-fn what_is_due_from_time_to_time_can_be_read() {
-    let registry = payaid::features::registry();
-    assert!(registry.times().len() >= 2);
-    assert_eq!(Queue::ALL.len(), 6);
 }

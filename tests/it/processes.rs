@@ -256,8 +256,13 @@ async fn migrate_schema_and_worker_do_their_work_and_end() {
     assert!(once.status.success() && once.stdout.contains("are deleted"), "{once:?}");
     let away = run(&["worker", "--once"], &[("DATABASE_URL", "postgres://payaid_server@127.0.0.1:1/x"), ("JWT_PRIVATE_KEY", key.as_str())]).await;
     assert!(away.refusal().contains("database cannot be reached"), "{away:?}");
-    let mut worker = Payaid::start(folder.path(), &["worker"], &environment);
+    let mut worker = Payaid::start(folder.path(), &["worker", "--worker-listen", "127.0.0.1:0"], &environment);
+    let line = worker.says("answering /livez").await;
     worker.says("working").await;
+    let at = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let metrics = reqwest::get(format!("http://{at}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("database_connections"), "{metrics}");
+    assert!(reqwest::get(format!("http://{at}/readyz")).await.unwrap().status().is_success());
     worker.stop(Signal::SIGTERM).await;
     // A login that may not work on the queue is told so, and tries again.
     let mut stranger = Payaid::start(folder.path(), &["worker"], &environment[..2]);

@@ -6,7 +6,8 @@ use crate::access::jobs::{Registry, delete_in_batches};
 pub fn register(jobs: &mut Registry) {
     jobs.every("finished_jobs", "47 * * * *", |services| async move {
         let deleted = delete_in_batches(&services, "SELECT delete_finished_jobs(?)").await?;
-        tracing::info!(deleted, "jobs that were over are deleted");
+        let spent = delete_in_batches(&services, "SELECT delete_spent_entries(?)").await?;
+        tracing::info!(deleted, spent, "jobs that were over are deleted");
         Ok(())
     });
 }

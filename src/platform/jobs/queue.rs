@@ -93,6 +93,8 @@ mod tests {
         let seconds = |queue: Queue| [1, 2, 3].map(|attempt| queue.rules().delay_after(attempt).as_secs());
         assert_eq!(seconds(Queue::Email), [2, 4, 8]);
         assert_eq!(seconds(Queue::Sms), [5, 5, 5]);
+        let rules = [Queue::Email, Queue::Sms, Queue::Report, Queue::Agent].map(|queue| (queue.rules().attempts, queue.rules().limit.as_secs()));
+        assert_eq!((rules[0].0, rules[1].0, rules[2].1, rules[3].1), (3, 2, 30, 60));
         assert_eq!(Queue::Maintenance.rules().delay_after(i32::MAX).as_secs(), 60 * 65_536);
     }
 }

@@ -1,9 +1,11 @@
 //! Kinds of jobs for the tests.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use payaid::access::Act;
 use payaid::access::jobs::{Failed, Job, Queue, Registry, Run};
 use payaid::base::{Code, Error};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,30 @@ pub fn registry() -> Registry {
     registry.add::<Fails>();
     registry.add::<Slow>();
     registry
+}
+
+/// What is due each minute.
+pub const TICK: &str = "test_tick";
+
+/// The kinds of this file, and what is due each minute in a database.
+pub fn registry_of(database: &str) -> Registry {
+    let (mut registry, database) = (registry(), database.to_owned());
+    registry.every(TICK, "* * * * *", move |_| {
+        *ticks_of().lock().unwrap().entry(database.clone()).or_default() += 1;
+        std::future::ready(Ok(()))
+    });
+    registry
+}
+
+fn ticks_of() -> &'static Mutex<HashMap<String, usize>> {
+    static TICKS: OnceLock<Mutex<HashMap<String, usize>>> = OnceLock::new();
+    TICKS.get_or_init(Mutex::default)
+}
+
+/// How often what is due each minute was done in a database.
+pub fn ticks(database: &str) -> impl Fn() -> usize {
+    let database = database.to_owned();
+    move || ticks_of().lock().unwrap().get(&database).copied().unwrap_or_default()
 }
 
 /// What the jobs of an organization have done in this process.
@@ -98,6 +124,11 @@ impl Job for Fails {
             Some(ms) => Failed::After(Duration::from_millis(ms), error),
             None => Failed::Again(error),
         })
+    }
+
+    async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<(), Error> {
+        Effects::of(act.organization()).inner.done.lock().unwrap().push((format!("given up: {reason}"), job));
+        Ok(())
     }
 }
 

@@ -48,7 +48,8 @@ async fn prepare() -> String {
     let sql = MORE.replace("$owner", &format!("'{}'", seed::DEMO_OWNERS[0].1)).replace("$now", &format!("'{NOW}'"));
     writer.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
     // Of all rows, because plans that follow from a sample of them may be other ones the next time.
-    writer.batch_execute("SET default_statistics_target = 2000; VACUUM ANALYZE").await.unwrap();
+    writer.batch_execute("SET default_statistics_target = 300").await.unwrap();
+    writer.batch_execute("VACUUM ANALYZE").await.unwrap();
     drop(writer);
     // A database that anybody is connected to cannot be copied.
     let gone = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
