@@ -1,6 +1,6 @@
 //! Telephone numbers as they are stored: E.164, such as `+919876543210`.
 
-use phonenumber::{Mode, country};
+use phonenumber::country;
 
 /// Reads a number as typed; without a country code it is taken as Indian.
 ///
@@ -15,7 +15,8 @@ pub fn parse(text: &str) -> Result<String, String> {
     if !number.is_valid() || number.extension().is_some() {
         return Err(wrong());
     }
-    Ok(number.format().mode(Mode::E164).to_string())
+    // As the library's formatter has it, which looks for the format of the country first.
+    Ok(format!("+{}{}", number.code().value(), number.national()))
 }
 
 /// Reads the numbering plans of all countries, which otherwise the first number waits for.
@@ -34,6 +35,7 @@ mod tests {
             ("+91-98765-43210", "+919876543210"),
             ("09876543210", "+919876543210"),
             ("+44 20 7946 0958", "+442079460958"),
+            ("+39 06 6982 0000", "+390669820000"),
         ] {
             assert_eq!(parse(typed).as_deref(), Ok(stored), "{typed}");
         }
