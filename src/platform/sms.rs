@@ -85,6 +85,8 @@ pub enum UnsentKind {
     Later,
     /// It was refused for a reason that lies with the message: so would be any other.
     Refused,
+    /// The person has told the provider to send nothing more.
+    Unsubscribed,
     /// It may have been sent: no answer came, or none that can be understood.
     Unknown,
     /// Every provider has sent what it may until then.

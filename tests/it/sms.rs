@@ -179,7 +179,12 @@ async fn what_is_refused_or_in_doubt_is_left_with_the_one_provider() {
     }
     scripted.forget();
     scripted.says(TWILIO, 400, json!({"code": 21610, "message": "unsubscribed recipient", "status": 400}).to_string());
-    assert_eq!(wires.sender(&["twilio"], |_| ()).send(&sms("+919876543210")).await.unwrap_err().kind, UnsentKind::Refused);
+    assert_eq!(wires.sender(&["twilio"], |_| ()).send(&sms("+919876543210")).await.unwrap_err().kind, UnsentKind::Unsubscribed);
+    // What it says of the number stands in no row and no log.
+    scripted.forget();
+    scripted.says(TWILIO, 400, json!({"code": 21211, "message": "The 'To' number +91 98765 43210 is not a valid phone number."}).to_string());
+    let reason = wires.sender(&["twilio"], |_| ()).send(&sms("+919876543210")).await.unwrap_err().reason;
+    assert!(reason.contains("the recipient") && !reason.contains("98765") && !reason.contains("43210"), "{reason}");
     // No answer, half an answer, and one that nobody understands: it may have been sent.
     scripted.forget();
     scripted.hangs(MSG91);

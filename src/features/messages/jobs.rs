@@ -14,7 +14,7 @@ use crate::access::inbound::Process;
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run};
 use crate::access::{Act, Services};
 use crate::base::{Code, Error, Result};
-use crate::features::messages::actions::delivery::{self, Next, Outcome, Parcel, Reason};
+use crate::features::messages::actions::delivery::{self, Attempt, Next, Outcome, Parcel, Reason};
 use crate::features::messages::inbound::SendGrid;
 use crate::features::messages::model::{Message, MessageLanguage};
 use crate::platform::mail::templates::{Language, Rendered, render};
@@ -57,10 +57,14 @@ impl Job for SendEmail {
         let hourly = run.services.mailer.hourly();
         if let Err(until) = run.services.quotas.take(&what, Span::Hour, hourly).await? {
             let reason = format!("The organization has sent the {hourly} mails that it may send in an hour.");
-            run.write(move |act| async move { delivery::put_off(&act, id, until, &reason).await }).await?;
+            let attempt = attempt(&run);
+            run.write(move |act| async move { delivery::put_off(&act, id, attempt, until, &reason).await }).await?;
             return Ok(());
         }
-        let Some(parcel) = run.write(move |act| async move { delivery::begin(&act, id).await }).await? else { return Ok(()) };
+        let parcel = match begin(&run, id).await? {
+            Ok(parcel) => parcel,
+            Err(next) => return follow(id, next),
+        };
         let outcome = match compose(&run, &parcel) {
             Err(error) => Outcome::Refused(Reason { provider: "payaid", text: error.message }),
             Ok((email, subject)) => match run.services.mailer.send(&email).await {
@@ -70,6 +74,10 @@ impl Job for SendEmail {
         };
         finish(&run, id, outcome).await
     }
+
+    async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
+        delivery::given_up(&act, self.message, job, &reason).await
+    }
 }
 
 impl Job for SendSms {
@@ -78,7 +86,10 @@ impl Job for SendSms {
 
     async fn run(self, run: Run) -> Result<(), Failed> {
         let id = self.message;
-        let Some(parcel) = run.write(move |act| async move { delivery::begin(&act, id).await }).await? else { return Ok(()) };
+        let parcel = match begin(&run, id).await? {
+            Ok(parcel) => parcel,
+            Err(next) => return follow(id, next),
+        };
         let outcome = match text_message(&run, &parcel) {
             Err(error) => Outcome::Refused(Reason { provider: "payaid", text: error.message }),
             Ok(sms) => match run.services.sms.send(&sms).await {
@@ -88,6 +99,19 @@ impl Job for SendSms {
         };
         finish(&run, id, outcome).await
     }
+
+    async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
+        delivery::given_up(&act, self.message, job, &reason).await
+    }
+}
+
+const fn attempt(run: &Run) -> Attempt {
+    Attempt { job: run.id, number: run.attempt, of: run.attempts }
+}
+
+async fn begin(run: &Run, id: Uuid) -> Result<Result<Parcel, Next>> {
+    let attempt = attempt(run);
+    run.write(move |act| async move { delivery::begin(&act, id, attempt).await }).await
 }
 
 async fn finish(run: &Run, id: Uuid, outcome: Outcome) -> Result<(), Failed> {
@@ -97,16 +121,22 @@ async fn finish(run: &Run, id: Uuid, outcome: Outcome) -> Result<(), Failed> {
     let next = loop {
         let outcome = outcome.clone();
         match run.write(move |act| work(act, outcome)).await {
-            Err(error) if matches!(error.code, Code::DatabaseUnavailable | Code::Timeout) && began.elapsed() < WRITE_WITHIN => {
+            Err(error) if error.may_pass() && began.elapsed() < WRITE_WITHIN => {
                 tokio::time::sleep(wait).await;
                 wait = wait.saturating_mul(2);
             }
             written => break written?,
         }
     };
+    follow(id, next)
+}
+
+/// What the queue is told.
+fn follow(id: Uuid, next: Next) -> Result<(), Failed> {
     match next {
         Next::Over => Ok(()),
         Next::Again => Err(Failed::Again(delivery::to_be_tried_again(id))),
+        Next::Never(reason) => Err(Failed::Never(Error::new(Code::ExternalServiceError, reason))),
     }
 }
 
@@ -128,6 +158,7 @@ impl From<sms::Unsent> for Outcome {
         match unsent.kind {
             sms::UnsentKind::Later => Self::Later(reason),
             sms::UnsentKind::Refused => Self::Refused(reason),
+            sms::UnsentKind::Unsubscribed => Self::Unsubscribed(reason),
             sms::UnsentKind::Unknown => Self::Unknown(reason),
             sms::UnsentKind::QuotaUsed(until) => Self::NotBefore(until, reason),
         }
