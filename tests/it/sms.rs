@@ -237,7 +237,9 @@ async fn without_keys_messages_become_files_and_half_a_key_is_refused() {
     let folder = std::env::temp_dir().join(format!("payaid-sms-{}", wires.app.database));
     let files = wires.sender(&[], |config| config.sms_folder.clone_from(&folder));
     let sent = files.send(&sms("+919876543210")).await.unwrap();
-    let text = std::fs::read_to_string(folder.join(sent.reference.unwrap())).unwrap();
+    let file = folder.join(sent.reference.unwrap());
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777, 0o600);
+    let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("To: +919876543210") && text.contains("DLT-Template: 1107160000000000001") && text.contains("Rs 1,250 is due."), "{text}");
     std::fs::remove_dir_all(&folder).unwrap();
     let half = SmsConfig { exotel_sid: Some("sharma1".to_owned()), ..SmsConfig::default() };
