@@ -19,6 +19,7 @@ mod wire;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use crate::base::{Result, SharedClock};
@@ -128,8 +129,14 @@ impl SmsSender {
     /// The sender of a configuration. `public_url` is where providers reach this server with their reports. Nothing is connected to yet.
     ///
     /// # Errors
-    /// When only a part of a provider's keys is there.
+    /// When only a part of a provider's keys is there, or the key for reports is one that could be guessed.
     pub fn new(config: &SmsConfig, public_url: &str, quotas: Quotas, clock: SharedClock) -> anyhow::Result<Self> {
+        if config.sms_reports_key.as_ref().is_some_and(|key| key.expose_secret().chars().count() < SHORTEST_KEY) {
+            bail!(
+                "SMS_REPORTS_KEY must have at least {SHORTEST_KEY} letters, since nothing else tells a report from what anybody sends: make one with \
+                 `openssl rand -hex 24`"
+            );
+        }
         let wire = Wire::new(config.sms_timeout, public_url)?;
         let mut providers: Vec<(Box<dyn SmsProvider>, u32)> = Vec::new();
         if let Some(key) = &config.msg91_auth_key {

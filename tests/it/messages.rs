@@ -1,6 +1,7 @@
 //! Messages: sent once, noted on the timeline, tried again, held up for who wants none, and led on by what comes back.
 
 mod given_up;
+mod reported;
 mod returning;
 mod waiting;
 

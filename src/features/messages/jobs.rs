@@ -16,6 +16,7 @@ use crate::access::{Act, Services};
 use crate::base::{Code, Error, Result};
 use crate::features::messages::actions::delivery::{self, Attempt, Next, Outcome, Parcel, Reason};
 use crate::features::messages::inbound::SendGrid;
+use crate::features::messages::inbound::sms::{Exotel, Fast2Sms, Msg91, Twilio};
 use crate::features::messages::model::{Message, MessageLanguage};
 use crate::platform::mail::templates::{Language, Rendered, render};
 use crate::platform::mail::{self, Email};
@@ -30,6 +31,10 @@ pub fn register(jobs: &mut Registry) {
     jobs.add::<SendEmail>();
     jobs.add::<SendSms>();
     jobs.add_errand::<Process<SendGrid>>();
+    jobs.add_errand::<Process<Msg91>>();
+    jobs.add_errand::<Process<Fast2Sms>>();
+    jobs.add_errand::<Process<Exotel>>();
+    jobs.add_errand::<Process<Twilio>>();
 }
 
 /// Sends a mail.
@@ -115,8 +120,8 @@ async fn begin(run: &Run, id: Uuid) -> Result<Result<Parcel, Next>> {
 }
 
 async fn finish(run: &Run, id: Uuid, outcome: Outcome) -> Result<(), Failed> {
-    let last = run.is_last();
-    let work = move |act: Act, outcome: Outcome| async move { delivery::finish(&act, id, outcome, last).await };
+    let attempt = attempt(run);
+    let work = move |act: Act, outcome: Outcome| async move { delivery::finish(&act, id, attempt, outcome).await };
     let (began, mut wait) = (Instant::now(), Duration::from_millis(50));
     let next = loop {
         let outcome = outcome.clone();
