@@ -119,7 +119,7 @@ impl Business {
     async fn finish(&self, message: &str, outcome: Outcome, number: i32) -> Next {
         let (run, id) = (self.run_of(message, number, 3).await, row(message));
         let attempt = Attempt { job: run.id, number, of: 3 };
-        write_as(&run.services, run.scope.clone(), move |act| async move { delivery::finish(&act, id, attempt, outcome).await }).await.unwrap()
+        write_as(&run.services, run.scope.clone(), move |act| async move { delivery::finish(&act, id, attempt, false, outcome).await }).await.unwrap()
     }
 
     /// Begins the first attempt of a message's job; which job that is.
@@ -214,6 +214,10 @@ async fn a_mail_in_doubt_says_so_and_keeps_its_place() {
     assert_eq!(business.finish(&id, Outcome::Unknown(reason("lost after DATA")), 1).await, Next::Again);
     let found = business.message(&id).await;
     assert_eq!((&found["state"], &found["mayHaveBeenSent"]), (&json!("QUEUED"), &json!(true)));
+    // What the next attempt hears says nothing of the one before.
+    business.scripted.says(SENDGRID, 500, "");
+    SendEmail { message: row(&id) }.run(business.run_of(&id, 2, 3).await).await.unwrap_err();
+    assert_eq!(business.message(&id).await["mayHaveBeenSent"], true);
     let given_up = Next::Never("lost after DATA".to_owned());
     assert_eq!(business.finish(&id, Outcome::Unknown(reason("lost after DATA")), 3).await, given_up);
     let found = business.message(&id).await;

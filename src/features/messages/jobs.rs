@@ -77,7 +77,7 @@ impl Job for SendEmail {
                 Err(unsent) => unsent.into(),
             },
         };
-        finish(&run, id, outcome).await
+        finish(&run, id, parcel.in_doubt, outcome).await
     }
 
     async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
@@ -102,7 +102,7 @@ impl Job for SendSms {
                 Err(unsent) => unsent.into(),
             },
         };
-        finish(&run, id, outcome).await
+        finish(&run, id, parcel.in_doubt, outcome).await
     }
 
     async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
@@ -119,9 +119,9 @@ async fn begin(run: &Run, id: Uuid) -> Result<Result<Parcel, Next>> {
     run.write(move |act| async move { delivery::begin(&act, id, attempt).await }).await
 }
 
-async fn finish(run: &Run, id: Uuid, outcome: Outcome) -> Result<(), Failed> {
+async fn finish(run: &Run, id: Uuid, in_doubt: bool, outcome: Outcome) -> Result<(), Failed> {
     let attempt = attempt(run);
-    let work = move |act: Act, outcome: Outcome| async move { delivery::finish(&act, id, attempt, outcome).await };
+    let work = move |act: Act, outcome: Outcome| async move { delivery::finish(&act, id, attempt, in_doubt, outcome).await };
     let (began, mut wait) = (Instant::now(), Duration::from_millis(50));
     let next = loop {
         let outcome = outcome.clone();

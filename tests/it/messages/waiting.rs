@@ -113,7 +113,7 @@ async fn a_message_that_got_stuck_is_tried_again_and_its_first_job_no_longer_dec
     assert_ne!(first, second);
     let finish = async |outcome: Outcome| {
         let (run, attempt, id) = (business.run_of(&id, 1, 3).await, Attempt { job: first, number: 3, of: 3 }, row(&id));
-        write_as(&run.services, run.scope.clone(), move |act| async move { delivery::finish(&act, id, attempt, outcome).await }).await.unwrap()
+        write_as(&run.services, run.scope.clone(), move |act| async move { delivery::finish(&act, id, attempt, false, outcome).await }).await.unwrap()
     };
     for outcome in [Outcome::Refused(reason("5.7.1")), Outcome::Later(reason("4.3.0")), Outcome::Unknown(reason("lost"))] {
         assert_eq!(finish(outcome).await, Next::Over);

@@ -69,6 +69,8 @@ pub struct Parcel {
     pub organization: String,
     /// The address of the member who sent it.
     pub sender: Option<String>,
+    /// Whether an attempt before this one may have sent it.
+    pub in_doubt: bool,
 }
 
 /// What came of an attempt.
@@ -150,9 +152,11 @@ pub async fn begin(act: &Act, id: Uuid, attempt: Attempt) -> Result<Result<Parce
     let organization = queries::organization(act).await?.map(|(name, _)| name).unwrap_or_default();
     let sender = queries::member(act, message.created_by.value()?).await?.map(|(_, address)| address);
     let attempts = message.attempts.value()?.saturating_add(1);
+    // A text message in doubt comes here only because somebody has decided that it is to be sent all the same.
+    let in_doubt = channel == MessageChannel::Email && message.uncertain.value()?;
     let from = if by_hand { again_from_the_start(attempt.job) } else { MessageChanges::default() };
     let message = changed(act, "attempt", message, MessageChanges { attempts: Some(attempts), uncertain: Some(true), ..from }).await?;
-    Ok(Ok(Parcel { message, template, organization, sender }))
+    Ok(Ok(Parcel { message, template, organization, sender, in_doubt }))
 }
 
 /// Puts a message off that is not to be sent yet: the job that sends it then is another one.
@@ -161,7 +165,10 @@ pub async fn begin(act: &Act, id: Uuid, attempt: Attempt) -> Result<Result<Parce
 /// As the database fails.
 pub async fn put_off(act: &Act, id: Uuid, attempt: Attempt, until: DateTime<Utc>, reason: &str) -> Result<()> {
     match Message::lock(act, &[id]).await?.into_iter().next() {
-        Some(message) if attempt.may_send(&message)? => postpone(act, message, until, None, reason).await,
+        Some(message) if attempt.may_send(&message)? => {
+            let uncertain = message.uncertain.value()?;
+            postpone(act, message, until, (None, reason), uncertain).await
+        }
         _ => Ok(()),
     }
 }
@@ -170,7 +177,7 @@ pub async fn put_off(act: &Act, id: Uuid, attempt: Attempt, until: DateTime<Utc>
 ///
 /// # Errors
 /// As the database fails.
-pub(super) async fn postpone(act: &Act, message: Message, until: DateTime<Utc>, provider: Option<&str>, reason: &str) -> Result<()> {
+pub(super) async fn postpone(act: &Act, message: Message, until: DateTime<Utc>, (provider, reason): (Option<&str>, &str), uncertain: bool) -> Result<()> {
     let (channel, transactional) = (message.channel.value()?, message.transactional.value()?);
     let job = enqueue(act, channel, message.id, transactional, Some(until)).await?;
     let changes = MessageChanges {
@@ -178,7 +185,7 @@ pub(super) async fn postpone(act: &Act, message: Message, until: DateTime<Utc>, 
         provider: provider.map(|provider| Some(provider.to_owned())),
         job_id: Some(Some(job)),
         error: Some(Some(short(reason))),
-        uncertain: Some(false),
+        uncertain: Some(uncertain),
         // Of the attempt that came back, where there was one.
         provider_reference: Some(None),
         ..MessageChanges::default()
@@ -186,11 +193,11 @@ pub(super) async fn postpone(act: &Act, message: Message, until: DateTime<Utc>, 
     changed(act, "put_off", message, changes).await.map(drop)
 }
 
-/// Writes what came of an attempt.
+/// Writes what came of an attempt; `in_doubt` when one before it may have sent the message.
 ///
 /// # Errors
 /// As the database fails.
-pub async fn finish(act: &Act, id: Uuid, attempt: Attempt, outcome: Outcome) -> Result<Next> {
+pub async fn finish(act: &Act, id: Uuid, attempt: Attempt, in_doubt: bool, outcome: Outcome) -> Result<Next> {
     let Some(message) = Message::lock(act, &[id]).await?.into_iter().next() else { return Ok(Next::Over) };
     let (is_mail, last) = (message.channel.value()? == MessageChannel::Email, attempt.is_last());
     let is_own = message.state.value()? == MessageState::Queued && message.job_id.value()? == Some(attempt.job);
@@ -198,14 +205,14 @@ pub async fn finish(act: &Act, id: Uuid, attempt: Attempt, outcome: Outcome) -> 
         Outcome::Sent { provider, reference, subject, body } => sent(act, message, (provider, reference), subject, body).await,
         // A report was here first and knows better, or another job has begun.
         _ if !is_own => Ok(Next::Over),
-        Outcome::NotBefore(until, reason) => postpone(act, message, until, Some(reason.provider), &reason.text).await.map(|()| Next::Over),
-        Outcome::Refused(reason) => give_up(act, message, reason, false).await,
-        Outcome::Later(reason) if last && is_mail => later(act, message, reason).await,
-        Outcome::Later(reason) if last => give_up(act, message, reason, false).await,
+        Outcome::NotBefore(until, reason) => postpone(act, message, until, (Some(reason.provider), &reason.text), false).await.map(|()| Next::Over),
+        Outcome::Refused(reason) => give_up(act, message, reason, in_doubt).await,
+        Outcome::Later(reason) if last && is_mail => later(act, message, reason, in_doubt).await,
+        Outcome::Later(reason) if last => give_up(act, message, reason, in_doubt).await,
         Outcome::Unknown(reason) if last || !is_mail => give_up(act, message, reason, true).await,
         Outcome::BadAddress(reason) => stop(act, message, MessageState::Bounced, SuppressionReason::Bounce, reason).await,
         Outcome::Unsubscribed(reason) => stop(act, message, MessageState::Failed, SuppressionReason::Unsubscribe, reason).await,
-        Outcome::Later(reason) => again(act, message, reason, false).await,
+        Outcome::Later(reason) => again(act, message, reason, in_doubt).await,
         Outcome::Unknown(reason) => again(act, message, reason, true).await,
     }
 }
@@ -224,13 +231,13 @@ pub async fn given_up(act: &Act, id: Uuid, job: Uuid, reason: &str) -> Result<()
 }
 
 /// Has a mail that nobody took tried again in a while, until it is a day old.
-async fn later(act: &Act, message: Message, reason: Reason) -> Result<Next> {
+async fn later(act: &Act, message: Message, reason: Reason, in_doubt: bool) -> Result<Next> {
     let since = message.send_at.value()?.unwrap_or(message.created_at.value()?);
     if act.now() - since >= TRIED_FOR {
-        return give_up(act, message, reason, false).await;
+        return give_up(act, message, reason, in_doubt).await;
     }
     let until = act.now() + wait(message.attempts.value()?);
-    postpone(act, message, until, Some(reason.provider), &reason.text).await.map(|()| Next::Over)
+    postpone(act, message, until, (Some(reason.provider), &reason.text), in_doubt).await.map(|()| Next::Over)
 }
 
 /// How long a mail waits after so many attempts: a minute after the first round of them, and twice as long after each other one.

@@ -134,7 +134,7 @@ async fn take_in(act: &Act, id: Uuid, found: Finding) -> Result<bool> {
     }
     if found.for_now && may_come_through(&message)? {
         let until = act.now() + COME_BACK;
-        postpone(act, message, until, None, &found.detail.unwrap_or_default()).await?;
+        postpone(act, message, until, (None, &found.detail.unwrap_or_default()), false).await?;
         return Ok(true);
     }
     let changes = match found.state.filter(|state| leads_on(now, uncertain, *state)) {
