@@ -118,6 +118,10 @@ pub fn inbox() -> Inbox {
     let mut inbox = Inbox::default();
     inbox.add::<webhooks::inbound::Standard>();
     inbox.add::<messages::inbound::SendGrid>();
+    inbox.add::<messages::inbound::sms::Msg91>();
+    inbox.add::<messages::inbound::sms::Fast2Sms>();
+    inbox.add::<messages::inbound::sms::Exotel>();
+    inbox.add::<messages::inbound::sms::Twilio>();
     inbox
 }
 

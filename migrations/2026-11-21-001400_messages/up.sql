@@ -108,6 +108,7 @@ CREATE TABLE provider_quotas (
   used integer NOT NULL CHECK (used >= 0),
   PRIMARY KEY (provider, begins_at)
 );
+CREATE INDEX provider_quotas_by_begin ON provider_quotas (begins_at);
 ALTER TABLE provider_quotas ENABLE ROW LEVEL SECURITY;
 ALTER TABLE provider_quotas FORCE ROW LEVEL SECURITY;
 CREATE POLICY counting ON provider_quotas TO payaid_server

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::access::jobs::{Errand, enqueue_errand};
 use crate::access::permissions::Role;
+use crate::access::references::References;
 use crate::access::scope::{Means, Scope};
 use crate::access::services::Services;
 use crate::access::tier::Plan;
@@ -41,12 +42,26 @@ const LONGEST_ID: usize = 256;
 pub struct Received<'r> {
     /// What the server was started with, and so the provider's secrets.
     pub config: &'r ServerConfig,
+    /// What knows the words again that went out with messages.
+    pub references: &'r References,
+    /// What stands behind the `?` of the address, which may hold secrets; empty when nothing does.
+    pub query: &'r str,
     /// A header's value.
     pub header: &'r dyn Fn(&str) -> Option<&'r str>,
     /// The body, byte for byte.
     pub body: &'r [u8],
     /// The present instant.
     pub now: DateTime<Utc>,
+}
+
+impl Received<'_> {
+    /// The whole address that the provider was given, as it is reached from outside.
+    #[must_use]
+    pub fn address(&self, provider: &str) -> String {
+        let base = self.config.mail.public_url.trim_end_matches('/');
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        format!("{base}/webhooks/{provider}{mark}{}", self.query)
+    }
 }
 
 /// Why a request is not taken.

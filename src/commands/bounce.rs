@@ -1,10 +1,11 @@
 //! `payaid bounce`: reads what came back to the address for bounces, from a pipe of the mail server or from a Maildir.
 //!
 //! What must hold: a mail of a Maildir is moved only after it was dealt with, so that none is lost; and what is no bounce is no error, for a mail server
-//! would send a bounce about it.
+//! would send a bounce about it. What cannot be dealt with now ends with the status by which a mail server keeps the mail and tries again.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -18,6 +19,8 @@ use crate::features::messages::actions::reports;
 use crate::platform::config::ServerConfig;
 use crate::platform::mail::bounces::{Bounce, read_for};
 
+/// The status of a command that a mail server is to call again later (EX_TEMPFAIL).
+const LATER: u8 = 75;
 /// No mail is larger; the rest of a larger one is not read.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
@@ -38,11 +41,18 @@ pub struct BounceArgs {
     pub jwt_private_key: Option<SecretString>,
 }
 
-/// Reads one mail from standard input, or all new ones of a Maildir.
-///
-/// # Errors
-/// When a mail cannot be read, or not be moved.
-pub async fn run(args: BounceArgs) -> anyhow::Result<()> {
+/// Reads one mail from standard input, or all new ones of a Maildir, and says with which status to end.
+pub async fn run(args: BounceArgs) -> ExitCode {
+    match read(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(format!("payaid: {error:#}"));
+            ExitCode::from(LATER)
+        }
+    }
+}
+
+async fn read(args: BounceArgs) -> anyhow::Result<()> {
     let services = services(&args)?;
     let services = services.as_ref();
     let Some(maildir) = args.maildir else {

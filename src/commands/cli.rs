@@ -71,7 +71,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Seed(args) => seed::run(args).await?,
         Command::Documents(args) => documents::run(args).await?,
         Command::Mail(args) => mail::run(args).await?,
-        Command::Bounce(args) => bounce::run(args).await?,
+        Command::Bounce(args) => return Ok(bounce::run(args).await),
         Command::Schema(args) => schema::run(&args)?,
         Command::Doctor(args) => return doctor::run(*args).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await?,

@@ -2,7 +2,9 @@
 //! that nothing more is sent to.
 //!
 //! What must hold:
-//! - A message is there exactly when what caused it was committed, and with it the job that sends it. What was sent is not sent again.
+//! - A message is there exactly when what caused it was committed, and with it the job that sends it. What was sent is not sent again, unless it came
+//!   back for now, or somebody wants it.
+//! - A message waits as long as a job of its own will send it, and no longer: when the job is given up, so is the message.
 //! - Where it is not known whether a message was sent, its row says so. A mail is then tried again under the same `Message-ID`; a text message is not,
 //!   unless somebody wants it.
 //! - Nothing goes to an address that bounced or complained, and nothing but what is transactional to one that unsubscribed; looked at when a message

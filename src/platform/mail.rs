@@ -14,15 +14,21 @@ mod smtp;
 pub mod templates;
 pub mod unsubscribe;
 
-use anyhow::Context;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
 use uuid::Uuid;
 
 use crate::base::SharedClock;
 use crate::platform::config::MailConfig;
+use crate::platform::jobs::Queue;
 use compose::{Composer, Letter};
 use files::Folder;
 use sendgrid::SendGrid;
 use smtp::Smtp;
+
+/// What the job that sends a mail needs beside, to take the mail and to write what came of it.
+const SPARE: Duration = Duration::from_secs(30);
 
 /// A mail to one person.
 #[derive(Debug, Clone)]
@@ -108,10 +114,20 @@ impl Mailer {
     /// The mailer of a configuration. Nothing is connected to yet. Must be called after [`crate::access::tokens::install_crypto`].
     ///
     /// # Errors
-    /// When a part of the configuration is missing or cannot be understood.
+    /// When a part of the configuration is missing or cannot be understood, or sending could take longer than a job may.
     pub fn new(config: &MailConfig, clock: SharedClock) -> anyhow::Result<Self> {
         let smtp = Smtp::new(config).context("the mail server")?;
         let sendgrid = SendGrid::new(config).context("SendGrid")?;
+        let (patience, limit) = (smtp.as_ref().map_or(Duration::ZERO, Smtp::patience), Queue::Email.rules().limit);
+        let asked = patience.saturating_add(sendgrid.as_ref().map_or(Duration::ZERO, SendGrid::patience));
+        ensure!(
+            asked.saturating_add(SPARE) <= limit,
+            "SMTP_TIMEOUT and SENDGRID_TIMEOUT are too long: with {} s to connect and to write what came of it, sending a mail could take {} s, and a job \
+             is ended after {} s",
+            SPARE.saturating_add(smtp.as_ref().map_or(Duration::ZERO, |_| smtp::BEFORE)).as_secs(),
+            asked.saturating_add(SPARE).as_secs(),
+            limit.as_secs()
+        );
         let composer = Composer::new(config, smtp.is_some() || sendgrid.is_some(), clock)?;
         Ok(Self { composer, smtp, sendgrid, files: Folder::new(&config.mail_folder), hourly: config.mail_hourly })
     }

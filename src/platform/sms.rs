@@ -19,6 +19,7 @@ mod wire;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use crate::base::{Result, SharedClock};
@@ -31,6 +32,11 @@ use files::Folder;
 use msg91::Msg91;
 use twilio::Twilio;
 use wire::Wire;
+
+/// The shortest key for reports, in letters.
+const SHORTEST_KEY: usize = 16;
+/// Of a number, so many digits in a row tell whose it is.
+const TELLING: usize = 6;
 
 /// A text message to one person.
 #[derive(Debug, Clone)]
@@ -85,6 +91,8 @@ pub enum UnsentKind {
     Later,
     /// It was refused for a reason that lies with the message: so would be any other.
     Refused,
+    /// The person has told the provider to send nothing more.
+    Unsubscribed,
     /// It may have been sent: no answer came, or none that can be understood.
     Unknown,
     /// Every provider has sent what it may until then.
@@ -121,8 +129,14 @@ impl SmsSender {
     /// The sender of a configuration. `public_url` is where providers reach this server with their reports. Nothing is connected to yet.
     ///
     /// # Errors
-    /// When only a part of a provider's keys is there.
+    /// When only a part of a provider's keys is there, or the key for reports is one that could be guessed.
     pub fn new(config: &SmsConfig, public_url: &str, quotas: Quotas, clock: SharedClock) -> anyhow::Result<Self> {
+        if config.sms_reports_key.as_ref().is_some_and(|key| key.expose_secret().chars().count() < SHORTEST_KEY) {
+            bail!(
+                "SMS_REPORTS_KEY must have at least {SHORTEST_KEY} letters, since nothing else tells a report from what anybody sends: make one with \
+                 `openssl rand -hex 24`"
+            );
+        }
         let wire = Wire::new(config.sms_timeout, public_url)?;
         let mut providers: Vec<(Box<dyn SmsProvider>, u32)> = Vec::new();
         if let Some(key) = &config.msg91_auth_key {
@@ -165,7 +179,7 @@ impl SmsSender {
             let taken = self.quotas.take(name, Span::IndianDay, *daily).await;
             let taken = taken.map_err(|error| Unsent { provider: name, reason: error.message, kind: UnsentKind::Later })?;
             let outcome = match taken {
-                Ok(()) => provider.send(sms).await,
+                Ok(()) => provider.send(sms).await.map_err(|unsent| Unsent { reason: without_number(&unsent.reason, &sms.to), ..unsent }),
                 Err(until) => {
                     let reason = format!("{name} has sent the {daily} messages that it may send today");
                     Err(Unsent { provider: name, reason, kind: UnsentKind::QuotaUsed(until) })
@@ -192,5 +206,46 @@ fn after(before: Option<Unsent>, now: Unsent) -> Unsent {
             kind: if now.kind == before.kind { now.kind } else { UnsentKind::Later },
             reason: format!("{}; {}", before.reason, now.reason),
         },
+    }
+}
+
+/// What a provider has said without the number that it was asked to send to, which it may have written in any way.
+fn without_number(text: &str, number: &str) -> String {
+    let number: String = number.chars().filter(char::is_ascii_digit).collect();
+    let last = number.get(number.len().saturating_sub(TELLING)..).unwrap_or_default();
+    let (mut plain, mut run) = (String::with_capacity(text.len()), String::new());
+    for c in text.chars().map(Some).chain([None]) {
+        let goes_on = c.is_some_and(|c| c.is_ascii_digit() || (!run.is_empty() && " -.()".contains(c)));
+        match c {
+            Some(c) if goes_on => run.push(c),
+            _ => {
+                let digits: String = run.chars().filter(char::is_ascii_digit).collect();
+                if digits.len() >= TELLING && (number.contains(&digits) || digits.contains(last)) {
+                    let behind = run.trim_end_matches(|c: char| !c.is_ascii_digit()).len();
+                    plain.push_str("the recipient");
+                    plain.push_str(run.get(behind..).unwrap_or_default());
+                } else {
+                    plain.push_str(&run);
+                }
+                run.clear();
+                plain.extend(c);
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_number;
+
+    #[test]
+    fn no_way_to_write_the_number_is_left() {
+        for said in ["+919876543210", "919876543210", "09876543210", "9876543210", "98765 43210", "+91 (98765) 43-210", "876543210", "400 9876543210"]
+        {
+            let plain = without_number(&format!("'{said}' is not valid (21211), see 1107160000000000001."), "+919876543210");
+            assert!(plain.starts_with("'") && plain.ends_with("the recipient' is not valid (21211), see 1107160000000000001."), "{plain}");
+        }
+        assert_eq!(without_number("no balance: 543 left of 100000", "+919876543210"), "no balance: 543 left of 100000");
     }
 }

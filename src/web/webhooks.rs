@@ -1,13 +1,13 @@
 //! `/webhooks/{provider}`: where others tell of events.
 //!
 //! The bytes are checked as they came; events are in the database before the answer says that they have arrived. When they cannot be kept, the answer
-//! says that it should be tried again, and so does a sender that gets none.
+//! says that it should be tried again, and so does a sender that gets none. What stands behind the `?` of an address may be a secret, and is not logged.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -25,14 +25,20 @@ const BODY_WITHIN: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Takes what a provider sends.
-pub async fn receive(State(app): State<Arc<App>>, Path(provider): Path<String>, headers: HeaderMap, body: Body) -> Response {
+pub async fn receive(
+    State(app): State<Arc<App>>,
+    Path(provider): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let body = match tokio::time::timeout(BODY_WITHIN, Limited::new(body, MOST).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return answer(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
         Ok(Err(_)) => return answer(StatusCode::BAD_REQUEST, "The body broke off."),
         Err(_) => return answer(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."),
     };
-    let told = match take(&app, &provider, &headers, &body) {
+    let told = match take(&app, &provider, query.as_deref().unwrap_or_default(), &headers, &body) {
         Ok(told) => told,
         Err(Refused::NotConfigured) => return answer(StatusCode::NOT_FOUND, "Nothing is received here."),
         Err(Refused::Signature) => return answer(StatusCode::UNAUTHORIZED, "The signature is not right."),
@@ -54,9 +60,10 @@ pub async fn receive(State(app): State<Arc<App>>, Path(provider): Path<String>, 
     }
 }
 
-fn take(app: &App, provider: &str, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Told>, Refused> {
+fn take(app: &App, provider: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Told>, Refused> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    app.inbox.take(provider, &Received { config: &app.config, header: &header, body, now: app.services.clock.now() })
+    let (config, references) = (&app.config, &*app.services.references);
+    app.inbox.take(provider, &Received { config, references, query, header: &header, body, now: app.services.clock.now() })
 }
 
 fn answer(status: StatusCode, text: &'static str) -> Response {

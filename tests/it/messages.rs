@@ -1,6 +1,9 @@
 //! Messages: sent once, noted on the timeline, tried again, held up for who wants none, and led on by what comes back.
 
+mod given_up;
+mod reported;
 mod returning;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use payaid::access::writing::write_as;
 use payaid::base::SharedClock;
 use payaid::base::clock::SystemClock;
 use payaid::base::id::AnyId;
-use payaid::features::messages::actions::delivery::{self, Next, Outcome, Reason};
+use payaid::features::messages::actions::delivery::{self, Attempt, Next, Outcome, Reason};
 use payaid::features::messages::jobs::{SendEmail, SendSms};
 use payaid::platform::config::ServerConfig;
 use payaid::platform::jobs::Work;
@@ -91,24 +94,41 @@ impl Business {
         text(&self.message(id).await["state"])
     }
 
-    async fn run_of(&self, attempt: i32, attempts: i32) -> Run {
+    /// The job that a message names.
+    async fn job_of(&self, message: &str) -> Uuid {
+        let text = format!("SELECT job_id::text FROM messages WHERE id = '{}'", row(message));
+        self.app.superuser().await.query_one(&text, &[]).await.unwrap().get::<_, String>(0).parse().unwrap()
+    }
+
+    /// An attempt of the job of a message.
+    async fn run_of(&self, message: &str, attempt: i32, attempts: i32) -> Run {
         let services = self.app.app.services.clone();
         let scope = services.authenticate(self.owner.token.as_deref().unwrap(), None, "test".into()).await.unwrap();
-        Run { id: Uuid::from_u128(1), services, scope, attempt, attempts }
+        Run { id: self.job_of(message).await, services, scope, attempt, attempts }
     }
 
     /// Runs the job of a mail, as the first of three attempts.
     async fn send_mail(&self, message: &str) -> Result<(), Failed> {
-        SendEmail { message: row(message) }.run(self.run_of(1, 3).await).await
+        SendEmail { message: row(message) }.run(self.run_of(message, 1, 3).await).await
     }
 
     async fn send_sms(&self, message: &str) -> Result<(), Failed> {
-        SendSms { message: row(message) }.run(self.run_of(1, 2).await).await
+        SendSms { message: row(message) }.run(self.run_of(message, 1, 2).await).await
     }
 
-    async fn finish(&self, message: &str, outcome: Outcome, last: bool) -> Next {
-        let (run, id) = (self.run_of(1, 3).await, row(message));
-        write_as(&run.services, run.scope.clone(), move |act| async move { delivery::finish(&act, id, outcome, last).await }).await.unwrap()
+    async fn finish(&self, message: &str, outcome: Outcome, number: i32) -> Next {
+        let (run, id) = (self.run_of(message, number, 3).await, row(message));
+        let attempt = Attempt { job: run.id, number, of: 3 };
+        write_as(&run.services, run.scope.clone(), move |act| async move { delivery::finish(&act, id, attempt, false, outcome).await }).await.unwrap()
+    }
+
+    /// Begins the first attempt of a message's job; which job that is.
+    async fn begin(&self, message: &str) -> Uuid {
+        let (run, id) = (self.run_of(message, 1, 3).await, row(message));
+        let attempt = Attempt { job: run.id, number: 1, of: 3 };
+        let begun = write_as(&run.services, run.scope.clone(), move |act| async move { delivery::begin(&act, id, attempt).await }).await;
+        assert!(begun.unwrap().is_ok());
+        run.id
     }
 
     async fn timeline(&self, contact: &str) -> Value {
@@ -166,7 +186,9 @@ async fn a_mail_that_fails_is_tried_again_and_then_given_up_until_somebody_retri
     assert!(matches!(business.send_mail(&id).await, Err(Failed::Again(_))));
     let message = business.message(&id).await;
     assert_eq!((&message["state"], &message["mayHaveBeenSent"]), (&json!("QUEUED"), &json!(false)));
-    SendEmail { message: row(&id) }.run(business.run_of(3, 3).await).await.unwrap();
+    business.scripted.forget();
+    business.scripted.says(SENDGRID, 400, json!({"errors": [{"message": "Not this text"}]}).to_string());
+    assert!(matches!(business.send_mail(&id).await, Err(Failed::Never(_))));
     let message = business.message(&id).await;
     assert_eq!((&message["state"], &message["attempts"]), (&json!("FAILED"), &json!(2)));
     assert!(text(&message["error"]).to_lowercase().contains("sendgrid"), "{message}");
@@ -187,13 +209,17 @@ async fn a_mail_that_fails_is_tried_again_and_then_given_up_until_somebody_retri
 async fn a_mail_in_doubt_says_so_and_keeps_its_place() {
     let business = Business::open().await;
     let id = business.mail_to(&business.contact("Asha").await, true).await;
-    let (run, message) = (business.run_of(1, 3).await, row(&id));
-    let begun = write_as(&run.services, run.scope.clone(), move |act| async move { delivery::begin(&act, message).await }).await.unwrap();
-    assert!(begun.is_some() && business.message(&id).await["mayHaveBeenSent"] == true);
-    assert_eq!(business.finish(&id, Outcome::Unknown(reason("lost after DATA")), false).await, Next::Again);
+    business.begin(&id).await;
+    assert_eq!(business.message(&id).await["mayHaveBeenSent"], true);
+    assert_eq!(business.finish(&id, Outcome::Unknown(reason("lost after DATA")), 1).await, Next::Again);
     let found = business.message(&id).await;
     assert_eq!((&found["state"], &found["mayHaveBeenSent"]), (&json!("QUEUED"), &json!(true)));
-    assert_eq!(business.finish(&id, Outcome::Unknown(reason("lost after DATA")), true).await, Next::Over);
+    // What the next attempt hears says nothing of the one before.
+    business.scripted.says(SENDGRID, 500, "");
+    SendEmail { message: row(&id) }.run(business.run_of(&id, 2, 3).await).await.unwrap_err();
+    assert_eq!(business.message(&id).await["mayHaveBeenSent"], true);
+    let given_up = Next::Never("lost after DATA".to_owned());
+    assert_eq!(business.finish(&id, Outcome::Unknown(reason("lost after DATA")), 3).await, given_up);
     let found = business.message(&id).await;
     assert_eq!((&found["state"], &found["mayHaveBeenSent"], &found["error"]), (&json!("FAILED"), &json!(true), &json!("lost after DATA")));
 }
@@ -212,7 +238,7 @@ async fn beyond_the_hourly_cap_mail_waits_for_the_next_hour() {
     assert!(text(&waiting["error"]).contains("1 mails"), "{waiting}");
     let due = "SELECT count(*) FROM messages m JOIN jobs j ON j.id = m.job_id WHERE j.run_at = '2026-11-21T11:00:00Z'";
     assert_eq!(business.app.superuser().await.query_one(due, &[]).await.unwrap().get::<_, i64>(0), 1);
-    let run = business.run_of(1, 3).await;
+    let run = business.run_of(&second, 1, 3).await;
     clock.advance(TimeDelta::minutes(40));
     SendEmail { message: row(&second) }.run(run).await.unwrap();
     assert_eq!(business.scripted.asked().len(), 2);
@@ -249,8 +275,8 @@ async fn a_text_message_in_doubt_is_not_sent_again_by_itself() {
     let business = Business::open().await;
     business.scripted.hangs(MSG91);
     let id = business.sms_to(&business.contact("Asha").await, &business.sms_template().await).await;
-    business.send_sms(&id).await.unwrap();
-    business.send_sms(&id).await.unwrap();
+    assert!(matches!(business.send_sms(&id).await, Err(Failed::Never(_))));
+    SendSms { message: row(&id) }.run(business.run_of(&id, 2, 2).await).await.unwrap();
     let message = business.message(&id).await;
     assert_eq!((&message["state"], &message["mayHaveBeenSent"], business.scripted.asked().len()), (&json!("FAILED"), &json!(true), 1));
 }

@@ -179,7 +179,12 @@ async fn what_is_refused_or_in_doubt_is_left_with_the_one_provider() {
     }
     scripted.forget();
     scripted.says(TWILIO, 400, json!({"code": 21610, "message": "unsubscribed recipient", "status": 400}).to_string());
-    assert_eq!(wires.sender(&["twilio"], |_| ()).send(&sms("+919876543210")).await.unwrap_err().kind, UnsentKind::Refused);
+    assert_eq!(wires.sender(&["twilio"], |_| ()).send(&sms("+919876543210")).await.unwrap_err().kind, UnsentKind::Unsubscribed);
+    // What it says of the number stands in no row and no log.
+    scripted.forget();
+    scripted.says(TWILIO, 400, json!({"code": 21211, "message": "The 'To' number +91 98765 43210 is not a valid phone number."}).to_string());
+    let reason = wires.sender(&["twilio"], |_| ()).send(&sms("+919876543210")).await.unwrap_err().reason;
+    assert!(reason.contains("the recipient") && !reason.contains("98765") && !reason.contains("43210"), "{reason}");
     // No answer, half an answer, and one that nobody understands: it may have been sent.
     scripted.forget();
     scripted.hangs(MSG91);
@@ -232,7 +237,9 @@ async fn without_keys_messages_become_files_and_half_a_key_is_refused() {
     let folder = std::env::temp_dir().join(format!("payaid-sms-{}", wires.app.database));
     let files = wires.sender(&[], |config| config.sms_folder.clone_from(&folder));
     let sent = files.send(&sms("+919876543210")).await.unwrap();
-    let text = std::fs::read_to_string(folder.join(sent.reference.unwrap())).unwrap();
+    let file = folder.join(sent.reference.unwrap());
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777, 0o600);
+    let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("To: +919876543210") && text.contains("DLT-Template: 1107160000000000001") && text.contains("Rs 1,250 is due."), "{text}");
     std::fs::remove_dir_all(&folder).unwrap();
     let half = SmsConfig { exotel_sid: Some("sharma1".to_owned()), ..SmsConfig::default() };

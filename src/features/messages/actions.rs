@@ -13,7 +13,7 @@ use chrono::{DateTime as Instant, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::access::Act;
-use crate::access::jobs::Enqueue;
+use crate::access::jobs::{Enqueue, Priority};
 use crate::base::patch::optional;
 use crate::base::scalars::DateTime;
 use crate::base::{Checks, Error, Noun, Result, email, phone, text};
@@ -155,22 +155,29 @@ pub async fn retry(act: &Act, input: MessageRetryInput) -> Result<Message> {
     if !open {
         return Err(Error::invalid("id", "This message was sent or is on its way; only one that failed or came back can be sent again."));
     }
+    if rules::is_secret_gone(message.template.text()?, message.sealed.get()?.is_some()) {
+        return Err(Error::invalid("id", rules::SECRET_GONE));
+    }
     let (channel, address) = (message.channel.value()?, message.to_address.text()?.to_owned());
     if let Some(refusal) = refusal(act, channel, &address, message.transactional.value()?).await? {
         return Err(Error::invalid("id", refusal));
     }
-    let job_id = enqueue(act, channel, message.id, None).await?;
-    let changes = MessageChanges {
+    let job = enqueue(act, channel, message.id, message.transactional.value()?, None).await?;
+    changed(act, "retry", message, again_from_the_start(job)).await
+}
+
+/// What changes of a message that is given another try by this job, as if it had never been sent.
+fn again_from_the_start(job: Uuid) -> MessageChanges {
+    MessageChanges {
         state: Some(MessageState::Queued),
         error: Some(None),
         uncertain: Some(false),
         provider_reference: Some(None),
         sent_at: Some(None),
         delivered_at: Some(None),
-        job_id: Some(Some(job_id)),
+        job_id: Some(Some(job)),
         ..MessageChanges::default()
-    };
-    changed(act, "retry", message, changes).await
+    }
 }
 
 /// Writes down that a person wants no more offers, as somebody who is asked on the telephone does.
@@ -199,9 +206,10 @@ pub async fn suppress(act: &Act, input: SuppressionCreateInput) -> Result<Suppre
     rows::create(act, new).await
 }
 
-/// Enqueues the job that sends a message.
-async fn enqueue(act: &Act, channel: MessageChannel, message: Uuid, at: Option<Instant<Utc>>) -> Result<Uuid> {
-    let how = Enqueue { at, ..Enqueue::default() };
+/// Enqueues the job that sends a message. What somebody waits for goes before offers.
+async fn enqueue(act: &Act, channel: MessageChannel, message: Uuid, transactional: bool, at: Option<Instant<Utc>>) -> Result<Uuid> {
+    let priority = if transactional { Priority::High } else { Priority::Normal };
+    let how = Enqueue { at, priority: Some(priority), ..Enqueue::default() };
     match channel {
         MessageChannel::Email => act.enqueue(&SendEmail { message }, how).await,
         MessageChannel::Sms => act.enqueue(&SendSms { message }, how).await,
@@ -209,7 +217,7 @@ async fn enqueue(act: &Act, channel: MessageChannel, message: Uuid, at: Option<I
 }
 
 async fn queue(act: &Act, new: NewMessage) -> Result<Message> {
-    let job_id = enqueue(act, new.channel, new.id, new.send_at).await?;
+    let job_id = enqueue(act, new.channel, new.id, new.transactional, new.send_at).await?;
     rows::create(act, NewMessage { job_id: Some(job_id), ..new }).await
 }
 

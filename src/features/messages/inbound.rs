@@ -1,4 +1,6 @@
-//! What SendGrid tells of the mails that it has taken: delivered, bounced, complained about.
+//! What SendGrid tells of the mails that it has taken: delivered, bounced, complained about; what SMS providers report is in [`sms`].
+
+pub mod sms;
 
 use crate::access::Services;
 use crate::access::inbound::{Inbound, Received, Refused, Told};

@@ -14,8 +14,9 @@ use crate::access::inbound::Process;
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run};
 use crate::access::{Act, Services};
 use crate::base::{Code, Error, Result};
-use crate::features::messages::actions::delivery::{self, Next, Outcome, Parcel, Reason};
+use crate::features::messages::actions::delivery::{self, Attempt, Next, Outcome, Parcel, Reason};
 use crate::features::messages::inbound::SendGrid;
+use crate::features::messages::inbound::sms::{Exotel, Fast2Sms, Msg91, Twilio};
 use crate::features::messages::model::{Message, MessageLanguage};
 use crate::platform::mail::templates::{Language, Rendered, render};
 use crate::platform::mail::{self, Email};
@@ -30,6 +31,10 @@ pub fn register(jobs: &mut Registry) {
     jobs.add::<SendEmail>();
     jobs.add::<SendSms>();
     jobs.add_errand::<Process<SendGrid>>();
+    jobs.add_errand::<Process<Msg91>>();
+    jobs.add_errand::<Process<Fast2Sms>>();
+    jobs.add_errand::<Process<Exotel>>();
+    jobs.add_errand::<Process<Twilio>>();
 }
 
 /// Sends a mail.
@@ -57,10 +62,14 @@ impl Job for SendEmail {
         let hourly = run.services.mailer.hourly();
         if let Err(until) = run.services.quotas.take(&what, Span::Hour, hourly).await? {
             let reason = format!("The organization has sent the {hourly} mails that it may send in an hour.");
-            run.write(move |act| async move { delivery::put_off(&act, id, until, &reason).await }).await?;
+            let attempt = attempt(&run);
+            run.write(move |act| async move { delivery::put_off(&act, id, attempt, until, &reason).await }).await?;
             return Ok(());
         }
-        let Some(parcel) = run.write(move |act| async move { delivery::begin(&act, id).await }).await? else { return Ok(()) };
+        let parcel = match begin(&run, id).await? {
+            Ok(parcel) => parcel,
+            Err(next) => return follow(id, next),
+        };
         let outcome = match compose(&run, &parcel) {
             Err(error) => Outcome::Refused(Reason { provider: "payaid", text: error.message }),
             Ok((email, subject)) => match run.services.mailer.send(&email).await {
@@ -68,7 +77,11 @@ impl Job for SendEmail {
                 Err(unsent) => unsent.into(),
             },
         };
-        finish(&run, id, outcome).await
+        finish(&run, id, parcel.in_doubt, outcome).await
+    }
+
+    async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
+        delivery::given_up(&act, self.message, job, &reason).await
     }
 }
 
@@ -78,7 +91,10 @@ impl Job for SendSms {
 
     async fn run(self, run: Run) -> Result<(), Failed> {
         let id = self.message;
-        let Some(parcel) = run.write(move |act| async move { delivery::begin(&act, id).await }).await? else { return Ok(()) };
+        let parcel = match begin(&run, id).await? {
+            Ok(parcel) => parcel,
+            Err(next) => return follow(id, next),
+        };
         let outcome = match text_message(&run, &parcel) {
             Err(error) => Outcome::Refused(Reason { provider: "payaid", text: error.message }),
             Ok(sms) => match run.services.sms.send(&sms).await {
@@ -86,27 +102,46 @@ impl Job for SendSms {
                 Err(unsent) => unsent.into(),
             },
         };
-        finish(&run, id, outcome).await
+        finish(&run, id, parcel.in_doubt, outcome).await
+    }
+
+    async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
+        delivery::given_up(&act, self.message, job, &reason).await
     }
 }
 
-async fn finish(run: &Run, id: Uuid, outcome: Outcome) -> Result<(), Failed> {
-    let last = run.is_last();
-    let work = move |act: Act, outcome: Outcome| async move { delivery::finish(&act, id, outcome, last).await };
+const fn attempt(run: &Run) -> Attempt {
+    Attempt { job: run.id, number: run.attempt, of: run.attempts }
+}
+
+async fn begin(run: &Run, id: Uuid) -> Result<Result<Parcel, Next>> {
+    let attempt = attempt(run);
+    run.write(move |act| async move { delivery::begin(&act, id, attempt).await }).await
+}
+
+async fn finish(run: &Run, id: Uuid, in_doubt: bool, outcome: Outcome) -> Result<(), Failed> {
+    let attempt = attempt(run);
+    let work = move |act: Act, outcome: Outcome| async move { delivery::finish(&act, id, attempt, in_doubt, outcome).await };
     let (began, mut wait) = (Instant::now(), Duration::from_millis(50));
     let next = loop {
         let outcome = outcome.clone();
         match run.write(move |act| work(act, outcome)).await {
-            Err(error) if matches!(error.code, Code::DatabaseUnavailable | Code::Timeout) && began.elapsed() < WRITE_WITHIN => {
+            Err(error) if error.may_pass() && began.elapsed() < WRITE_WITHIN => {
                 tokio::time::sleep(wait).await;
                 wait = wait.saturating_mul(2);
             }
             written => break written?,
         }
     };
+    follow(id, next)
+}
+
+/// What the queue is told.
+fn follow(id: Uuid, next: Next) -> Result<(), Failed> {
     match next {
         Next::Over => Ok(()),
         Next::Again => Err(Failed::Again(delivery::to_be_tried_again(id))),
+        Next::Never(reason) => Err(Failed::Never(Error::new(Code::ExternalServiceError, reason))),
     }
 }
 
@@ -128,6 +163,7 @@ impl From<sms::Unsent> for Outcome {
         match unsent.kind {
             sms::UnsentKind::Later => Self::Later(reason),
             sms::UnsentKind::Refused => Self::Refused(reason),
+            sms::UnsentKind::Unsubscribed => Self::Unsubscribed(reason),
             sms::UnsentKind::Unknown => Self::Unknown(reason),
             sms::UnsentKind::QuotaUsed(until) => Self::NotBefore(until, reason),
         }

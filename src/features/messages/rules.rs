@@ -39,6 +39,18 @@ pub const fn refusal(reason: SuppressionReason) -> &'static str {
     }
 }
 
+/// The server's mail that has the link of an invitation.
+pub const INVITATION: &str = "invitation";
+
+/// Whether a message cannot be made again, because what it was to say in secret was let go of when it was sent.
+#[must_use]
+pub fn is_secret_gone(template: Option<&str>, is_sealed: bool) -> bool {
+    template == Some(INVITATION) && !is_sealed
+}
+
+/// Why a message whose secret is gone is not sent again, for a person.
+pub const SECRET_GONE: &str = "The link in this invitation was not kept. Revoke the invitation and invite the person again.";
+
 /// Why a message to a blocked contact is not sent, for a person.
 pub const BLOCKED: &str = "This contact is blocked, so no message is sent there. Change the contact's status first.";
 

@@ -59,6 +59,9 @@ pub struct SmsConfig {
     /// The same for Twilio.
     #[arg(long, env = "SMS_DAILY_TWILIO", default_value_t = DAILY)]
     pub sms_daily_twilio: u32,
+    /// What stands behind `?key=` in the addresses that MSG91 and Fast2SMS are given for their reports, of at least 16 letters; without it, none are taken.
+    #[arg(long, env = "SMS_REPORTS_KEY", hide_env_values = true)]
+    pub sms_reports_key: Option<SecretString>,
     /// How long a provider may take to answer.
     #[arg(long, env = "SMS_TIMEOUT", default_value = "15s", value_parser = duration)]
     pub sms_timeout: Duration,
@@ -92,6 +95,7 @@ impl Default for SmsConfig {
             sms_daily_fast2sms: DAILY,
             sms_daily_exotel: DAILY,
             sms_daily_twilio: DAILY,
+            sms_reports_key: None,
             sms_timeout: Duration::from_secs(15),
             sms_folder: PathBuf::from(".payaid/sms"),
         }

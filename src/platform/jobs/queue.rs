@@ -58,7 +58,8 @@ impl Queue {
     #[must_use]
     pub const fn rules(self) -> Rules {
         match self {
-            Self::Email => rules(3, 2, 2, 60, 8),
+            // Mail servers may take minutes to look through a mail; `platform::mail` sees that its patience fits in here.
+            Self::Email => rules(3, 2, 2, 300, 8),
             Self::Sms => rules(2, 5, 1, 60, 4),
             Self::Report => rules(2, 10, 2, 30, 2),
             Self::Agent => rules(2, 5, 2, 60, 2),

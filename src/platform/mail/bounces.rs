@@ -28,6 +28,8 @@ pub struct Bounce {
     pub status: String,
     /// Whether it will be so next time: 5.x.x, and not 4.x.x.
     pub permanent: bool,
+    /// Whether the server goes on trying, so that this is not the end of it.
+    pub delayed: bool,
     /// What the receiving server said.
     pub diagnostic: String,
 }
@@ -53,12 +55,12 @@ fn understood(raw: &[u8], envelope: Option<&str>) -> Option<Bounce> {
     let message = MessageParser::default().parse(raw)?;
     let report = reported(&message).or_else(|| told(&message, raw))?;
     let reference = envelope.and_then(extension).or_else(|| addressed(&message)).or_else(|| returned(&message, raw));
-    let Report { recipient, status, diagnostic } = report;
+    let Report { delayed, recipient, status, diagnostic } = report;
     let permanent = status.starts_with('5');
-    Some(Bounce { reference, recipient, permanent, status, diagnostic: diagnostic.chars().take(LONGEST_DIAGNOSTIC).collect() })
+    Some(Bounce { reference, recipient, permanent, delayed, status, diagnostic: diagnostic.chars().take(LONGEST_DIAGNOSTIC).collect() })
 }
 
-/// What the part for machines says. Of several recipients the one that will never be reached.
+/// What the part for machines says. Of several recipients the one that will never be reached, else one that the server has given up.
 fn reported(message: &Message<'_>) -> Option<Report> {
     let is_status = |part: &&MessagePart<'_>| {
         let kind = part.content_type();
@@ -66,8 +68,7 @@ fn reported(message: &Message<'_>) -> Option<Report> {
     };
     let part = message.parts.iter().find(is_status)?;
     let reports = report::read(&String::from_utf8_lossy(part.contents()));
-    let first = reports.iter().position(|report| report.status.starts_with('5')).unwrap_or_default();
-    reports.into_iter().nth(first)
+    reports.into_iter().min_by_key(|report| (!report.status.starts_with('5'), report.delayed))
 }
 
 fn is_delivery_status(subtype: &str) -> bool {
@@ -80,7 +81,7 @@ fn told(message: &Message<'_>, raw: &[u8]) -> Option<Report> {
     let text = message.body_text(0).map_or_else(|| String::from_utf8_lossy(raw).into_owned(), |text| text.into_owned());
     let said = text.lines().map(str::trim).find_map(|line| Some((report::status_in(line)?, line)));
     let (status, diagnostic) = said.map_or_else(|| ("5.0.0".to_owned(), String::new()), |(status, line)| (status, line.to_owned()));
-    Some(Report { recipient: Some(recipient).filter(|address| !address.is_empty()), status, diagnostic })
+    Some(Report { delayed: false, recipient: Some(recipient).filter(|address| !address.is_empty()), status, diagnostic })
 }
 
 /// The reference in the address that the bounce was sent to.

@@ -31,6 +31,7 @@ pub struct SendGrid {
     client: Client,
     address: Url,
     key: SecretString,
+    patience: Duration,
 }
 
 impl SendGrid {
@@ -43,7 +44,12 @@ impl SendGrid {
         let address = Url::parse(&config.sendgrid_url).and_then(|base| base.join("/v3/mail/send")).context("SENDGRID_URL is no address")?;
         let call = config.sendgrid_timeout;
         let client = Client::builder().timeout(call).connect_timeout(CONNECTING.min(call)).redirect(Policy::none()).build()?;
-        Ok(Some(Self { client, address, key }))
+        Ok(Some(Self { client, address, key, patience: call }))
+    }
+
+    /// How long it may take to hand over a mail.
+    pub const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Hands a mail to SendGrid.

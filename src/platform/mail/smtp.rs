@@ -24,6 +24,8 @@ const PROVIDER: &str = "smtp";
 const CONNECTING: Duration = Duration::from_secs(15);
 /// How long the server may take to say whether it will take the mail.
 const ENVELOPE: Duration = Duration::from_secs(30);
+/// How long it may take until the text of a mail is sent.
+pub const BEFORE: Duration = CONNECTING.saturating_add(ENVELOPE);
 /// How long a connection is kept for the next mail: less than servers wait for one.
 const KEPT: Duration = Duration::from_secs(20);
 const MOST_KEPT: usize = 4;
@@ -64,6 +66,11 @@ impl Smtp {
         };
         let port = config.smtp_port.unwrap_or(if security == SmtpTls::Tls { 465 } else { 25 });
         Ok(Some(Self { host, port, security, tls, login, patience: config.smtp_timeout, kept: Mutex::default() }))
+    }
+
+    /// How long it may take to hand over a mail.
+    pub const fn patience(&self) -> Duration {
+        BEFORE.saturating_add(self.patience)
     }
 
     /// Hands a mail to the server.

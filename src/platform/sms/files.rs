@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::io::AsyncWriteExt;
+
 use super::{Sent, Sms, Unsent, UnsentKind};
 use crate::base::SharedClock;
 
@@ -33,9 +35,13 @@ impl Folder {
         );
         let written = async {
             tokio::fs::create_dir_all(&self.path).await?;
-            tokio::fs::write(self.path.join(&file), text).await
+            // Readable by this account alone: people's numbers and texts.
+            let mut target = tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.path.join(&file)).await?;
+            target.write_all(text.as_bytes()).await?;
+            target.flush().await
         };
-        written.await.map_err(|error| {
+        let written: std::io::Result<()> = written.await;
+        written.map_err(|error| {
             let reason = format!("the message cannot be written into {}: {}", self.path.display(), error.kind());
             Unsent { provider: NAME, reason, kind: UnsentKind::Later }
         })?;

@@ -1,9 +1,13 @@
 //! What providers report of the messages they took, read from the bodies of their calls. Who calls is checked before, where the calls arrive.
 
+use aws_lc_rs::hmac;
+use data_encoding::BASE64;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It is on its way.
     Sent,
@@ -16,9 +20,10 @@ pub enum Outcome {
 }
 
 /// A report of one message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Who reports.
+    /// Who reports; not kept with a report, which is kept for its provider.
+    #[serde(skip)]
     pub provider: &'static str,
     /// Our own word for the message, where the provider was given one.
     pub reference: Option<String>,
@@ -118,6 +123,24 @@ pub fn twilio(query: &str, body: &[u8]) -> Result<Vec<Report>, String> {
     Ok(vec![Report { provider: "twilio", reference: of(&pairs(query), "reference"), provider_reference: Some(id), outcome, detail }])
 }
 
+/// Whether Twilio has signed a call: the address that it was given, and behind it the names and values of the form in the order of their names, marked
+/// with the account's token.
+#[must_use]
+pub fn is_twilios(token: &SecretString, address: &str, body: &[u8], signature: &str) -> bool {
+    let Ok(signature) = BASE64.decode(signature.as_bytes()) else { return false };
+    let mut fields = pairs(&String::from_utf8_lossy(body));
+    fields.sort();
+    let signed = fields.into_iter().fold(address.to_owned(), |signed, (name, value)| signed + &name + &value);
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token.expose_secret().as_bytes());
+    hmac::verify(&key, signed.as_bytes(), &signature).is_ok()
+}
+
+/// A value in the part behind an address's `?`.
+#[must_use]
+pub fn in_query(query: &str, name: &str) -> Option<String> {
+    pairs(query).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
 /// The words that providers have for an outcome; `None` for those that say nothing yet.
 fn outcome_of(status: &str) -> Option<Outcome> {
     match status.to_ascii_lowercase().as_str() {
@@ -188,6 +211,19 @@ mod tests {
         assert_eq!(outcomes(fast2sms(one)), [(Some("lwdtp7".to_owned()), Outcome::Delivered)]);
         assert_eq!(outcomes(fast2sms(br#"{"request_id": "lwdtp7", "status": "Failed"}"#)), [(Some("lwdtp7".to_owned()), Outcome::Failed)]);
         assert!(fast2sms(b"[").is_err());
+    }
+
+    /// The example of Twilio's documentation.
+    #[test]
+    fn only_what_twilio_signed_is_twilios() {
+        let (token, address) = ("12345".to_owned().into(), "https://mycompany.com/myapp.php?foo=1&bar=2");
+        let body = b"Digits=1234&CallSid=CA1234567890ABCDE&To=%2B18005551212&Caller=%2B14158675309&From=%2B14158675309";
+        let signature = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
+        assert!(is_twilios(&token, address, body, signature));
+        assert!(!is_twilios(&"12346".to_owned().into(), address, body, signature));
+        assert!(!is_twilios(&token, "https://mycompany.com/myapp.php?foo=1&bar=3", body, signature));
+        assert!(!is_twilios(&token, address, b"Digits=1235", signature));
+        assert!(!is_twilios(&token, address, body, "") && !is_twilios(&token, address, body, "AAAA"));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::wire::{Wire, form, not_understood, said};
 use super::{Sent, Sms, SmsProvider, Unsent, UnsentKind};
 
 const NAME: &str = "twilio";
-/// Codes that are about the number: not valid, in a region that is not served, one that has said STOP, no mobile one.
-const ABOUT_THE_NUMBER: [i64; 5] = [21_211, 21_217, 21_610, 21_612, 21_614];
+/// Codes that are about the number: not valid, in a region that is not served, no mobile one.
+const ABOUT_THE_NUMBER: [i64; 4] = [21_211, 21_217, 21_612, 21_614];
+/// The code of a number that has said STOP.
+const STOPPED: i64 = 21_610;
 
 /// An account at Twilio.
 pub struct Twilio {
@@ -45,7 +47,11 @@ impl Twilio {
         match (reply.sid, reply.code) {
             (Some(sid), _) if answer.status.is_success() => Ok(Sent { provider: NAME, reference: Some(said(&sid)) }),
             (_, Some(code)) => {
-                let kind = if ABOUT_THE_NUMBER.contains(&code) { UnsentKind::Refused } else { UnsentKind::Later };
+                let kind = match code {
+                    STOPPED => UnsentKind::Unsubscribed,
+                    _ if ABOUT_THE_NUMBER.contains(&code) => UnsentKind::Refused,
+                    _ => UnsentKind::Later,
+                };
                 let message = reply.message.unwrap_or_default();
                 Err(Unsent { provider: NAME, reason: format!("{NAME} refuses it: {} ({code})", said(&message)), kind })
             }

@@ -203,6 +203,12 @@ impl Exim {
     }
 }
 
+/// The line by which mail programs tell a mail from others.
+pub fn message_id(mail: &[u8]) -> String {
+    let mail = String::from_utf8_lossy(mail);
+    mail.lines().find(|line| line.to_lowercase().starts_with("message-id:")).unwrap().to_owned()
+}
+
 impl Drop for Exim {
     fn drop(&mut self) {
         self.listening.abort();

@@ -11,14 +11,18 @@ use payaid::access::writing::write_as;
 use payaid::access::{Act, Services};
 use payaid::base::clock::SystemClock;
 use payaid::base::{Code, Error};
+use payaid::features::messages::jobs::SendEmail;
+use payaid::platform::config::SmtpTls;
 use payaid::platform::jobs::Work;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use super::{enqueue, scope_of, state, until_state, worker_url};
 use crate::harness::TestApp;
 use crate::harness::app::config;
+use crate::harness::exim::{Exim, Line, message_id};
 use crate::harness::servers::shared;
 use crate::harness::waiting::until;
 
@@ -54,26 +58,43 @@ impl Job for Poison {
     }
 }
 
-/// What is set where this program shall be a worker: its databases' addresses.
+/// What is set where this program shall be a worker: its databases' addresses, and the port of a mail server where there is one.
 const AS_WORKER: &str = "PAYAID_TEST_WORKER";
 
 /// No test of its own: the worker of the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn worker_process() {
     let Ok(urls) = std::env::var(AS_WORKER) else { return };
-    let (server, worker) = urls.split_once(' ').unwrap();
+    let urls: Vec<&str> = urls.split(' ').collect();
     payaid::access::tokens::install_crypto();
-    let services = Services::new(&config(server), Arc::new(SystemClock)).unwrap();
+    let mut config = config(urls[0]);
+    if let Some(port) = urls.get(2) {
+        config.mail.smtp_host = Some("127.0.0.1".to_owned());
+        config.mail.smtp_port = Some(port.parse().unwrap());
+        config.mail.smtp_tls = SmtpTls::None;
+        config.mail.mail_from = Some("no-reply@sharma.example".to_owned());
+    }
+    let services = Services::new(&config, Arc::new(SystemClock)).unwrap();
     let mut registry = Registry::default();
     registry.add::<Tells>();
     registry.add::<Poison>();
+    registry.add::<SendEmail>();
     let performing = Performing::new(services, Arc::new(registry));
-    Work::new(worker).unwrap().run(Arc::new(performing), &[], std::future::pending().boxed().shared(), Duration::ZERO).await.unwrap();
+    Work::new(urls[1]).unwrap().run(Arc::new(performing), &[], std::future::pending().boxed().shared(), Duration::ZERO).await.unwrap();
 }
 
 async fn start_worker(app: &TestApp) -> Child {
+    start_worker_beside(app, "").await
+}
+
+/// A worker that sends mail by the server on this port.
+async fn start_worker_by(app: &TestApp, exim: &Exim) -> Child {
+    start_worker_beside(app, &format!(" {}", exim.port)).await
+}
+
+async fn start_worker_beside(app: &TestApp, port: &str) -> Child {
     let server = shared().await.primary.url(&app.database, "payaid_server");
-    let urls = format!("{server} {}", worker_url(app).await);
+    let urls = format!("{server} {}{port}", worker_url(app).await);
     Command::new(std::env::current_exe().unwrap())
         .args(["jobs::dying::worker_process", "--exact", "--nocapture"])
         .env(AS_WORKER, urls)
@@ -152,6 +173,31 @@ async fn a_worker_that_is_killed_loses_no_job_and_each_has_one_effect() {
     let mut wanted: Vec<String> = jobs.iter().map(ToString::to_string).collect();
     wanted.sort();
     assert_eq!(told, wanted, "each effect once, at a receiver that goes by the id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_in_the_middle_of_a_worker_that_is_killed_arrives_under_one_name() {
+    let (app, exim) = (TestApp::start().await, Exim::start().await);
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    for number in 0..3 {
+        let mail = json!({"channel": "EMAIL", "to": format!("asha{number}@example.org"), "subject": "s", "body": "b", "transactional": true});
+        owner.done("messageSend", mail, "message { id }").await;
+    }
+    // All are taken, and the worker has not heard of it.
+    exim.line(Line::SilentWhenTaken);
+    let mut worker = start_worker_by(&app, &exim).await;
+    exim.delivered(3).await;
+    worker.kill().await.unwrap();
+    exim.line(Line::Sound);
+    let mut worker = start_worker_by(&app, &exim).await;
+    let db = app.superuser().await;
+    let sent = "SELECT count(*) FROM messages WHERE state = 'SENT' AND NOT uncertain AND attempts = 2";
+    until("all are sent", async || db.query_one(sent, &[]).await.unwrap().get::<_, i64>(0) == 3).await;
+    worker.kill().await.unwrap();
+    let mut names: Vec<String> = exim.delivered(6).await.iter().map(|mail| message_id(mail)).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 3, "{names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{Business, MSG91, SELECT, SENDGRID, refused, row, text};
 
 fn bounce(reference: Option<String>, status: &str) -> Bounce {
-    Bounce { reference, recipient: None, status: status.to_owned(), permanent: status.starts_with('5'), diagnostic: "no such user".to_owned() }
+    let permanent = status.starts_with('5');
+    Bounce { reference, recipient: None, status: status.to_owned(), permanent, delayed: !permanent, diagnostic: "no such user".to_owned() }
 }
 
 fn report(provider_reference: &str, outcome: Reported) -> Report {
@@ -62,6 +63,76 @@ async fn a_bounce_for_good_suppresses_its_address_and_another_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_came_back_for_now_goes_out_an_hour_later_and_not_for_ever() {
+    let business = Business::open().await;
+    business.scripted.says(SENDGRID, 202, "");
+    let id = business.mail_to(&business.contact("Asha").await, true).await;
+    business.send_mail(&id).await.unwrap();
+    let (services, db) = (&business.app.app.services, business.app.superuser().await);
+    let full = Bounce { delayed: false, ..bounce(Some(business.reference(&id).await), "4.2.2") };
+    let first = business.job_of(&id).await;
+    // The second word about the same attempt changes nothing.
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        assert!(reports::bounced(services, &full).await.unwrap());
+        jobs.push(business.job_of(&id).await);
+    }
+    assert!(jobs[0] != first && jobs[0] == jobs[1]);
+    let message = business.message(&id).await;
+    assert_eq!((&message["state"], &message["error"], business.suppressed().await), (&json!("QUEUED"), &json!("4.2.2 no such user"), json!([])));
+    let due = format!("SELECT run_at - now() BETWEEN interval '59 minutes' AND interval '1 hour' FROM jobs WHERE id = '{}'", jobs[0]);
+    assert!(db.query_one(&due, &[]).await.unwrap().get::<_, bool>(0));
+    business.send_mail(&id).await.unwrap();
+    let message = business.message(&id).await;
+    assert_eq!((&message["state"], &message["attempts"]), (&json!("SENT"), &json!(2)));
+    // SendGrid tells of the same in its own words.
+    let event = json!([{"sg_event_id": "e1", "event": "bounce", "email": "x@y.example", "timestamp": 1_790_000_000, "type": "blocked",
+        "reference": business.reference(&id).await}]);
+    let turned_away = payaid::platform::mail::sendgrid::events(event.to_string().as_bytes()).unwrap().remove(0);
+    reports::sendgrid(services, &turned_away).await.unwrap();
+    assert_eq!(business.state(&id).await, "QUEUED");
+    business.send_mail(&id).await.unwrap();
+    db.execute(&format!("UPDATE messages SET attempts = 5 WHERE id = '{}'", row(&id)), &[]).await.unwrap();
+    assert!(reports::bounced(services, &full).await.unwrap());
+    assert_eq!((business.state(&id).await.as_str(), business.suppressed().await), ("FAILED", json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_an_earlier_attempt_does_not_decide_about_the_next() {
+    let business = Business::open().await;
+    business.scripted.hangs(MSG91);
+    let id = business.sms_to(&business.contact("Asha").await, &business.sms_template().await).await;
+    business.send_sms(&id).await.unwrap_err();
+    let version = business.message(&id).await["version"].clone();
+    business.owner.done("messageRetry", json!({"id": id, "version": version}), SELECT).await;
+    let old = Report { reference: Some(business.reference(&id).await), ..report("old", Reported::Failed) };
+    assert!(reports::reported(&business.app.app.services, &old).await.unwrap());
+    assert_eq!(business.state(&id).await, "QUEUED");
+    business.scripted.forget();
+    business.scripted.says(MSG91, 200, json!({"type": "success", "message": "new"}).to_string());
+    business.send_sms(&id).await.unwrap();
+    assert!(reports::reported(&business.app.app.services, &old).await.unwrap());
+    assert_eq!(business.state(&id).await, "SENT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_whose_link_is_gone_is_not_sent_again() {
+    let business = Business::open().await;
+    business.scripted.says(SENDGRID, 202, "");
+    business.owner.done("memberInvite", json!({"email": "new@sharma.example", "role": "SALES"}), "inviteToken").await;
+    let id = text(&business.owner.query("{ messages { nodes { id } } }").await["messages"]["nodes"][0]["id"]);
+    business.send_mail(&id).await.unwrap();
+    // Not even by itself, when it came back for now.
+    let full = Bounce { delayed: false, ..bounce(Some(business.reference(&id).await), "4.2.2") };
+    assert!(reports::bounced(&business.app.app.services, &full).await.unwrap());
+    let message = business.message(&id).await;
+    assert_eq!(message["state"], "FAILED");
+    let refusal = business.owner.mutate("messageRetry", json!({"id": id, "version": message["version"]}), SELECT).await;
+    assert_eq!(refused(&refusal).0, "VALIDATION_ERROR");
+    assert!(refused(&refusal).1.contains("invite the person again"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reports_in_any_order_and_twice_lead_to_the_same() {
     let business = Business::open().await;
     let (contact, template) = (business.contact("Asha").await, business.sms_template().await);
@@ -94,7 +165,7 @@ async fn a_text_message_in_doubt_is_cleared_up_by_a_report() {
     let business = Business::open().await;
     business.scripted.hangs(MSG91);
     let id = business.sms_to(&business.contact("Asha").await, &business.sms_template().await).await;
-    business.send_sms(&id).await.unwrap();
+    business.send_sms(&id).await.unwrap_err();
     assert_eq!(business.message(&id).await["mayHaveBeenSent"], true);
     let own = Report { reference: Some(business.reference(&id).await), ..report("req91", Reported::Sent) };
     assert!(reports::reported(&business.app.app.services, &own).await.unwrap());

@@ -36,7 +36,7 @@ fn plan(organization: &str, plan: &str, second: usize) -> String {
 }
 
 /// Works until everything that was kept is worked on.
-async fn work(app: &TestApp) {
+pub async fn work(app: &TestApp) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let queue = Work::new(&shared().await.primary.url(&app.database, "payaid_worker")).unwrap();
     let performing = app.app.performing();

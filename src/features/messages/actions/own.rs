@@ -11,6 +11,7 @@ use crate::base::{Error, Noun, Result};
 use crate::features::accounts::model::Invitation;
 use crate::features::messages::model::{Message, MessageChanges, MessageChannel, MessageLanguage, MessageState, NewMessage, Variables};
 use crate::features::messages::queries;
+use crate::features::messages::rules;
 use crate::features::rows;
 use crate::platform::mail::templates::Language;
 
@@ -73,7 +74,7 @@ pub async fn invitation(act: &Act, services: &Services, invitation: &Invitation,
     let link = format!("{}/invitation#{token}", services.public_url);
     let mail = OwnMail {
         to: invitation.email.text()?.to_owned(),
-        template: "invitation",
+        template: rules::INVITATION,
         language: language(&locale),
         variables: BTreeMap::from([
             text("inviter", inviter),

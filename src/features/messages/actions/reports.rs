@@ -5,26 +5,34 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::changed;
-use super::delivery::{short, suppress, suppress_address};
+use super::delivery::{postpone, short, suppress, suppress_address};
 use crate::access::writing::write_as;
 use crate::access::{Act, Means, Plan, Role, Scope, Services};
 use crate::base::{Result, SharedClock};
 use crate::features::messages::model::{Message, MessageChanges, MessageChannel, MessageState, SuppressionReason};
 use crate::features::messages::queries;
-use crate::features::messages::rules::leads_on;
+use crate::features::messages::rules::{is_secret_gone, leads_on};
 use crate::features::rows::Stored;
 use crate::platform::mail::bounces::Bounce;
 use crate::platform::mail::sendgrid::SendgridEvent;
 use crate::platform::sms::reports::{Outcome, Report};
+
+/// How long a mail waits that came back for now.
+const COME_BACK: TimeDelta = TimeDelta::hours(1);
+/// So many attempts to send a mail are made by themselves, when it comes back for now each time.
+const MOST_ATTEMPTS: i32 = 5;
 
 /// What is known of a message from a report.
 #[derive(Debug, Clone, Default)]
 struct Finding {
     /// How far it has come.
     state: Option<MessageState>,
+    /// Whether it came back, and may not another time: `state` is what becomes of it when it is not sent again.
+    for_now: bool,
     /// Why nothing more is to be sent to the address.
     suppressed: Option<SuppressionReason>,
     /// What was said.
@@ -40,8 +48,10 @@ struct Finding {
 pub async fn bounced(services: &Services, bounce: &Bounce) -> Result<bool> {
     let Some(ids) = bounce.reference.as_deref().and_then(|reference| services.references.read_reference(reference)) else { return Ok(false) };
     let said = format!("{} {}", bounce.status, bounce.diagnostic);
+    let state = if bounce.permanent { MessageState::Bounced } else { MessageState::Failed };
     let found = Finding {
-        state: bounce.permanent.then_some(MessageState::Bounced),
+        state: (!bounce.delayed).then_some(state),
+        for_now: !bounce.permanent && !bounce.delayed,
         suppressed: bounce.permanent.then_some(SuppressionReason::Bounce),
         detail: Some(said),
         reference: None,
@@ -67,7 +77,8 @@ pub async fn reported(services: &Services, report: &Report) -> Result<bool> {
         Outcome::Failed => (MessageState::Failed, None),
         Outcome::Unsubscribed => (MessageState::Failed, Some(SuppressionReason::Unsubscribe)),
     };
-    let found = Finding { state: Some(state), suppressed, detail: report.detail.clone(), reference: report.provider_reference.clone() };
+    let (detail, reference) = (report.detail.clone(), report.provider_reference.clone());
+    let found = Finding { state: Some(state), for_now: false, suppressed, detail, reference };
     apply(services, ids, found).await
 }
 
@@ -90,7 +101,8 @@ pub async fn sendgrid(services: &Services, event: &SendgridEvent) -> Result<bool
     };
     let said = [event.status.as_deref(), event.reason.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let detail = Some(said).filter(|said| !said.is_empty());
-    apply(services, ids, Finding { state, suppressed, detail, reference: None }).await
+    let for_now = event.event == "bounce" && !for_good;
+    apply(services, ids, Finding { state, for_now, suppressed, detail, reference: None }).await
 }
 
 /// Takes in that somebody unsubscribed by the link of a mail.
@@ -112,13 +124,20 @@ async fn take_in(act: &Act, id: Uuid, found: Finding) -> Result<bool> {
     if let Some(reason) = found.suppressed {
         suppress(act, &message, reason, found.detail.clone()).await?;
     }
-    let known = message.provider_reference.text()?;
-    if found.reference.as_deref().zip(known).is_some_and(|(reported, known)| reported != known) {
+    let (now, uncertain) = (message.state.value()?, message.uncertain.value()?);
+    if is_of_another_attempt(&message, &found)? {
         return Ok(true);
     }
-    let leads =
-        found.state.filter(|state| message.state.value().is_ok_and(|now| message.uncertain.value().is_ok_and(|un| leads_on(now, un, *state))));
-    let changes = match leads {
+    // It will be sent once more as it is.
+    if found.for_now && now == MessageState::Queued {
+        return Ok(true);
+    }
+    if found.for_now && may_come_through(&message)? {
+        let until = act.now() + COME_BACK;
+        postpone(act, message, until, (None, &found.detail.unwrap_or_default()), false).await?;
+        return Ok(true);
+    }
+    let changes = match found.state.filter(|state| leads_on(now, uncertain, *state)) {
         Some(state) => {
             let went_wrong = matches!(state, MessageState::Failed | MessageState::Bounced);
             let delivered = state == MessageState::Delivered;
@@ -127,11 +146,13 @@ async fn take_in(act: &Act, id: Uuid, found: Finding) -> Result<bool> {
                 error: Some(found.detail.filter(|_| went_wrong).map(|detail| short(&detail))),
                 uncertain: Some(false),
                 delivered_at: delivered.then(|| Some(act.now())),
+                // Its job has nothing left to do, and must not take this for its own doing; one that has given it up may be done again.
+                job_id: (now != MessageState::Failed).then_some(None),
                 ..MessageChanges::default()
             }
         }
         // It has not come back for good: what was said of it is kept while it is on its way.
-        None if found.state.is_none() && found.suppressed.is_none() && message.state.value()? == MessageState::Sent => {
+        None if found.state.is_none() && found.suppressed.is_none() && now == MessageState::Sent => {
             let said = found.detail.map(|detail| short(&detail));
             if said.as_deref() == message.error.text()? {
                 return Ok(true);
@@ -142,6 +163,27 @@ async fn take_in(act: &Act, id: Uuid, found: Finding) -> Result<bool> {
     };
     changed(act, "report", message, changes).await?;
     Ok(true)
+}
+
+/// Whether a provider's report is about an attempt before the one that the row tells of: it bears another word, or nothing has begun since somebody
+/// had the message sent again.
+fn is_of_another_attempt(message: &Message, found: &Finding) -> Result<bool> {
+    let Some(reported) = &found.reference else { return Ok(false) };
+    Ok(match message.provider_reference.text()? {
+        Some(known) => known != reported,
+        None => message.state.value()? == MessageState::Queued && !message.uncertain.value()?,
+    })
+}
+
+/// Whether a mail that came back for now is sent again by itself: it was sent, not too often, and can be made again.
+fn may_come_through(message: &Message) -> Result<bool> {
+    let was_sent = match message.state.value()? {
+        MessageState::Sent => true,
+        MessageState::Failed => message.uncertain.value()?,
+        MessageState::Queued | MessageState::Delivered | MessageState::Bounced => false,
+    };
+    let can_be_made = !is_secret_gone(message.template.text()?, message.sealed.get()?.is_some());
+    Ok(was_sent && can_be_made && message.attempts.value()? < MOST_ATTEMPTS)
 }
 
 /// What comes from outside is nobody's doing.

@@ -5,6 +5,8 @@
 pub struct Report {
     /// The address as it was given to the server.
     pub recipient: Option<String>,
+    /// Whether the server goes on trying: this is a note that it takes longer.
+    pub delayed: bool,
     /// The status.
     pub status: String,
     /// What the receiving server said.
@@ -51,6 +53,7 @@ fn report(group: &[(String, String)]) -> Option<Report> {
         _ => return None,
     };
     Some(Report {
+        delayed: action == "delayed",
         recipient: typed("original-recipient").or_else(|| typed("final-recipient")).filter(|address| !address.is_empty()),
         status,
         diagnostic,

@@ -38,12 +38,12 @@ fn a_bounce_of_postfix() {
 #[test]
 fn what_may_come_right_is_not_permanent() {
     let of = |action: &str, status: &str| {
-        read(postfix(action, status, "smtp; 451 4.4.1 try again").as_bytes()).map(|bounce| (bounce.status, bounce.permanent))
+        read(postfix(action, status, "smtp; 451 4.4.1 try again").as_bytes()).map(|bounce| (bounce.status, bounce.permanent, bounce.delayed))
     };
-    assert_eq!(of("failed", "4.4.1"), Some(("4.4.1".to_owned(), false)));
-    assert_eq!(of("delayed", "4.4.1"), Some(("4.4.1".to_owned(), false)));
-    assert_eq!(of("Delayed", "5.1.1"), Some(("4.0.0".to_owned(), false)));
-    assert_eq!(of("failed (bad destination)", "none"), Some(("4.4.1".to_owned(), false)));
+    assert_eq!(of("failed", "4.4.1"), Some(("4.4.1".to_owned(), false, false)));
+    assert_eq!(of("delayed", "4.4.1"), Some(("4.4.1".to_owned(), false, true)));
+    assert_eq!(of("Delayed", "5.1.1"), Some(("4.0.0".to_owned(), false, true)));
+    assert_eq!(of("failed (bad destination)", "none"), Some(("4.4.1".to_owned(), false, false)));
     for good in ["delivered", "relayed", "expanded", ""] {
         assert_eq!(of(good, "2.0.0"), None);
     }
@@ -92,6 +92,8 @@ fn of_several_recipients_the_one_that_is_lost_counts() {
     );
     let bounce = read(raw.as_bytes()).unwrap();
     assert_eq!((bounce.recipient.as_deref(), bounce.status.as_str(), bounce.permanent), (Some("gone@example.org"), "5.2.1", true));
+    let given_up = read(raw.replace("5.2.1 (disabled)", "4.2.1").as_bytes()).unwrap();
+    assert_eq!((given_up.recipient.as_deref(), given_up.status.as_str(), given_up.delayed), (Some("gone@example.org"), "4.2.1", false));
 }
 
 #[test]
