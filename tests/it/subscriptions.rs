@@ -1,5 +1,6 @@
 //! Subscriptions: what was committed is told once, in order, to whom it concerns and who may see it, and where it went on is not lost.
 
+mod held;
 mod many;
 mod servers;
 

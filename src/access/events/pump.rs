@@ -204,7 +204,7 @@ impl Hub {
     }
 
     /// Adds a subscriber to what is told from now on, and says since when that is.
-    async fn join_now(&self, organization: Uuid, number: u64, subscriber: Subscriber) -> Result<EventPosition> {
+    async fn join_now(self: &Arc<Self>, organization: Uuid, number: u64, subscriber: Subscriber) -> Result<EventPosition> {
         let mut subscriber = Some(subscriber);
         let join = |channels: &mut HashMap<Uuid, Channel>, subscriber: &mut Option<Subscriber>| {
             let channel = channels.get_mut(&organization)?;
@@ -215,10 +215,15 @@ impl Hub {
             return Ok(position);
         }
         let now = log::horizon(&self.snapshot(organization)).await?;
-        let mut channels = self.channels();
-        channels.entry(organization).or_insert_with(|| Channel::at(now, self.line()));
-        let position = join(&mut channels, &mut subscriber).ok_or_else(|| Error::internal("a subscriber was lost"))?;
-        self.note_followed(&channels);
+        let position = {
+            let mut channels = self.channels();
+            channels.entry(organization).or_insert_with(|| Channel::at(now, self.line()));
+            let position = join(&mut channels, &mut subscriber).ok_or_else(|| Error::internal("a subscriber was lost"))?;
+            self.note_followed(&channels);
+            position
+        };
+        // Nobody heard the word of what was committed since that snapshot.
+        self.wake(organization);
         Ok(position)
     }
 
@@ -274,7 +279,7 @@ impl Hub {
             };
             failed = FAILED.0;
             let progressed = !page.events.is_empty();
-            let (has_more, is_held) = (page.has_more, page.is_held);
+            let (has_more, is_held, horizon) = (page.has_more, page.is_held, page.horizon);
             {
                 let mut channels = self.channels();
                 let Some(channel) = channels.get_mut(&organization) else { return };
@@ -286,6 +291,9 @@ impl Hub {
                 // Everybody may have left and others come while it was read.
                 if channel.position == position {
                     channel.hand_on(page.events);
+                    if !has_more {
+                        channel.position = channel.position.max(horizon);
+                    }
                 }
                 if !(has_more || is_held || channel.again) {
                     channel.is_read = false;
