@@ -35,6 +35,8 @@ const MOST_WAITING: usize = 1024;
 const PAGE: usize = 100;
 /// How soon it is looked again for what is not complete yet: from, and at the latest.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+/// How long the end of a process waits for the other servers to be told.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
 /// How soon it is looked again after the database has failed: from, and at the latest.
 const FAILED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -144,6 +146,14 @@ impl Events {
     pub fn publish(&self, organization: Uuid) {
         self.hub.wake(organization);
         self.wire.tell(organization);
+    }
+
+    /// Waits until the other servers were told of all that was published, a second at most: for the end of a process, which takes along what it has not
+    /// said.
+    pub async fn flush(&self) {
+        if tokio::time::timeout(FLUSHED_WITHIN, self.wire.quiet()).await.is_err() {
+            tracing::warn!("other servers could not be told in time of what was committed last: they find out with what comes next");
+        }
     }
 
     /// Follows the events of an organization.

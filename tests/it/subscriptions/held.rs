@@ -25,6 +25,7 @@ async fn what_was_committed_while_a_subscription_began_is_told_without_another_w
     contact(&other, "Foreign").await;
     next(&mut followed).await;
     let mut superuser = app.superuser().await;
+    app.app.services.events.flush().await;
     let older = superuser.transaction().await.unwrap();
     older.query_one("SELECT pg_current_xact_id()::text", &[]).await.unwrap();
     contact(&owner, "Asha").await;
