@@ -60,10 +60,12 @@ pub async fn deliver(run: &Run, delivery: Uuid) -> Result<(), Failed> {
             let reason = format!("Whoever answers for the endpoint may not see what its document asks for: {lacking}");
             return close(run, &errand, WebhookDeliveryState::Failed, reason, true).await;
         }
-        Err(error) => return unread(run, &errand, error).await,
+        Err(error) => return unsent(run, errand, error).await,
     };
-    let call = call(run, &errand, &body).await?;
-    came(run, errand, body, call).await
+    match call(run, &errand, &body).await {
+        Ok(call) => came(run, errand, body, call).await,
+        Err(error) => unsent(run, errand, error).await,
+    }
 }
 
 async fn find(run: &Run, delivery: Uuid) -> Result<Option<Errand>> {
@@ -184,12 +186,36 @@ fn attempt(act: &Act, due: &Due, call: &Call, error: Option<String>) -> NewWebho
     }
 }
 
-/// What is to be sent could not be read: it is tried again as if the receiver had failed, though that one is not to blame.
-async fn unread(run: &Run, errand: &Errand, error: Error) -> Result<(), Failed> {
-    match rules::next(Came { status: None, retry_after: None }, run.attempt.max(1), run.scope.clock.now(), rand::random()) {
+/// What is to be sent could not be read or signed: it is tried again as if the receiver had failed, though that one is not to blame.
+async fn unsent(run: &Run, errand: Errand, error: Error) -> Result<(), Failed> {
+    let now = run.scope.clock.now();
+    let reason = format!("What is to be sent could not be made: {error}");
+    let next = rules::next(Came { status: None, retry_after: None }, run.attempt.max(1), now, rand::random());
+    let (state, next_at) = match &next {
+        Next::Again(delay) => (WebhookDeliveryState::Pending, Some(now + *delay)),
+        _ => (WebhookDeliveryState::Failed, None),
+    };
+    let outcome = Outcome { state, next_at, delivered_at: None, request_body: None, response_status: None, error: Some(reason.clone()) };
+    by_nobody(run, move |act| async move {
+        let call = Call { at: now, took: Duration::ZERO, headers: Vec::new(), answer: Err(reason.clone()) };
+        sending::insert_attempt(&act, attempt(&act, &errand.due, &call, Some(reason))).await?;
+        sending::settle(&act, errand.due.id, outcome, 1).await
+    })
+    .await?;
+    match next {
         Next::Again(delay) => Err(Failed::After(delay, error)),
-        _ => close(run, errand, WebhookDeliveryState::Failed, format!("What is to be sent could not be read: {error}"), false).await,
+        _ => Ok(()),
     }
+}
+
+/// Ends a delivery whose job was given up: no attempt comes any more, so that it must not look as if one did.
+///
+/// # Errors
+/// As the database fails.
+pub async fn given_up(act: &Act, delivery: Uuid, reason: String) -> Result<()> {
+    let error = Some(format!("It was given up: {reason}"));
+    let outcome = Outcome { state: WebhookDeliveryState::Failed, next_at: None, delivered_at: None, request_body: None, response_status: None, error };
+    sending::settle(act, delivery, outcome, 0).await
 }
 
 /// Ends a delivery without a call, and disables its endpoint where nothing can be sent there any more.

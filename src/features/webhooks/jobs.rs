@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::access::Act;
 use crate::access::inbound::Process;
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run, delete_in_batches};
+use crate::base::Result;
 use crate::features::webhooks::deliver;
 use crate::features::webhooks::inbound::Standard;
 
@@ -21,6 +23,10 @@ impl Job for WebhookDeliver {
 
     async fn run(self, run: Run) -> Result<(), Failed> {
         deliver::deliver(&run, self.delivery).await
+    }
+
+    async fn given_up(self, act: Act, _: Uuid, reason: String) -> Result<()> {
+        deliver::given_up(&act, self.delivery, reason).await
     }
 }
 

@@ -1,0 +1,111 @@
+//! How deliveries end that could never be made, and whom the server tells that it has stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use payaid::access::jobs::Performing;
+use payaid::platform::config::WebhookConfig;
+use payaid::platform::jobs::{Perform, Queue, Ticket};
+use serde_json::{Value, json};
+
+use super::receiver::Receiver;
+use super::{NOW, contact, endpoint, only, patient, work};
+use crate::harness::clock::HeldClock;
+use crate::harness::{Client, TestApp};
+
+/// A worker that was started without the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_signed_is_logged_tried_again_and_given_up() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let receiver = Receiver::start(&[]).await;
+    endpoint(&owner, json!({"url": receiver.url, "events": ["contact.*"]})).await;
+    contact(&owner, "Asha").await;
+    let keyless = TestApp::beside(&app, |config| config.encryption.encryption_key = None).await;
+    for attempt in 1..=8 {
+        assert_eq!(work(&keyless).await, 1);
+        let delivery = only(&owner).await;
+        assert_eq!((&delivery["attemptCount"], delivery["nextAt"].is_null()), (&json!(attempt), attempt == 8), "{delivery}");
+    }
+    assert_eq!(work(&keyless).await, 0);
+    let delivery = only(&owner).await;
+    let errors: Vec<&Value> = delivery["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["error"]).collect();
+    assert_eq!((delivery["state"].as_str(), errors.len()), (Some("FAILED"), 8), "{delivery}");
+    assert!(errors.iter().all(|error| error.as_str().unwrap().starts_with("What is to be sent could not be made")), "{errors:?}");
+    assert_eq!(delivery["endpoint"]["failingSince"], Value::Null, "the receiver is not to blame");
+    // With the key it is sent.
+    owner.done("webhookReplay", json!({"deliveryId": delivery["id"]}), "count").await;
+    work(&app).await;
+    assert_eq!((only(&owner).await["state"].as_str(), receiver.calls().len()), (Some("DELIVERED"), 1));
+}
+
+/// What the job ended by, nobody inside of it can write down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_ends_when_its_job_is_given_up() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    endpoint(&owner, json!({"url": format!("http://{}/", silent.local_addr().unwrap()), "events": ["contact.*"]})).await;
+    contact(&owner, "Asha").await;
+    let db = app.superuser().await;
+    db.batch_execute("UPDATE jobs SET max_attempts = 1 WHERE queue = 'WEBHOOK'").await.unwrap();
+    let row = db.query_one("SELECT organization_id::text, id::text FROM jobs WHERE queue = 'WEBHOOK'", &[]).await.unwrap();
+    let id = |column| row.get::<_, &str>(column).parse().unwrap();
+    let hasty = Performing::new(app.app.services.clone(), Arc::clone(&app.app.jobs)).within(Duration::from_millis(300));
+    hasty.job(Queue::Webhook, Ticket { organization: id(0), job: id(1) }).await.unwrap();
+    let delivery = only(&owner).await;
+    assert_eq!((delivery["state"].as_str(), &delivery["nextAt"]), (Some("FAILED"), &Value::Null), "{delivery}");
+    assert_eq!(delivery["error"], "It was given up: It took longer than 0.3 s.");
+    assert_eq!(owner.done("webhookReplay", json!({"deliveryId": delivery["id"]}), "count").await["count"], 1);
+}
+
+/// The mails that tell of an endpoint: to whom, what, and why.
+async fn mails(owner: &Client) -> Vec<Value> {
+    let query = "{ messages { nodes { to template aboutId variables { value } } } }";
+    let all = owner.query(query).await["messages"]["nodes"].as_array().unwrap().clone();
+    all.into_iter().filter(|message| message["template"] == "webhook_disabled").collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_answers_for_an_endpoint_is_told_when_it_is_disabled() {
+    let clock = Arc::new(HeldClock::at(NOW));
+    let app = TestApp::with(patient, Arc::clone(&clock) as _).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let admin = app.member(&owner, "ADMIN", "admin@sharma.example").await;
+    let failing = Receiver::start(&[(500, None), (500, None)]).await;
+    let (dead, _) = endpoint(&admin, json!({"url": failing.url, "events": ["contact.create"]})).await;
+    contact(&owner, "Asha").await;
+    work(&app).await;
+    assert_eq!(mails(&owner).await, Vec::<Value>::new());
+    clock.advance(TimeDelta::days(5));
+    work(&app).await;
+    let told = mails(&owner).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["to"], &told[0]["aboutId"]), (&json!("admin@sharma.example"), &json!(dead)));
+    assert!(told[0]["variables"].to_string().contains("Nothing has arrived there for five days."), "{told:?}");
+
+    let gone = Receiver::start(&[(410, None)]).await;
+    let (gone, _) = endpoint(&owner, json!({"url": gone.url, "events": ["company.create"]})).await;
+    owner.done("companyCreate", json!({"name": "Mill"}), "company { id }").await;
+    work(&app).await;
+    let told: Vec<Value> = mails(&owner).await.into_iter().filter(|mail| mail["aboutId"] == json!(gone)).collect();
+    assert_eq!((told.len(), &told[0]["to"]), (1, &json!("owner@sharma.example")), "{told:?}");
+    assert!(told[0]["variables"].to_string().contains("410"), "{told:?}");
+}
+
+/// Nobody said how long a receiver may take.
+#[test]
+fn a_receiver_has_fifteen_seconds() {
+    #[derive(clap::Parser)]
+    struct Said {
+        #[command(flatten)]
+        config: WebhookConfig,
+    }
+    let said = <Said as clap::Parser>::try_parse_from(["payaid"]).unwrap();
+    for config in [said.config, WebhookConfig::default()] {
+        assert_eq!(config.webhook_timeout, Duration::from_secs(15));
+    }
+    // And the job has time to write down that there was no answer.
+    assert!(Queue::Webhook.rules().limit >= Duration::from_secs(30));
+}
