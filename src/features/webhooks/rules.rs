@@ -105,7 +105,7 @@ pub fn events(names: &[String]) -> Result<Vec<String>, String> {
 
 fn is_event(name: &str) -> bool {
     let Some((noun, verb)) = name.split_once('.') else { return false };
-    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic());
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
     name.len() <= LONGEST_EVENT && is_word(noun) && (verb == "*" || is_word(verb))
 }
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn events_are_words_with_a_dot_or_stars() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(events(&names(&["contact.*", " deal.stageSet", "*", "contact.*"])), Ok(names(&["contact.*", "deal.stageSet", "*"])));
+        assert_eq!(events(&names(&["contact.*", " deal.stageSet", "*", "contact.*", "member.role_set"])), Ok(names(&["contact.*", "deal.stageSet", "*", "member.role_set"])));
         for wrong in ["", "contact", "contact.", ".update", "*.update", "contact.up*", "a.b.c", "contact.update'"] {
             assert!(events(&names(&[wrong])).unwrap_err().contains("is no event"), "{wrong}");
         }

@@ -109,3 +109,36 @@ fn a_receiver_has_fifteen_seconds() {
     // And the job has time to write down that there was no answer.
     assert!(Queue::Webhook.rules().limit >= Duration::from_secs(30));
 }
+
+/// Every action that the server or the database records can be named by an endpoint.
+#[test]
+fn every_event_that_happens_can_be_named() {
+    let nouns: Vec<String> = literals("const PREFIX: &'static str = \"");
+    let mut actions: Vec<String> = Vec::new();
+    for path in crate::architecture::sources("src/features") {
+        let text = std::fs::read_to_string(path).unwrap();
+        let quoted = text.split('"').skip(1).step_by(2).map(str::to_owned);
+        actions.extend(
+            quoted.filter(|quoted| quoted.split_once('.').is_some_and(|(noun, _)| nouns.iter().any(|known| known == noun)) && !quoted.contains('{')),
+        );
+    }
+    for verbs in ["apply(act, \"", "changed(act, \"", "action::<R>(\""] {
+        actions.extend(literals(verbs).into_iter().flat_map(|verb| nouns.iter().map(move |noun| format!("{noun}.{verb}"))));
+    }
+    for known in ["member.role_set", "message.put_off", "deal.stageSet", "contact.create", "session.sign_out"] {
+        assert!(actions.iter().any(|action| action == known), "{known} is not found among {actions:?}");
+    }
+    for action in actions {
+        assert_eq!(payaid::features::webhooks::rules::events(std::slice::from_ref(&action)), Ok(vec![action]));
+    }
+}
+
+/// What follows these words in quotes, anywhere in the source.
+fn literals(before: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in crate::architecture::sources("src/features") {
+        let text = std::fs::read_to_string(path).unwrap();
+        found.extend(text.split(before).skip(1).filter_map(|rest| rest.split_once('"')).map(|(literal, _)| literal.to_owned()));
+    }
+    found
+}
