@@ -55,7 +55,7 @@ pub async fn deliver(run: &Run, delivery: Uuid) -> Result<(), Failed> {
     };
     let body = match payload::of(&run.services, scope, &errand.due, &errand.receiver).await {
         Ok(Content::Body(body)) => body,
-        Ok(Content::Nothing) => return close(run, &errand, WebhookDeliveryState::Skipped, "The document lets this event pass.".to_owned(), false).await,
+        Ok(Content::Nothing(reason)) => return close(run, &errand, WebhookDeliveryState::Skipped, reason.to_owned(), false).await,
         Ok(Content::Forbidden(lacking)) => {
             let reason = format!("Whoever answers for the endpoint may not see what its document asks for: {lacking}");
             return close(run, &errand, WebhookDeliveryState::Failed, reason, true).await;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::access::Permission;
+use crate::access::events::Noun;
+
 /// How long after the attempt of the same place the next one comes. The first attempt is made at once.
 pub const SCHEDULE: [Duration; 7] = [
     Duration::from_secs(5),
@@ -79,6 +82,13 @@ fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
 #[must_use]
 pub fn is_given_up(failing_since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - failing_since >= GIVEN_UP_AFTER
+}
+
+/// What it takes to be told that something was done to an object of this kind, and to which.
+#[must_use]
+pub fn needed(nouns: &[Noun], kind: &str) -> Permission {
+    // What is told by the log alone is for those who may read the log.
+    nouns.iter().find(|noun| noun.prefix == kind).map_or(Permission::AuditRead, |noun| noun.read)
 }
 
 /// Reads the names of events: `contact.update`, `contact.*` for all of a kind, `*` for all.
