@@ -50,8 +50,9 @@ async fn a_document_chooses_what_is_sent_as_it_is_at_or_after_the_event() {
 async fn a_document_that_cannot_be_is_refused_when_it_is_set() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let many = "subscription($n: Int!) { contactChanged { contact { activities(first: $n) { nodes { id } } } } }";
     for document in
-        ["nonsense", "{ contacts { totalCount } }", "subscription { contactChanged { nothing } }", "mutation { signOut { success } }"]
+        [many, "nonsense", "{ contacts { totalCount } }", "subscription { contactChanged { nothing } }", "mutation { signOut { success } }"]
     {
         let input = json!({"url": "http://127.0.0.1:9/", "events": ["contact.*"], "document": document});
         let payload = owner.mutate("webhookEndpointCreate", input, "secret").await;
@@ -112,6 +113,19 @@ async fn what_a_key_has_sent_ends_where_its_scopes_end_and_with_the_key() {
     assert_eq!(receiver.calls().len(), 1);
     let reasons: Vec<Value> = deliveries(&owner).await.into_iter().map(|delivery| delivery["error"].clone()).collect();
     assert!(reasons.contains(&json!("The API key that set what is sent here has ended.")), "{reasons:?}");
+}
+
+/// Nobody pays for what a document answers, so that it may cost no more than one operation may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_costs_no_more_than_an_operation_may() {
+    let app = TestApp::with(|config| config.documents.document_max_cost = 100, std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let document = |first: i32| format!("subscription {{ contactChanged {{ contact {{ activities(first: {first}) {{ nodes {{ id }} }} }} }} }}");
+    let input = |first: i32| json!({"url": "http://127.0.0.1:9/", "events": ["contact.*"], "document": document(first)});
+    let payload = owner.mutate("webhookEndpointCreate", input(100), "secret").await;
+    assert_eq!(payload["userErrors"][0]["field"], json!(["input", "document"]), "{payload}");
+    assert!(payload["userErrors"][0]["message"].as_str().unwrap().contains("at most 100 are allowed"), "{payload}");
+    endpoint(&owner, input(10)).await;
 }
 
 /// Without a document, the kind of event and the identifier are sent, which are for those who may see such objects, or may read the log.
