@@ -132,6 +132,7 @@ CREATE TABLE inbound_events (
   UNIQUE (provider, event_id)
 );
 CREATE INDEX inbound_events_by_age ON inbound_events (received_at);
+CREATE INDEX inbound_events_left ON inbound_events (received_at) WHERE processed_at IS NULL;
 ALTER TABLE inbound_events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE inbound_events FORCE ROW LEVEL SECURITY;
 CREATE POLICY inbound ON inbound_events TO payaid_server

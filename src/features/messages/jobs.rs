@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::access::inbound::Process;
+use crate::access::inbound::{Process, take_up};
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run};
 use crate::access::{Act, Services};
 use crate::base::{Code, Error, Result};
@@ -30,6 +30,7 @@ pub fn register(jobs: &mut Registry) {
     jobs.add::<SendEmail>();
     jobs.add::<SendSms>();
     jobs.add_errand::<Process<SendGrid>>();
+    jobs.every("inbound_sendgrid_left", "47 * * * *", take_up::<SendGrid>);
 }
 
 /// Sends a mail.

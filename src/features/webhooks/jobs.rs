@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::Act;
-use crate::access::inbound::Process;
+use crate::access::inbound::{Process, take_up};
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run, delete_in_batches};
 use crate::base::Result;
 use crate::features::webhooks::deliver;
@@ -34,6 +34,7 @@ impl Job for WebhookDeliver {
 pub fn register(jobs: &mut Registry) {
     jobs.add::<WebhookDeliver>();
     jobs.add_errand::<Process<Standard>>();
+    jobs.every("inbound_standard_left", "17 * * * *", take_up::<Standard>);
     jobs.every("webhooks_old", "41 3 * * *", |services| async move {
         let deleted = delete_in_batches(&services, "SELECT delete_old_webhooks(?)").await?;
         tracing::info!(deleted, "old deliveries and events are deleted");
