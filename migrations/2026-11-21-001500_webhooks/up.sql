@@ -31,7 +31,8 @@ CREATE INDEX webhook_endpoints_by_created ON webhook_endpoints (organization_id,
 CREATE INDEX webhook_endpoints_by_state ON webhook_endpoints (organization_id, state, created_at, id);
 SELECT make_tenant_table('webhook_endpoints');
 
--- One event, to be told to one endpoint. What was told before can be told again, in the same row.
+-- One event, to be told to one endpoint. What was told before can be told again, in the same row. When an endpoint is deleted, its deliveries may be
+-- more than one statement can delete in its time: no foreign key does so, but a job, a few at a time.
 CREATE TABLE webhook_deliveries (
   organization_id uuid NOT NULL REFERENCES organizations (id),
   id uuid NOT NULL,
@@ -51,7 +52,6 @@ CREATE TABLE webhook_deliveries (
   updated_at timestamptz NOT NULL,
   PRIMARY KEY (organization_id, id),
   UNIQUE (organization_id, endpoint_id, event_id),
-  FOREIGN KEY (organization_id, endpoint_id) REFERENCES webhook_endpoints (organization_id, id) ON DELETE CASCADE,
   CHECK ((noun IS NULL) = (row_id IS NULL)),
   CHECK ((state = 'PENDING') = (next_at IS NOT NULL)),
   CHECK ((state = 'DELIVERED') = (delivered_at IS NOT NULL))
@@ -62,7 +62,7 @@ CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (organization_id,
 CREATE INDEX webhook_deliveries_by_endpoint_and_state ON webhook_deliveries (organization_id, endpoint_id, state, created_at, id);
 CREATE INDEX webhook_deliveries_by_row ON webhook_deliveries (organization_id, row_id, created_at, id);
 CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (created_at);
-SELECT make_tenant_table('webhook_deliveries', 'SELECT, INSERT, UPDATE');
+SELECT make_tenant_table('webhook_deliveries');
 
 -- One call, with what was sent and what was answered.
 CREATE TABLE webhook_attempts (
@@ -109,6 +109,8 @@ BEGIN
     FROM entries entry
     JOIN webhook_endpoints endpoint ON endpoint.organization_id = entry.organization_id AND endpoint.state = 'ENABLED'
       AND entry.row_id <> endpoint.id AND endpoint.events && ARRAY['*', entry.noun || '.*', entry.action]
+    -- It is not deleted before this is committed.
+    FOR KEY SHARE OF endpoint
     RETURNING organization_id, id, endpoint_id)
   SELECT count(enqueue_webhook(organization_id, id, endpoint_id, NULL)) INTO enqueued FROM told;
   RETURN NULL;

@@ -96,6 +96,17 @@ async fn enqueue(act: &Act, delivery: Uuid, endpoint: Uuid) -> Result<()> {
     act.db.execute(Sql::<()>::new("SELECT enqueue_webhook(?, ?, ?, NULL)", binds)).await.map(drop)
 }
 
+/// Deletes deliveries to an endpoint with their attempts, at most [`MOST_AGAIN`]; how many there were.
+///
+/// # Errors
+/// As the database fails.
+pub async fn delete_some(act: &Act, endpoint: Uuid) -> Result<usize> {
+    let text = "DELETE FROM webhook_deliveries WHERE organization_id = ? AND id IN (
+        SELECT id FROM webhook_deliveries WHERE organization_id = ? AND endpoint_id = ? ORDER BY created_at, id LIMIT ?)";
+    let own = Bind::Uuid(act.organization());
+    act.db.execute(Sql::<()>::new(text, vec![own.clone(), own, Bind::Uuid(endpoint), Bind::Int(MOST_AGAIN)])).await
+}
+
 /// A delivery, locked against others until the transaction ends.
 ///
 /// # Errors
