@@ -134,7 +134,6 @@ async fn came(run: &Run, errand: Errand, body: String, call: Call) -> Result<(),
 async fn settle(act: &Act, run: &Run, errand: &Errand, body: String, call: &Call, next: &Next, reason: String) -> Result<bool> {
     let (due, receiver, now) = (&errand.due, &errand.receiver, act.now());
     let error = (*next != Next::Delivered).then_some(reason);
-    sending::insert_attempt(act, attempt(act, due, call, error.clone())).await?;
     let failing_since = receiver.failing_since.unwrap_or(now);
     let given_up = match next {
         Next::Delivered => None,
@@ -155,17 +154,21 @@ async fn settle(act: &Act, run: &Run, errand: &Errand, body: String, call: &Call
         response_status: call.answer.as_ref().ok().map(|answer| i32::from(answer.status)),
         error,
     };
-    sending::settle(act, due.id, outcome, 1).await?;
+    // The endpoint first, wherever both are locked.
     if *next == Next::Delivered {
         if receiver.failing_since.is_some() {
             sending::note_failing(act, receiver.id, None).await?;
         }
-    } else if receiver.failing_since.is_none() {
-        sending::note_failing(act, receiver.id, Some(now)).await?;
+    } else {
+        if receiver.failing_since.is_none() {
+            sending::note_failing(act, receiver.id, Some(now)).await?;
+        }
     }
     if let Some(reason) = given_up {
         actions::disable(act, run, receiver.id, reason).await?;
     }
+    sending::insert_attempt(act, attempt(act, due, call, outcome.error.clone())).await?;
+    sending::settle(act, due.id, outcome, 1).await?;
     Ok(state != WebhookDeliveryState::Pending)
 }
 
@@ -223,11 +226,10 @@ async fn close(run: &Run, errand: &Errand, state: WebhookDeliveryState, reason: 
     let (own, delivery, endpoint) = (run.clone(), errand.due.id, errand.receiver.id);
     let outcome = Outcome { state, next_at: None, delivered_at: None, request_body: None, response_status: None, error: Some(reason.clone()) };
     by_nobody(run, move |act| async move {
-        sending::settle(&act, delivery, outcome, 0).await?;
         if disables {
             actions::disable(&act, &own, endpoint, &reason).await?;
         }
-        Ok(())
+        sending::settle(&act, delivery, outcome, 0).await
     })
     .await?;
     Ok(())

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::receiver::Receiver;
 use super::{NOW, contact, endpoint, only, patient, work};
 use crate::harness::clock::HeldClock;
+use crate::harness::waiting::until_blocked;
 use crate::harness::{Client, TestApp};
 
 /// A worker that was started without the key.
@@ -92,6 +93,26 @@ async fn whoever_answers_for_an_endpoint_is_told_when_it_is_disabled() {
     let told: Vec<Value> = mails(&owner).await.into_iter().filter(|mail| mail["aboutId"] == json!(gone)).collect();
     assert_eq!((told.len(), &told[0]["to"]), (1, &json!("owner@sharma.example")), "{told:?}");
     assert!(told[0]["variables"].to_string().contains("410"), "{told:?}");
+}
+
+/// Whoever takes both locks takes the endpoint's first: two who take them in different orders would wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_locked_before_its_deliveries() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let receiver = Receiver::start(&[(500, None)]).await;
+    endpoint(&owner, json!({"url": receiver.url, "events": ["contact.*"]})).await;
+    contact(&owner, "Asha").await;
+    let (mut holder, watching) = (app.superuser().await, app.superuser().await);
+    let held = holder.transaction().await.unwrap();
+    held.batch_execute("SELECT FROM webhook_endpoints FOR UPDATE").await.unwrap();
+    let looked = async {
+        until_blocked(&watching, 1).await;
+        watching.batch_execute("SELECT FROM webhook_deliveries FOR UPDATE NOWAIT").await.unwrap();
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(work(&app), looked);
+    assert_eq!((only(&owner).await["state"].as_str(), receiver.calls().len()), (Some("PENDING"), 1));
 }
 
 /// There may be more than one statement can delete in its time.

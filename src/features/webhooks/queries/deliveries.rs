@@ -96,6 +96,15 @@ async fn enqueue(act: &Act, delivery: Uuid, endpoint: Uuid) -> Result<()> {
     act.db.execute(Sql::<()>::new("SELECT enqueue_webhook(?, ?, ?, NULL)", binds)).await.map(drop)
 }
 
+/// Where a delivery goes; `None` when it is not there.
+///
+/// # Errors
+/// As the database fails.
+pub async fn endpoint_of(act: &Act, id: Uuid) -> Result<Option<Uuid>> {
+    let query = webhook_deliveries::table.select(webhook_deliveries::endpoint_id).filter(webhook_deliveries::organization_id.eq(act.organization()));
+    act.db.first(query.filter(webhook_deliveries::id.eq(id))).await
+}
+
 /// Deletes deliveries to an endpoint with their attempts, at most [`MOST_AGAIN`]; how many there were.
 ///
 /// # Errors
@@ -107,7 +116,7 @@ pub async fn delete_some(act: &Act, endpoint: Uuid) -> Result<usize> {
     act.db.execute(Sql::<()>::new(text, vec![own.clone(), own, Bind::Uuid(endpoint), Bind::Int(MOST_AGAIN)])).await
 }
 
-/// A delivery, locked against others until the transaction ends.
+/// A delivery, locked against others until the transaction ends. Its endpoint is locked before, where both are.
 ///
 /// # Errors
 /// As the database fails.
