@@ -15,7 +15,16 @@ const SHARED: &[(&str, &str)] = &[
 ];
 
 /// Functions that run as another role than the caller, with what they are for.
-const DEFINERS: &[&str] = &["contact_search", "delete_expired", "delete_finished_jobs", "delete_old_webhooks", "enqueue_errand", "wake_worker"];
+const DEFINERS: &[&str] = &[
+    "contact_search",
+    "delete_expired",
+    "delete_finished_jobs",
+    "delete_old_webhooks",
+    "enqueue_errand",
+    "note_position",
+    "wake_worker",
+    "wake_workers",
+];
 
 async fn texts(app: &TestApp, sql: &str) -> Vec<String> {
     let rows = app.superuser().await.query(sql, &[]).await.unwrap();

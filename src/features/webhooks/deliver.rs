@@ -158,11 +158,13 @@ async fn settle(act: &Act, run: &Run, errand: &Errand, body: String, call: &Call
     if *next == Next::Delivered {
         if receiver.failing_since.is_some() {
             sending::note_failing(act, receiver.id, None).await?;
+            sending::release(act, receiver.id).await?;
         }
     } else {
         if receiver.failing_since.is_none() {
             sending::note_failing(act, receiver.id, Some(now)).await?;
         }
+        sending::line_up(act, run.id).await?;
     }
     if let Some(reason) = given_up {
         actions::disable(act, run, receiver.id, reason).await?;

@@ -93,7 +93,7 @@ pub async fn insert(act: &Act, new: NewWebhookDelivery) -> Result<WebhookDeliver
 
 async fn enqueue(act: &Act, delivery: Uuid, endpoint: Uuid) -> Result<()> {
     let binds = vec![Bind::Uuid(act.organization()), Bind::Uuid(delivery), Bind::Uuid(endpoint)];
-    act.db.execute(Sql::<()>::new("SELECT enqueue_webhook(?, ?, ?, NULL)", binds)).await.map(drop)
+    act.db.execute(Sql::<()>::new("SELECT enqueue_webhooks(?, ARRAY[?], ARRAY[?], true)", binds)).await.map(drop)
 }
 
 /// Where a delivery goes; `None` when it is not there.
@@ -153,9 +153,9 @@ pub async fn failed_again(act: &Act, endpoint: Uuid, since: DateTime<Utc>) -> Re
                 SELECT id FROM webhook_deliveries WHERE organization_id = ? AND endpoint_id = ? AND state = 'FAILED' AND created_at >= ?
                 ORDER BY created_at, id LIMIT ?)
             RETURNING organization_id, id, endpoint_id, created_at)
-        SELECT count(enqueue_webhook(organization_id, id, endpoint_id, NULL)) FROM (SELECT * FROM again ORDER BY created_at, id) AS again";
+        SELECT enqueue_webhooks(?, array_agg(id ORDER BY created_at, id), array_agg(endpoint_id ORDER BY created_at, id), false) FROM again";
     let (now, own) = (Bind::Instant(act.now()), Bind::Uuid(act.organization()));
-    let binds = vec![now.clone(), now, own.clone(), own, Bind::Uuid(endpoint), Bind::Instant(since), Bind::Int(MOST_AGAIN)];
+    let binds = vec![now.clone(), now, own.clone(), own.clone(), Bind::Uuid(endpoint), Bind::Instant(since), Bind::Int(MOST_AGAIN), own];
     Ok(act.db.first(Sql::<sql_types::BigInt>::new(text, binds)).await?.unwrap_or_default())
 }
 
@@ -175,8 +175,8 @@ pub async fn missed_again(act: &Act, endpoint: Uuid, since: DateTime<Utc>, most:
                     AND known.endpoint_id = endpoint.id AND known.event_id = entry.id)
             ORDER BY entry.at, entry.id LIMIT ?
             RETURNING organization_id, id, endpoint_id, created_at)
-        SELECT count(enqueue_webhook(organization_id, id, endpoint_id, NULL)) FROM (SELECT * FROM missed ORDER BY created_at, id) AS missed";
-    let now = Bind::Instant(act.now());
-    let binds = vec![now.clone(), now, Bind::Instant(since), Bind::Uuid(act.organization()), Bind::Uuid(endpoint), Bind::Int(most)];
+        SELECT enqueue_webhooks(?, array_agg(id ORDER BY created_at, id), array_agg(endpoint_id ORDER BY created_at, id), false) FROM missed";
+    let (now, own) = (Bind::Instant(act.now()), Bind::Uuid(act.organization()));
+    let binds = vec![now.clone(), now, Bind::Instant(since), own.clone(), Bind::Uuid(endpoint), Bind::Int(most), own];
     Ok(act.db.first(Sql::<sql_types::BigInt>::new(text, binds)).await?.unwrap_or_default())
 }
