@@ -21,6 +21,7 @@ const DEFINERS: &[&str] = &[
     "delete_finished_jobs",
     "delete_old_webhooks",
     "enqueue_errand",
+    "events_ahead",
     "note_position",
     "wake_worker",
     "wake_workers",
