@@ -278,6 +278,7 @@ mod tests {
             while let Ok((mut stream, _)) = listener.accept().await {
                 count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
                 let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
             }
         });
