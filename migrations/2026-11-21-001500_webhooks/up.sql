@@ -31,7 +31,8 @@ CREATE INDEX webhook_endpoints_by_created ON webhook_endpoints (organization_id,
 CREATE INDEX webhook_endpoints_by_state ON webhook_endpoints (organization_id, state, created_at, id);
 SELECT make_tenant_table('webhook_endpoints');
 
--- One event, to be told to one endpoint. What was told before can be told again, in the same row.
+-- One event, to be told to one endpoint. What was told before can be told again, in the same row. When an endpoint is deleted, its deliveries may be
+-- more than one statement can delete in its time: no foreign key does so, but a job, a few at a time.
 CREATE TABLE webhook_deliveries (
   organization_id uuid NOT NULL REFERENCES organizations (id),
   id uuid NOT NULL,
@@ -51,7 +52,6 @@ CREATE TABLE webhook_deliveries (
   updated_at timestamptz NOT NULL,
   PRIMARY KEY (organization_id, id),
   UNIQUE (organization_id, endpoint_id, event_id),
-  FOREIGN KEY (organization_id, endpoint_id) REFERENCES webhook_endpoints (organization_id, id) ON DELETE CASCADE,
   CHECK ((noun IS NULL) = (row_id IS NULL)),
   CHECK ((state = 'PENDING') = (next_at IS NOT NULL)),
   CHECK ((state = 'DELIVERED') = (delivered_at IS NOT NULL))
@@ -62,7 +62,7 @@ CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (organization_id,
 CREATE INDEX webhook_deliveries_by_endpoint_and_state ON webhook_deliveries (organization_id, endpoint_id, state, created_at, id);
 CREATE INDEX webhook_deliveries_by_row ON webhook_deliveries (organization_id, row_id, created_at, id);
 CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (created_at);
-SELECT make_tenant_table('webhook_deliveries', 'SELECT, INSERT, UPDATE');
+SELECT make_tenant_table('webhook_deliveries');
 
 -- One call, with what was sent and what was answered.
 CREATE TABLE webhook_attempts (
@@ -83,13 +83,55 @@ CREATE TABLE webhook_attempts (
 CREATE INDEX webhook_attempts_by_delivery ON webhook_attempts (organization_id, delivery_id, at, id);
 SELECT make_tenant_table('webhook_attempts', 'SELECT, INSERT');
 
--- Has a delivery run. Those of one endpoint run one after another, so that an address that does not answer takes up one place and no more.
-CREATE FUNCTION enqueue_webhook(organization uuid, delivery uuid, endpoint uuid, at timestamptz) RETURNS integer LANGUAGE plpgsql
-  SET search_path = pg_catalog, public, pg_temp AS $$
+-- Wakes the worker for many jobs that were written just now, as `wake_worker` does for one.
+SET LOCAL ROLE payaid_worker;
+CREATE FUNCTION wake_workers(organization uuid, fresh uuid[], queue text, priorities text[], serials text[]) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  PERFORM enqueue_job(organization, fresh_id(app_now()), 'webhook_deliver', 'WEBHOOK', jsonb_build_object('delivery', delivery), 'NORMAL', at, 8,
-    'webhook ' || endpoint);
-  RETURN 1;
+  IF organization IS DISTINCT FROM app_organization_id() THEN
+    RAISE EXCEPTION 'jobs of another organization';
+  END IF;
+  PERFORM graphile_worker.add_jobs(ARRAY(
+    SELECT (lower(queue), json_build_object('organization', organization, 'job', one.job), organization || ' ' || one.serial, NULL, 32767, NULL,
+      CASE one.priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END, NULL)::graphile_worker.job_spec
+    FROM unnest(fresh, priorities, serials) WITH ORDINALITY AS one (job, priority, serial, place) ORDER BY place));
+END
+$$;
+REVOKE ALL ON FUNCTION wake_workers(uuid, uuid[], text, text[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION wake_workers(uuid, uuid[], text, text[], text[]) TO payaid_server, payaid_owner;
+SET LOCAL ROLE payaid_owner;
+
+-- Has deliveries run, all by one statement, since one action may write many. Those of one endpoint run one after another, so that an address that does
+-- not answer takes up one place and no more. Where nothing arrives at present, those of all such endpoints of the organization share one place, and come
+-- after all others unless somebody asked for them.
+CREATE FUNCTION enqueue_webhooks(organization uuid, deliveries uuid[], endpoints uuid[], asked boolean) RETURNS bigint LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  -- Asked for once, and not for each row.
+  moment CONSTANT timestamptz := app_now();
+  actor CONSTANT uuid := app_user_id();
+  request CONSTANT text := app_request_id();
+  fresh uuid[];
+  priorities text[];
+  serials text[];
+BEGIN
+  WITH written AS (
+    INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, serial, max_attempts, actor_id, request_id, run_at, created_at, updated_at)
+    SELECT organization, fresh_id(moment), 'webhook_deliver', 'WEBHOOK',
+      CASE WHEN endpoint.failing_since IS NOT NULL AND NOT asked THEN 'LOW' ELSE 'NORMAL' END, 'QUEUED',
+      jsonb_build_object('delivery', one.delivery, 'endpoint', one.endpoint),
+      CASE WHEN endpoint.failing_since IS NOT NULL THEN 'webhook failing' ELSE 'webhook ' || one.endpoint END,
+      8, actor, request, moment, moment, moment
+    FROM unnest(deliveries, endpoints) WITH ORDINALITY AS one (delivery, endpoint, place)
+    LEFT JOIN webhook_endpoints endpoint ON endpoint.organization_id = organization AND endpoint.id = one.endpoint
+    ORDER BY one.place
+    RETURNING jobs.id, jobs.priority, jobs.serial)
+  SELECT array_agg(id), array_agg(priority), array_agg(serial) INTO fresh, priorities, serials FROM written;
+  IF fresh IS NULL THEN
+    RETURN 0;
+  END IF;
+  PERFORM wake_workers(organization, fresh, 'WEBHOOK', priorities, serials);
+  RETURN cardinality(fresh);
 END
 $$;
 
@@ -97,7 +139,9 @@ $$;
 -- happened is left out. An organization without endpoints pays one look into an index.
 CREATE FUNCTION fan_out_to_webhooks() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  enqueued bigint;
+  moment CONSTANT timestamptz := app_now();
+  deliveries uuid[];
+  endpoints uuid[];
 BEGIN
   PERFORM FROM webhook_endpoints WHERE organization_id = app_organization_id() AND state = 'ENABLED' LIMIT 1;
   IF NOT FOUND THEN
@@ -105,18 +149,23 @@ BEGIN
   END IF;
   WITH told AS (
     INSERT INTO webhook_deliveries (organization_id, id, endpoint_id, event_id, action, noun, row_id, state, next_at, created_at, updated_at)
-    SELECT entry.organization_id, fresh_id(app_now()), endpoint.id, entry.id, entry.action, entry.noun, entry.row_id, 'PENDING', app_now(), app_now(), app_now()
+    SELECT entry.organization_id, fresh_id(moment), endpoint.id, entry.id, entry.action, entry.noun, entry.row_id, 'PENDING', moment, moment, moment
     FROM entries entry
     JOIN webhook_endpoints endpoint ON endpoint.organization_id = entry.organization_id AND endpoint.state = 'ENABLED'
       AND entry.row_id <> endpoint.id AND endpoint.events && ARRAY['*', entry.noun || '.*', entry.action]
+    -- It is not deleted before this is committed.
+    FOR KEY SHARE OF endpoint
     RETURNING organization_id, id, endpoint_id)
-  SELECT count(enqueue_webhook(organization_id, id, endpoint_id, NULL)) INTO enqueued FROM told;
+  SELECT array_agg(id), array_agg(endpoint_id) INTO deliveries, endpoints FROM told;
+  IF deliveries IS NOT NULL THEN
+    PERFORM enqueue_webhooks(app_organization_id(), deliveries, endpoints, false);
+  END IF;
   RETURN NULL;
 END
 $$;
 CREATE TRIGGER fan_out_to_webhooks AFTER INSERT ON audit_entries REFERENCING NEW TABLE AS entries FOR EACH STATEMENT EXECUTE FUNCTION fan_out_to_webhooks();
-REVOKE EXECUTE ON FUNCTION enqueue_webhook(uuid, uuid, uuid, timestamptz), fan_out_to_webhooks() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION enqueue_webhook(uuid, uuid, uuid, timestamptz) TO payaid_server;
+REVOKE EXECUTE ON FUNCTION enqueue_webhooks(uuid, uuid[], uuid[], boolean), fan_out_to_webhooks() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION enqueue_webhooks(uuid, uuid[], uuid[], boolean) TO payaid_server;
 
 -- What others have sent. They send to no tenant: whose it is stands in what they send. Each event of a provider is here once, and was here before the
 -- provider was told that it has arrived. Only who says so by the setting sees it, so that without a tenant nothing is seen.
@@ -132,6 +181,7 @@ CREATE TABLE inbound_events (
   UNIQUE (provider, event_id)
 );
 CREATE INDEX inbound_events_by_age ON inbound_events (received_at);
+CREATE INDEX inbound_events_left ON inbound_events (received_at) WHERE processed_at IS NULL;
 ALTER TABLE inbound_events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE inbound_events FORCE ROW LEVEL SECURITY;
 CREATE POLICY inbound ON inbound_events TO payaid_server

@@ -19,12 +19,24 @@ use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, V
 
 use crate::base::directives::{cost, list_size};
 use crate::base::page::DEFAULT_SIZE;
+use crate::base::{Code, Error};
 
 /// What a mutation costs besides what it shows.
 const MUTATION: &str = "10";
 /// What the whole schema and one of its types cost.
 const SCHEMA: &str = "100";
 const ONE_TYPE: &str = "10";
+
+/// The error of an operation that can cost more than any may.
+#[must_use]
+pub fn too_dear(price: u64, most: u64) -> Error {
+    let message = format!(
+        "The operation can cost {price} points, pages within pages multiplied; at most {most} are allowed. Ask for smaller pages, or for less below them. \
+         `X-Cost: only` shows what each field costs."
+    );
+    let details = serde_json::json!({ "requested": price, "limit": most });
+    Error { details: Some(Box::new(details)), ..Error::new(Code::DocumentTooComplex, message) }
+}
 
 /// Registered last, it publishes what follows from the shapes of the fields that are there by then. It is no type of the schema.
 pub struct PriceList;

@@ -78,7 +78,8 @@ pub trait Watching: Send + Sync {
     /// `VALIDATION_ERROR` and the like for what is not the document of a subscription.
     fn answer<'a>(&'a self, scope: Scope, text: &'a str, variables: Variables, event: &'a Event) -> BoxFuture<'a, Result<Option<Response>>>;
 
-    /// Refuses what is not the document of a valid subscription, and one for what these permissions do not let see.
+    /// Refuses what is not the document of a valid subscription that runs without variables and costs no more than an operation may, and one for what
+    /// these permissions do not let see.
     ///
     /// # Errors
     /// `VALIDATION_ERROR`, `DOCUMENT_TOO_COMPLEX`, `INSUFFICIENT_PERMISSIONS`.

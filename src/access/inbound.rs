@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -24,7 +24,7 @@ use crate::access::tier::Plan;
 use crate::access::writing::write;
 use crate::base::{Error, Result, SharedClock, id};
 use crate::platform::config::ServerConfig;
-use crate::platform::postgres::{Settings, Transaction};
+use crate::platform::postgres::{Access, Settings, Transaction};
 use crate::schema::inbound_events;
 
 /// So many events are worked on by one errand.
@@ -33,6 +33,9 @@ const AT_ONCE: usize = 100;
 const MOST: usize = 10_000;
 /// How often an errand is tried, after ever longer times.
 const ATTEMPTS: i32 = 20;
+/// After so long an event that is not worked on is taken up by itself, and so many of a provider at once.
+const LEFT_AFTER: TimeDelta = TimeDelta::hours(1);
+const MOST_LEFT: i64 = 1_000;
 /// The longest reason that is kept, in letters.
 const LONGEST_REASON: usize = 1_000;
 /// The longest name of an event.
@@ -232,6 +235,30 @@ impl<P: Inbound> Errand for Process<P> {
         finish(&services, done).await?;
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// Works on events of a provider that were kept long ago and are not worked on yet, because their errands were tried for as long as they are, or are
+/// gone: some of them, those first that were tried least. A provider does not send again what was kept.
+///
+/// # Errors
+/// As the database fails. What working on an event fails with stands in its row.
+pub async fn take_up<P: Inbound>(services: Services) -> Result<()> {
+    let before = services.clock.now() - LEFT_AFTER;
+    let left = {
+        let db = Transaction::new(services.databases.primary().clone(), Access::Snapshot, &settings());
+        let target = inbound_events::table.select(inbound_events::id).filter(inbound_events::provider.eq(P::PROVIDER));
+        let target = target.filter(inbound_events::processed_at.is_null()).filter(inbound_events::received_at.lt(before));
+        db.load::<_, Uuid, _>(target.order((inbound_events::attempts, inbound_events::received_at)).limit(MOST_LEFT)).await?
+    };
+    if !left.is_empty() {
+        tracing::warn!(provider = P::PROVIDER, count = left.len(), "events that were not worked on are taken up again");
+    }
+    for ids in left.chunks(AT_ONCE) {
+        if let Err(error) = Process::<P>::of(ids.to_vec()).run(services.clone()).await {
+            tracing::warn!(provider = P::PROVIDER, reason = %error, "an event could not be worked on");
+        }
+    }
+    Ok(())
 }
 
 /// Those of the events that were not worked on yet; each is counted.

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::App;
+use crate::access::cost::too_dear;
 use crate::access::document::Selection;
 use crate::access::documents::Found;
 use crate::access::events::{Event, Watching};
@@ -42,6 +43,13 @@ impl Watching for App {
 
     fn check(&self, text: &str, permissions: Permissions) -> Result<()> {
         let selection = self.subscription(text)?;
+        let mut variables = Variables::default();
+        selection.check_variables(&variables)?;
+        selection.fill_in(&mut variables);
+        let (price, most) = (selection.price().points(&variables), self.config.documents.document_max_cost);
+        if price > most {
+            return Err(too_dear(price, most));
+        }
         // The rules of validation wait for nothing.
         let wrong = self.api.validate(&selection).now_or_never().ok_or_else(|| Error::internal("a document was not validated at once"))?;
         if let Some(wrong) = wrong.first() {

@@ -54,7 +54,14 @@ pub async fn run(args: BounceArgs) -> ExitCode {
 
 async fn read(args: BounceArgs) -> anyhow::Result<()> {
     let services = services(&args)?;
-    let services = services.as_ref();
+    let taken = take_all(services.as_ref(), args).await;
+    if let Some(services) = services {
+        services.events.flush().await;
+    }
+    taken
+}
+
+async fn take_all(services: Option<&Services>, args: BounceArgs) -> anyhow::Result<()> {
     let Some(maildir) = args.maildir else {
         let mut raw = Vec::new();
         std::io::stdin().lock().take(LONGEST).read_to_end(&mut raw).context("standard input cannot be read")?;

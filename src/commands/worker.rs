@@ -51,7 +51,9 @@ pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
     let url = args.queue.worker_database_url.unwrap_or_else(|| args.config.database.url.clone());
     let app = App::build(args.config, Arc::new(SystemClock))?;
     if args.once {
-        return once(&app).await;
+        let done = once(&app).await;
+        app.services.events.flush().await;
+        return done;
     }
     let stop = stop_asked()?.boxed().shared();
     let health = match args.worker_listen {
@@ -72,7 +74,9 @@ pub async fn run(args: WorkerArgs) -> anyhow::Result<()> {
 /// When the address or a crontab cannot be understood.
 pub async fn work(app: &App, url: &str, stop: Stop) -> anyhow::Result<()> {
     let work = Work::new(url).context("WORKER_DATABASE_URL")?;
-    work.run(app.performing(), app.jobs.times(), stop, GRACE).await
+    let worked = work.run(app.performing(), app.jobs.times(), stop, GRACE).await;
+    app.services.events.flush().await;
+    worked
 }
 
 /// Does everything that is due from time to time once.

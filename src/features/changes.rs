@@ -205,11 +205,11 @@ async fn after(ctx: &Context<'_>, operation: &Operation, since: EventCursor, mos
     }
     let reads = operation.reads()?;
     let db = &reads.reader.db;
-    let (page, horizon) = futures_util::try_join!(log::read(db, reads.reader.organization(), &nouns, since.position, most), log::horizon(db))?;
+    let page = log::read(db, reads.reader.organization(), &nouns, since.position, most).await?;
     let position = match page.events.last() {
         last if page.has_more => last.map_or(since.position, |last| last.position),
         // A replica may be behind the node that the cursor came from.
-        _ => since.position.max(horizon),
+        _ => since.position.max(page.horizon),
     };
     let nodes = collapsed(ctx, page.events).await?;
     Ok(ChangePage { nodes: WrittenList(nodes), cursor: told::cursor(operation, position)?, has_more: page.has_more })

@@ -68,7 +68,11 @@ impl Outgoing {
     /// # Errors
     /// When the system's TLS cannot be used.
     pub fn new(config: &WebhookConfig) -> anyhow::Result<Self> {
-        let allowed = Arc::new(Allowed::new(config.webhook_allow_private.clone()));
+        Self::calling(config, Allowed::new(config.webhook_allow_private.clone()))
+    }
+
+    fn calling(config: &WebhookConfig, allowed: Allowed) -> anyhow::Result<Self> {
+        let allowed = Arc::new(allowed);
         let client = Client::builder()
             .dns_resolver(Looked(Arc::clone(&allowed)))
             .redirect(Policy::none())
@@ -260,5 +264,42 @@ mod tests {
         assert!(outgoing.check(&url).await.unwrap_err().contains("not called"));
         assert!(outgoing.post("http://localhost:9/", &[], String::new()).await.unwrap_err().contains("not called"));
         assert!(outgoing.post("http://127.0.0.1:9/", &[], String::new()).await.unwrap_err().contains("not called"));
+    }
+
+    /// A name that leads to the public internet when it is looked at and inside when it is called, and one that turns inside between two calls.
+    #[tokio::test]
+    async fn a_name_that_changes_where_it_leads_is_looked_at_for_each_connection() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://changing.example:{}/", listener.local_addr().unwrap().port());
+        let connected = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&connected);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+            }
+        });
+        let calls = |private: &[&str], answers: &[&str]| {
+            let config = WebhookConfig { webhook_allow_http: true, ..WebhookConfig::default() };
+            let answers: std::sync::Mutex<std::collections::VecDeque<IpAddr>> =
+                std::sync::Mutex::new(answers.iter().map(|ip| ip.parse().unwrap()).collect());
+            let names = move |_| {
+                let next = answers.lock().unwrap().pop_front().unwrap();
+                futures_util::FutureExt::boxed(std::future::ready(Ok(vec![next])))
+            };
+            let private = private.iter().map(|network| network.parse().unwrap()).collect();
+            Outgoing::calling(&config, Allowed::with_names(private, Box::new(names))).unwrap()
+        };
+        let strict = calls(&[], &["93.184.216.34", "127.0.0.1"]);
+        strict.check(&strict.parse(&url).unwrap()).await.unwrap();
+        assert!(strict.post(&url, &[], String::new()).await.unwrap_err().contains("127.0.0.1 is this machine"));
+        assert_eq!(connected.load(std::sync::atomic::Ordering::SeqCst), 0);
+        let turning = calls(&["127.0.0.0/8"], &["127.0.0.1", "10.0.0.1"]);
+        assert_eq!(turning.post(&url, &[], String::new()).await.unwrap().status, 200);
+        assert!(turning.post(&url, &[], String::new()).await.unwrap_err().contains("10.0.0.1 is private"));
+        assert_eq!(connected.load(std::sync::atomic::Ordering::SeqCst), 1);
     }
 }

@@ -9,6 +9,9 @@ use bb8_redis::RedisConnectionManager;
 use bb8_redis::bb8;
 use futures_util::{Stream, StreamExt};
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
+use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::platform::config::RedisConfig;
 
@@ -20,6 +23,19 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to be made; whoever asks has a limit of her own.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the other side may be silent before it is asked whether it is there, how often it is asked, and how long what was sent may go without a sign.
+/// Who listens sends nothing, and would never notice that the way to Redis is gone.
+const SILENT: Duration = Duration::from_secs(10);
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+const ASKED_TIMES: u32 = 3;
+const UNACKNOWLEDGED: Duration = Duration::from_secs(25);
+
+fn connection(url: &str) -> redis::RedisResult<ConnectionInfo> {
+    let keepalive = TcpKeepalive::new().with_time(SILENT).with_interval(ASKED_EVERY).with_retries(ASKED_TIMES);
+    let tcp = TcpSettings::default().set_keepalive(keepalive).set_user_timeout(UNACKNOWLEDGED);
+    Ok(url.into_connection_info()?.set_tcp_settings(tcp))
+}
 
 /// A pool of connections to Redis.
 #[derive(Clone)]
@@ -66,10 +82,11 @@ impl Redis {
     /// When the address cannot be understood.
     pub fn new(config: &RedisConfig) -> anyhow::Result<Option<Self>> {
         let Some(url) = config.url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
-        let manager = Manager(RedisConnectionManager::new(url).context("REDIS_URL")?);
+        let info = connection(url).context("REDIS_URL")?;
+        let manager = Manager(RedisConnectionManager::new(info.clone()).context("REDIS_URL")?);
         // A connection is checked by the command that is sent over it, so the extra PING of each checkout is left out.
         let builder = bb8::Pool::builder().max_size(8).connection_timeout(CONNECTED_WITHIN).test_on_check_out(false).retry_connection(false);
-        Ok(Some(Self { pool: builder.build_unchecked(manager), client: redis::Client::open(url).context("REDIS_URL")? }))
+        Ok(Some(Self { pool: builder.build_unchecked(manager), client: redis::Client::open(info).context("REDIS_URL")? }))
     }
 
     /// Runs a script and reads its answer.
@@ -135,5 +152,18 @@ impl Redis {
             redis::cmd("PING").query_async::<()>(&mut held.connection).await.map_err(|error| Unanswered(error.to_string()))
         };
         tokio::time::timeout(Duration::from_secs(1), asked).await.unwrap_or_else(|_| Err(Unanswered("too slow".to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That the system does so cannot be tried without cutting a network.
+    #[test]
+    fn the_system_is_asked_to_notice_when_the_other_side_is_gone() {
+        let info = connection("redis://127.0.0.1:6379").unwrap();
+        let tcp = info.tcp_settings();
+        assert!(tcp.keepalive().is_some() && tcp.user_timeout() == Some(UNACKNOWLEDGED));
     }
 }

@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 use crate::App;
 use crate::access::budget::{self, Asking, Budget, Charge, NotAdmitted};
 use crate::access::consistency::Asked;
+use crate::access::cost::too_dear;
 use crate::access::document::Document;
 use crate::access::documents::{Found, Wanted as WantedDocument};
 use crate::access::guard::admit;
@@ -286,15 +287,6 @@ fn may_read_schema(app: &App, scope: Option<&Scope>) -> bool {
         (Introspection::Permitted, Some(scope)) => scope.is_key() || scope.require(Permission::SchemaRead).is_ok(),
         (Introspection::Permitted, None) => false,
     }
-}
-
-fn too_dear(price: u64, most: u64) -> Error {
-    let message = format!(
-        "The operation can cost {price} points, pages within pages multiplied; at most {most} are allowed. Ask for smaller pages, or for less below them. \
-         `X-Cost: only` shows what each field costs."
-    );
-    let details = serde_json::json!({ "requested": price, "limit": most });
-    Error { details: Some(Box::new(details)), ..Error::new(Code::DocumentTooComplex, message) }
 }
 
 /// Clients of automatic persisted queries read why their hash was refused, and send the text, only where the status is 200.

@@ -84,6 +84,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     }
     connections.shutdown().await;
     upkeep.abort();
+    app.services.events.flush().await;
     app.services.databases.close();
     tracing::info!("stopped");
     Ok(())

@@ -20,6 +20,8 @@ use crate::web::graphql::write;
 use crate::web::media::Media;
 use crate::web::pipeline::Reply;
 
+/// How much is read and written at once. Each socket keeps so much, also when it is idle.
+const BUFFER: usize = 4 * 1024;
 /// The name of the protocol.
 const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -35,7 +37,7 @@ pub fn accept(app: Arc<App>, upgrade: WebSocketUpgrade, uri: &Uri, headers: &Hea
         return write(Reply::refusal(&error, request_id), Media::GraphqlResponse);
     };
     let limit = app.config.http.body_limit;
-    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(limit).max_frame_size(limit);
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(limit).max_frame_size(limit).read_buffer_size(BUFFER).write_buffer_size(BUFFER);
     if upgrade.selected_protocol().is_none() {
         return unknown_protocol(request_id);
     }

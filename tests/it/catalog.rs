@@ -22,8 +22,10 @@ const DEFINERS: &[&str] = &[
     "delete_old_webhooks",
     "delete_spent_entries",
     "enqueue_errand",
+    "events_ahead",
     "note_position",
     "wake_worker",
+    "wake_workers",
 ];
 
 async fn texts(app: &TestApp, sql: &str) -> Vec<String> {

@@ -9,7 +9,8 @@ use crate::harness::servers::{execute, shared};
 use crate::harness::{TestApp, world};
 
 /// What it looks at, in its order.
-const PARTS: [&str; 9] = ["database", "roles", "migrations", "indexes", "row level security", "replica", "redis", "language model", "mail"];
+const PARTS: [&str; 10] =
+    ["database", "roles", "migrations", "indexes", "row level security", "events", "replica", "redis", "language model", "mail"];
 
 struct Doctor {
     folder: Folder,
@@ -96,6 +97,8 @@ async fn each_fault_of_a_database_is_found() {
     let invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'contacts_by_created'::regclass";
     let valid = "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'contacts_by_created'::regclass";
     let closed = "ALTER POLICY tenant ON deals USING (organization_id = (SELECT app_organization_id()))";
+    let page = include_str!("../../docs/subscriptions.md").split("## After a restore").nth(1).unwrap();
+    let repair = page.split("```sql").nth(1).unwrap().split("```").next().unwrap().to_owned();
     for (damage, part, said, advice, repair) in [
         ("ALTER TABLE deals DISABLE ROW LEVEL SECURITY", rls, "not forced on: deals", "ENABLE", "ALTER TABLE deals ENABLE ROW LEVEL SECURITY"),
         ("ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY", rls, "not forced on: tasks", "FORCE", "ALTER TABLE tasks FORCE ROW LEVEL SECURITY"),
@@ -104,6 +107,13 @@ async fn each_fault_of_a_database_is_found() {
         ("ALTER POLICY tenant ON deals USING (true)", rls, "without a tenant in: deals", "stop the server", closed),
         (invalid, "indexes", "not usable: contacts_by_created", "REINDEX", valid),
         (&unrun, "migrations", &newest, "run `payaid migrate`", &run_again),
+        (
+            "UPDATE audit_entries SET tx = 1000000000000000 WHERE noun = 'contact'",
+            "events",
+            "from another cluster",
+            "After a restore",
+            repair.as_str(),
+        ),
         ("DROP INDEX deals_won", "indexes", "missing: deals_won", "as their migrations do", "SELECT"),
     ] {
         db.batch_execute(damage).await.unwrap();

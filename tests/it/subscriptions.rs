@@ -1,5 +1,6 @@
 //! Subscriptions: what was committed is told once, in order, to whom it concerns and who may see it, and where it went on is not lost.
 
+mod held;
 mod many;
 mod servers;
 
@@ -157,6 +158,26 @@ async fn what_is_no_subscription_is_refused() {
     owner.done("companyCreate", json!({"name": "Mills"}), "company { id }").await;
     contact(&owner, "Asha").await;
     assert_eq!(next(&mut socket).await.0["noun"], "contact");
+}
+
+/// Rights are looked at for each event: who has lost one hears so instead of what has happened, and keeps what she may still see.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_lost_ends_the_subscription_that_needs_it() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let admin = app.member(&owner, "ADMIN", "admin@sharma.example").await;
+    let mut jobs = opened(&app, &admin, "subscription { jobChanged { kind } }").await;
+    let mut contacts = opened(&app, &admin, "subscription { contactChanged { contact { name } } }").await;
+    owner.done("memberInvite", json!({"email": "one@sharma.example", "role": "VIEWER"}), "inviteToken").await;
+    assert_eq!(next(&mut jobs).await.0["kind"], "CREATED");
+    let members = owner.query("{ members { nodes { id role } } }").await["members"]["nodes"].as_array().unwrap().clone();
+    let id = members.iter().find(|member| member["role"] == "ADMIN").unwrap()["id"].clone();
+    owner.done("memberRoleSet", json!({"memberId": id, "role": "VIEWER"}), "member { role }").await;
+    owner.done("memberInvite", json!({"email": "two@sharma.example", "role": "VIEWER"}), "inviteToken").await;
+    let error = jobs.hear().await;
+    assert_eq!((&error["type"], &error["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("INSUFFICIENT_PERMISSIONS")), "{error:#}");
+    contact(&owner, "Asha").await;
+    assert_eq!(next(&mut contacts).await.0["contact"]["name"], "Asha");
 }
 
 /// Rights are looked at for each event: who was removed meanwhile hears nothing of it.

@@ -1,5 +1,6 @@
 //! Webhooks: what is sent, to whom, when again and when not any more; and what others send.
 
+mod ending;
 pub mod inbound;
 mod outgoing;
 mod receiver;

@@ -10,7 +10,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::harness::clock::HeldClock;
 use crate::harness::waiting::{LIMIT, until};
@@ -23,14 +24,25 @@ pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub async fn connect(app: &TestApp) -> Self {
-        let mut request = format!("ws://{}/graphql", app.address).into_client_request().unwrap();
+        Self::connect_to(&app.address.to_string()).await
+    }
+
+    async fn connect_to(address: &str) -> Self {
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        Self(connect_async(request).await.unwrap().0)
+        // Some tests open thousands.
+        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096);
+        Self(connect_async_with_config(request, Some(config), true).await.unwrap().0)
     }
 
     /// A socket that was let in with a client's token.
     pub async fn admitted(app: &TestApp, client: &Client) -> Self {
-        let mut socket = Self::connect(app).await;
+        Self::admitted_to(&app.address.to_string(), client).await
+    }
+
+    /// A socket that was let in with a client's token, of a server at a host and port.
+    pub async fn admitted_to(address: &str, client: &Client) -> Self {
+        let mut socket = Self::connect_to(address).await;
         let bearer = format!("Bearer {}", client.token.as_ref().unwrap());
         socket.tell(json!({"type": "connection_init", "payload": {"authorization": bearer}})).await;
         assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));

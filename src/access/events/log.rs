@@ -22,7 +22,6 @@ use crate::schema::{audit_entries, jobs};
 /// What identifiers of jobs begin with.
 pub const JOB: &str = "job";
 /// The number of the oldest transaction that is under way in the snapshot.
-const HORIZON: &str = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
 const SELECT_HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
 
 /// Events in their order.
@@ -34,9 +33,11 @@ pub struct LogPage {
     pub has_more: bool,
     /// Whether something was committed that is not complete yet.
     pub is_held: bool,
+    /// After this comes all that was not complete yet; what is complete comes before, in this page or the next ones.
+    pub horizon: EventPosition,
 }
 
-type Row = (i64, i64, String, String, Uuid, DateTime<Utc>, bool, bool, i64);
+type Row = (i64, i64, String, String, Uuid, DateTime<Utc>, bool, bool);
 
 /// The events of an organization after a position, at most so many, of these kinds of objects.
 ///
@@ -46,13 +47,13 @@ pub async fn read(db: &Transaction, organization: Uuid, nouns: &[&str], after: E
     let limit = rows_to_read(i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
     let (jobs, others): (Vec<&str>, Vec<&str>) = nouns.iter().partition(|noun| **noun == JOB);
     let of_jobs = async { if jobs.is_empty() { Ok(Vec::new()) } else { jobs_after(db, organization, after, limit).await } };
-    // Both see the same snapshot.
-    let (entries, of_jobs) = futures_util::try_join!(entries_after(db, organization, &others, after, limit), of_jobs)?;
+    // All see the same snapshot.
+    let (horizon, entries, of_jobs) = futures_util::try_join!(horizon(db), entries_after(db, organization, &others, after, limit), of_jobs)?;
     let mut all: Vec<Row> = entries.into_iter().chain(of_jobs).collect();
     all.sort_by_key(|(tx, seq, ..)| (*tx, *seq));
-    let mut page = LogPage::default();
-    for (tx, seq, action, noun, row, at, created, deleted, horizon) in all {
-        if tx >= horizon {
+    let mut page = LogPage { horizon, ..LogPage::default() };
+    for (tx, seq, action, noun, row, at, created, deleted) in all {
+        if tx >= horizon.tx {
             page.is_held = true;
             break;
         }
@@ -81,7 +82,6 @@ async fn entries_after(db: &Transaction, organization: Uuid, nouns: &[&str], aft
         audit_entries::at,
         audit_entries::before.is_null(),
         audit_entries::after.is_null(),
-        sql::<BigInt>(HORIZON),
     );
     let nouns: Vec<String> = nouns.iter().map(|noun| (*noun).to_owned()).collect();
     let query = audit_entries::table
@@ -105,7 +105,6 @@ async fn jobs_after(db: &Transaction, organization: Uuid, after: EventPosition, 
         jobs::updated_at,
         jobs::version.eq(1),
         false.into_sql::<Bool>(),
-        sql::<BigInt>(HORIZON),
     );
     let query = jobs::table
         .select(columns)

@@ -35,6 +35,8 @@ const MOST_WAITING: usize = 1024;
 const PAGE: usize = 100;
 /// How soon it is looked again for what is not complete yet: from, and at the latest.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+/// How long the end of a process waits for the other servers to be told.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
 /// How soon it is looked again after the database has failed: from, and at the latest.
 const FAILED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -146,6 +148,14 @@ impl Events {
         self.wire.tell(organization);
     }
 
+    /// Waits until the other servers were told of all that was published, a second at most: for the end of a process, which takes along what it has not
+    /// said.
+    pub async fn flush(&self) {
+        if tokio::time::timeout(FLUSHED_WITHIN, self.wire.quiet()).await.is_err() {
+            tracing::warn!("other servers could not be told in time of what was committed last: they find out with what comes next");
+        }
+    }
+
     /// Follows the events of an organization.
     ///
     /// # Errors
@@ -204,7 +214,7 @@ impl Hub {
     }
 
     /// Adds a subscriber to what is told from now on, and says since when that is.
-    async fn join_now(&self, organization: Uuid, number: u64, subscriber: Subscriber) -> Result<EventPosition> {
+    async fn join_now(self: &Arc<Self>, organization: Uuid, number: u64, subscriber: Subscriber) -> Result<EventPosition> {
         let mut subscriber = Some(subscriber);
         let join = |channels: &mut HashMap<Uuid, Channel>, subscriber: &mut Option<Subscriber>| {
             let channel = channels.get_mut(&organization)?;
@@ -215,10 +225,15 @@ impl Hub {
             return Ok(position);
         }
         let now = log::horizon(&self.snapshot(organization)).await?;
-        let mut channels = self.channels();
-        channels.entry(organization).or_insert_with(|| Channel::at(now, self.line()));
-        let position = join(&mut channels, &mut subscriber).ok_or_else(|| Error::internal("a subscriber was lost"))?;
-        self.note_followed(&channels);
+        let position = {
+            let mut channels = self.channels();
+            channels.entry(organization).or_insert_with(|| Channel::at(now, self.line()));
+            let position = join(&mut channels, &mut subscriber).ok_or_else(|| Error::internal("a subscriber was lost"))?;
+            self.note_followed(&channels);
+            position
+        };
+        // Nobody heard the word of what was committed since that snapshot.
+        self.wake(organization);
         Ok(position)
     }
 
@@ -274,7 +289,7 @@ impl Hub {
             };
             failed = FAILED.0;
             let progressed = !page.events.is_empty();
-            let (has_more, is_held) = (page.has_more, page.is_held);
+            let (has_more, is_held, horizon) = (page.has_more, page.is_held, page.horizon);
             {
                 let mut channels = self.channels();
                 let Some(channel) = channels.get_mut(&organization) else { return };
@@ -286,6 +301,9 @@ impl Hub {
                 // Everybody may have left and others come while it was read.
                 if channel.position == position {
                     channel.hand_on(page.events);
+                    if !has_more {
+                        channel.position = channel.position.max(horizon);
+                    }
                 }
                 if !(has_more || is_held || channel.again) {
                     channel.is_read = false;

@@ -117,6 +117,10 @@ impl Subscription {
         if !is_last {
             return Ok(());
         }
+        if until.is_none() {
+            // What is complete and concerns her was read, also where nothing has for long: who joins must not have others read it all again.
+            self.read = self.read.max(page.horizon);
+        }
         if let Replay::All(subscriber) = std::mem::replace(&mut self.replay, Replay::Nothing) {
             let joined = self.hub.join_at(self.organization, self.number, subscriber, self.read);
             if joined > self.read {

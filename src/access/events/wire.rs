@@ -5,6 +5,7 @@
 //! looks at the log anew when it has had to connect again. A server that has nothing to say or to hear has no connection.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -37,11 +38,28 @@ pub(super) struct Wire {
     /// Of whom Redis could not be told.
     left: Mutex<HashSet<Uuid>>,
     left_over: Notify,
+    /// How many were taken from these to be told, and not told yet.
+    under_way: AtomicUsize,
+    /// Says that something was told.
+    quieter: Notify,
     redis: Option<Redis>,
     /// By which a server knows what it has said itself.
     name: String,
     hosts: Vec<tokio_postgres::Config>,
     purpose: Purpose,
+}
+
+/// Some of whom there is something to tell, until they were told of or put back.
+struct Taken<'w> {
+    wire: &'w Wire,
+    all: Vec<Uuid>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.wire.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.wire.quieter.notify_waiters();
+    }
 }
 
 impl Wire {
@@ -59,6 +77,8 @@ impl Wire {
             told: Notify::new(),
             left: Mutex::default(),
             left_over: Notify::new(),
+            under_way: AtomicUsize::new(0),
+            quieter: Notify::new(),
             redis,
             name: name.simple().to_string(),
             hosts: hosts(&config.url, config)?,
@@ -82,11 +102,29 @@ impl Wire {
         self.told.notify_one();
     }
 
-    /// What there is to tell: the words for all of it.
-    fn words(&self, set: &Mutex<HashSet<Uuid>>) -> Vec<String> {
-        let all: Vec<Uuid> = std::mem::take(&mut *set.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
-        let named = |some: &[Uuid]| some.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>().join(",");
-        all.chunks(MOST_NAMED).map(|some| format!("{}:{}", self.name, named(some))).collect()
+    /// Waits until there is nothing left to tell.
+    pub async fn quiet(&self) {
+        loop {
+            let quieter = self.quieter.notified();
+            let is_empty = |set: &Mutex<HashSet<Uuid>>| set.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            if is_empty(&self.pending) && is_empty(&self.left) && self.under_way.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            quieter.await;
+        }
+    }
+
+    /// Takes what there is to tell.
+    fn take<'w>(&'w self, set: &Mutex<HashSet<Uuid>>) -> Taken<'w> {
+        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the set is seen to be empty.
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        Taken { wire: self, all: std::mem::take(&mut *set).into_iter().collect() }
+    }
+
+    /// The words that name some.
+    fn words(&self, some: &[Uuid]) -> String {
+        format!("{}:{}", self.name, some.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>().join(","))
     }
 
     /// The organizations that another server names.
@@ -100,11 +138,11 @@ impl Wire {
     async fn tell_redis(&self, redis: &Redis) {
         loop {
             self.told.notified().await;
-            for words in self.words(&self.pending) {
-                if let Err(error) = redis.publish(CHANNEL, &words).await {
+            let taken = self.take(&self.pending);
+            for some in taken.all.chunks(MOST_NAMED) {
+                if let Err(error) = redis.publish(CHANNEL, &self.words(some)).await {
                     tracing::debug!("{error}");
-                    let ids = words.split_once(':').map_or("", |(_, ids)| ids);
-                    self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(ids.split(',').filter_map(|id| id.parse::<Uuid>().ok()));
+                    self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(some);
                     self.left_over.notify_one();
                 }
             }
@@ -204,11 +242,11 @@ impl Wire {
             if let Some(heard) = heard {
                 self.heard(&heard.payload, hub);
             }
-            for words in self.words(set) {
+            let taken = self.take(set);
+            for some in taken.all.chunks(MOST_NAMED) {
                 // Made of hexadecimal digits alone.
-                if let Err(error) = connection.batch_execute(&format!("NOTIFY {CHANNEL}, '{words}'")).await {
-                    let ids = words.split_once(':').map_or("", |(_, ids)| ids);
-                    set.lock().unwrap_or_else(PoisonError::into_inner).extend(ids.split(',').filter_map(|id| id.parse::<Uuid>().ok()));
+                if let Err(error) = connection.batch_execute(&format!("NOTIFY {CHANNEL}, '{}'", self.words(some))).await {
+                    set.lock().unwrap_or_else(PoisonError::into_inner).extend(&taken.all);
                     told.notify_one();
                     return Err(error);
                 }

@@ -35,6 +35,7 @@ pub async fn examine(url: &str, replicas: &[String]) -> Vec<Finding> {
         ("migrations", migrations(&primary).await),
         ("indexes", indexes(&primary).await),
         ("row level security", policies(&primary).await),
+        ("events", events(&primary).await),
     ];
     for replica in replicas {
         looked.push(("replica", lag(&primary, replica).await));
@@ -208,6 +209,16 @@ async fn policies(primary: &Node) -> anyhow::Result<Finding> {
         return Ok(Finding::wrong(PART, format!("rows are seen without a tenant in: {}", some(&seen)), advice));
     }
     Ok(Finding::ok(PART, format!("enabled and forced on all {} tables, and without a tenant nothing is seen", tables.len())))
+}
+
+/// Events that bear numbers of transactions that are yet to come were brought from another cluster.
+async fn events(primary: &Node) -> anyhow::Result<Finding> {
+    const PART: &str = "events";
+    if primary.ask::<Bool, bool>("SELECT events_ahead()").await?.contains(&true) {
+        let found = "some were restored from another cluster as they stood there, so that nothing is told to subscriptions and `changes`";
+        return Ok(Finding::wrong(PART, found, "stop the servers and run the statements of \"After a restore\" in docs/subscriptions.md"));
+    }
+    Ok(Finding::ok(PART, "all stand where they are told"))
 }
 
 /// The tables that show a row though no tenant is set, whatever the catalog says. `query_to_xml` runs a statement for each, and is empty for none.

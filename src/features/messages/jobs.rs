@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::access::inbound::Process;
+use crate::access::inbound::{Process, take_up};
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run};
 use crate::access::{Act, Services};
 use crate::base::{Code, Error, Result};
@@ -35,6 +35,11 @@ pub fn register(jobs: &mut Registry) {
     jobs.add_errand::<Process<Fast2Sms>>();
     jobs.add_errand::<Process<Exotel>>();
     jobs.add_errand::<Process<Twilio>>();
+    jobs.every("inbound_sendgrid_left", "47 * * * *", take_up::<SendGrid>);
+    jobs.every("inbound_msg91_left", "49 * * * *", take_up::<Msg91>);
+    jobs.every("inbound_fast2sms_left", "51 * * * *", take_up::<Fast2Sms>);
+    jobs.every("inbound_exotel_left", "53 * * * *", take_up::<Exotel>);
+    jobs.every("inbound_twilio_left", "55 * * * *", take_up::<Twilio>);
 }
 
 /// Sends a mail.

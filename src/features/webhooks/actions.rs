@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use crate::access::audit::{self, Changed};
-use crate::access::jobs::Run;
+use crate::access::jobs::{Enqueue, Run};
 use crate::access::sealing::Place;
 use crate::access::tokens::random_bytes;
 use crate::access::{Act, Services};
@@ -14,6 +14,7 @@ use crate::base::patch::{nullable, optional};
 use crate::base::{Checks, Error, Noun, Result, text};
 use crate::features::messages::actions::own;
 use crate::features::rows::{self, Stored};
+use crate::features::webhooks::jobs::WebhookForget;
 use crate::features::webhooks::model::{
     NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointChanges, WebhookEndpointId, WebhookEndpointState,
 };
@@ -168,6 +169,16 @@ pub async fn update(act: &Act, services: &Services, input: WebhookEndpointUpdate
         document(act, services, &kept).map_err(|message| Error::invalid("changes", format!("The document that is kept here cannot be yours: {message}")))?;
     }
     rows::update(act, input.id, input.version, change).await
+}
+
+/// Deletes an endpoint, and soon all that is known of what was sent there.
+///
+/// # Errors
+/// `NOT_FOUND` when it is not there.
+pub async fn delete(act: &Act, id: WebhookEndpointId) -> Result<Vec<WebhookEndpointId>> {
+    let deleted = rows::delete(act, id).await?;
+    act.enqueue(&WebhookForget { endpoint: id.uuid() }, Enqueue::default()).await?;
+    Ok(deleted)
 }
 
 /// Gives an endpoint another secret, and says it. The present one signs as well for a time.

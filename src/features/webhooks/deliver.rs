@@ -55,15 +55,17 @@ pub async fn deliver(run: &Run, delivery: Uuid) -> Result<(), Failed> {
     };
     let body = match payload::of(&run.services, scope, &errand.due, &errand.receiver).await {
         Ok(Content::Body(body)) => body,
-        Ok(Content::Nothing) => return close(run, &errand, WebhookDeliveryState::Skipped, "The document lets this event pass.".to_owned(), false).await,
+        Ok(Content::Nothing(reason)) => return close(run, &errand, WebhookDeliveryState::Skipped, reason.to_owned(), false).await,
         Ok(Content::Forbidden(lacking)) => {
             let reason = format!("Whoever answers for the endpoint may not see what its document asks for: {lacking}");
             return close(run, &errand, WebhookDeliveryState::Failed, reason, true).await;
         }
-        Err(error) => return unread(run, &errand, error).await,
+        Err(error) => return unsent(run, errand, error).await,
     };
-    let call = call(run, &errand, &body).await?;
-    came(run, errand, body, call).await
+    match call(run, &errand, &body).await {
+        Ok(call) => came(run, errand, body, call).await,
+        Err(error) => unsent(run, errand, error).await,
+    }
 }
 
 async fn find(run: &Run, delivery: Uuid) -> Result<Option<Errand>> {
@@ -132,7 +134,6 @@ async fn came(run: &Run, errand: Errand, body: String, call: Call) -> Result<(),
 async fn settle(act: &Act, run: &Run, errand: &Errand, body: String, call: &Call, next: &Next, reason: String) -> Result<bool> {
     let (due, receiver, now) = (&errand.due, &errand.receiver, act.now());
     let error = (*next != Next::Delivered).then_some(reason);
-    sending::insert_attempt(act, attempt(act, due, call, error.clone())).await?;
     let failing_since = receiver.failing_since.unwrap_or(now);
     let given_up = match next {
         Next::Delivered => None,
@@ -153,17 +154,23 @@ async fn settle(act: &Act, run: &Run, errand: &Errand, body: String, call: &Call
         response_status: call.answer.as_ref().ok().map(|answer| i32::from(answer.status)),
         error,
     };
-    sending::settle(act, due.id, outcome, 1).await?;
+    // The endpoint first, wherever both are locked.
     if *next == Next::Delivered {
         if receiver.failing_since.is_some() {
             sending::note_failing(act, receiver.id, None).await?;
+            sending::release(act, receiver.id).await?;
         }
-    } else if receiver.failing_since.is_none() {
-        sending::note_failing(act, receiver.id, Some(now)).await?;
+    } else {
+        if receiver.failing_since.is_none() {
+            sending::note_failing(act, receiver.id, Some(now)).await?;
+        }
+        sending::line_up(act, run.id).await?;
     }
     if let Some(reason) = given_up {
         actions::disable(act, run, receiver.id, reason).await?;
     }
+    sending::insert_attempt(act, attempt(act, due, call, outcome.error.clone())).await?;
+    sending::settle(act, due.id, outcome, 1).await?;
     Ok(state != WebhookDeliveryState::Pending)
 }
 
@@ -184,12 +191,36 @@ fn attempt(act: &Act, due: &Due, call: &Call, error: Option<String>) -> NewWebho
     }
 }
 
-/// What is to be sent could not be read: it is tried again as if the receiver had failed, though that one is not to blame.
-async fn unread(run: &Run, errand: &Errand, error: Error) -> Result<(), Failed> {
-    match rules::next(Came { status: None, retry_after: None }, run.attempt.max(1), run.scope.clock.now(), rand::random()) {
+/// What is to be sent could not be read or signed: it is tried again as if the receiver had failed, though that one is not to blame.
+async fn unsent(run: &Run, errand: Errand, error: Error) -> Result<(), Failed> {
+    let now = run.scope.clock.now();
+    let reason = format!("What is to be sent could not be made: {error}");
+    let next = rules::next(Came { status: None, retry_after: None }, run.attempt.max(1), now, rand::random());
+    let (state, next_at) = match &next {
+        Next::Again(delay) => (WebhookDeliveryState::Pending, Some(now + *delay)),
+        _ => (WebhookDeliveryState::Failed, None),
+    };
+    let outcome = Outcome { state, next_at, delivered_at: None, request_body: None, response_status: None, error: Some(reason.clone()) };
+    by_nobody(run, move |act| async move {
+        let call = Call { at: now, took: Duration::ZERO, headers: Vec::new(), answer: Err(reason.clone()) };
+        sending::insert_attempt(&act, attempt(&act, &errand.due, &call, Some(reason))).await?;
+        sending::settle(&act, errand.due.id, outcome, 1).await
+    })
+    .await?;
+    match next {
         Next::Again(delay) => Err(Failed::After(delay, error)),
-        _ => close(run, errand, WebhookDeliveryState::Failed, format!("What is to be sent could not be read: {error}"), false).await,
+        _ => Ok(()),
     }
+}
+
+/// Ends a delivery whose job was given up: no attempt comes any more, so that it must not look as if one did.
+///
+/// # Errors
+/// As the database fails.
+pub async fn given_up(act: &Act, delivery: Uuid, reason: String) -> Result<()> {
+    let error = Some(format!("It was given up: {reason}"));
+    let outcome = Outcome { state: WebhookDeliveryState::Failed, next_at: None, delivered_at: None, request_body: None, response_status: None, error };
+    sending::settle(act, delivery, outcome, 0).await
 }
 
 /// Ends a delivery without a call, and disables its endpoint where nothing can be sent there any more.
@@ -197,11 +228,10 @@ async fn close(run: &Run, errand: &Errand, state: WebhookDeliveryState, reason: 
     let (own, delivery, endpoint) = (run.clone(), errand.due.id, errand.receiver.id);
     let outcome = Outcome { state, next_at: None, delivered_at: None, request_body: None, response_status: None, error: Some(reason.clone()) };
     by_nobody(run, move |act| async move {
-        sending::settle(&act, delivery, outcome, 0).await?;
         if disables {
             actions::disable(&act, &own, endpoint, &reason).await?;
         }
-        Ok(())
+        sending::settle(&act, delivery, outcome, 0).await
     })
     .await?;
     Ok(())

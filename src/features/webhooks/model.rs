@@ -29,7 +29,7 @@ text_enum! {
         Pending = "PENDING",
         /// The receiver has taken it.
         Delivered = "DELIVERED",
-        /// Nothing was sent, because the endpoint's document lets this event pass.
+        /// Nothing was sent, because the endpoint's document lets this event pass, or whoever answers for the endpoint may not see such objects.
         Skipped = "SKIPPED",
         /// It was given up; `error` says why. It can be sent again by `webhookReplay`.
         Failed = "FAILED",

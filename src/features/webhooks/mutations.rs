@@ -6,7 +6,6 @@ use crate::access::payload::{UserError, divide};
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
-use crate::features::rows;
 use crate::features::webhooks::actions::{
     self, WebhookEndpointCreateInput, WebhookEndpointDeleteInput, WebhookEndpointUpdateInput, WebhookSecretRotateInput,
 };
@@ -110,14 +109,14 @@ impl Mutations {
         WebhookEndpointUpdatePayload::of(operation.write(|act| async move { actions::update(&act, &services, input).await }).await)
     }
 
-    /// Deletes an endpoint with all that is known of what was sent there. Null when it fails; the errors say why.
+    /// Deletes an endpoint, and in the background all that is known of what was sent there. Null when it fails; the errors say why.
     #[graphql(guard = "Can(Permission::WebhooksManage)")]
     async fn webhook_endpoint_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which endpoint.")] input: WebhookEndpointDeleteInput,
     ) -> Result<Option<Written<WebhookEndpointDeletePayload>>> {
-        WebhookEndpointDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { rows::delete(&act, input.id).await }).await)
+        WebhookEndpointDeletePayload::of(Operation::of(ctx)?.write(move |act| async move { actions::delete(&act, input.id).await }).await)
     }
 
     /// Gives an endpoint another secret and shows it this once. The present one signs as well for a time, so that the receiver can change over.

@@ -19,6 +19,7 @@ use crate::features::webhooks::loaders::{AttemptsByDelivery, WebhookDeliveryById
 use crate::features::webhooks::model::{self, WebhookDeliveryId, WebhookDeliveryState, WebhookEndpointId, WebhookEndpointState};
 use crate::features::webhooks::queries::WebhookEndpointOrderField;
 use crate::features::webhooks::queries::deliveries::{WebhookDeliveryFilter, WebhookDeliveryOrder, WebhookDeliveryOrderField, WebhookDeliveryParent};
+use crate::features::webhooks::rules;
 use crate::object;
 
 object! {
@@ -191,9 +192,11 @@ impl WebhookDelivery {
         self.0.action.text()
     }
 
-    /// The identifier of the object to which it was done, which may have been deleted since; null for a test.
-    async fn object_id(&self) -> Result<Option<ID>> {
-        let id = self.0.noun.text()?.zip(self.0.row_id.value()?);
+    /// The identifier of the object to which it was done, which may have been deleted since; null for a test, and when the caller may not see such objects.
+    async fn object_id(&self, ctx: &Context<'_>) -> Result<Option<ID>> {
+        let operation = Operation::of(ctx)?;
+        let (permissions, nouns) = (operation.scope()?.permissions, operation.services().events.nouns());
+        let id = self.0.noun.text()?.zip(self.0.row_id.value()?).filter(|(noun, _)| permissions.has(rules::needed(nouns, noun)));
         Ok(id.map(|(noun, uuid)| ID(AnyId { prefix: noun.to_owned(), uuid }.to_string())))
     }
 

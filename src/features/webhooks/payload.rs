@@ -9,7 +9,7 @@ use crate::base::id::AnyId;
 use crate::base::{Code, Error, Result};
 use crate::features::webhooks::model::WebhookEndpointId;
 use crate::features::webhooks::queries::sending::{Due, Receiver};
-use crate::features::webhooks::watching;
+use crate::features::webhooks::{rules, watching};
 
 /// The most that is sent, in bytes.
 const MOST: usize = 1024 * 1024;
@@ -19,8 +19,8 @@ const MOST: usize = 1024 * 1024;
 pub enum Content {
     /// This body.
     Body(String),
-    /// Nothing: the document lets the event pass.
-    Nothing,
+    /// Nothing, and why.
+    Nothing(&'static str),
     /// Whoever answers for the endpoint may not see what it asks for; this is what she lacks.
     Forbidden(String),
 }
@@ -36,10 +36,13 @@ pub async fn of(services: &Services, scope: Scope, due: &Due, receiver: &Receive
                 Ok(data) => data,
                 Err(lacking) => return Ok(Content::Forbidden(lacking)),
             },
-            Ok(None) => return Ok(Content::Nothing),
+            Ok(None) => return Ok(Content::Nothing("The document lets this event pass.")),
             Err(error) if is_refusal(&error) => return Ok(Content::Forbidden(error.message)),
             Err(error) => return Err(error),
         },
+        (None, Some(noun), _) if !scope.permissions.has(rules::needed(services.events.nouns(), noun)) => {
+            return Ok(Content::Nothing("Whoever answers for the endpoint may not see objects of this kind."));
+        }
         (None, Some(noun), Some(row)) => json!({"id": AnyId { prefix: noun.clone(), uuid: row }.to_string()}),
         _ => json!({"endpointId": WebhookEndpointId::new(receiver.id).to_string()}),
     };

@@ -50,11 +50,13 @@ pub async fn replay(act: &Act, input: WebhookReplayInput) -> Result<(i64, bool)>
 }
 
 async fn one(act: &Act, id: WebhookDeliveryId) -> Result<()> {
-    let row = deliveries::lock(act, id.uuid()).await?.ok_or_else(|| Error::field_not_found("deliveryId", "delivery"))?;
+    let missing = || Error::field_not_found("deliveryId", "delivery");
+    let endpoint = deliveries::endpoint_of(act, id.uuid()).await?.ok_or_else(missing)?;
+    let endpoint = enabled(act, WebhookEndpointId::new(endpoint), "deliveryId").await?;
+    let row = deliveries::lock(act, id.uuid()).await?.ok_or_else(missing)?;
     if row.state.value()? == WebhookDeliveryState::Pending {
         return Err(Error::on_field(Code::Conflict, "deliveryId", "This delivery is to be sent anyway; `nextAt` says when."));
     }
-    let endpoint = enabled(act, WebhookEndpointId::new(row.endpoint_id.value()?), "deliveryId").await?;
     deliveries::again(act, row.id, endpoint.id).await
 }
 

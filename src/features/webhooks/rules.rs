@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::access::Permission;
+use crate::access::events::Noun;
+
 /// How long after the attempt of the same place the next one comes. The first attempt is made at once.
 pub const SCHEDULE: [Duration; 7] = [
     Duration::from_secs(5),
@@ -81,6 +84,13 @@ pub fn is_given_up(failing_since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - failing_since >= GIVEN_UP_AFTER
 }
 
+/// What it takes to be told that something was done to an object of this kind, and to which.
+#[must_use]
+pub fn needed(nouns: &[Noun], kind: &str) -> Permission {
+    // What is told by the log alone is for those who may read the log.
+    nouns.iter().find(|noun| noun.prefix == kind).map_or(Permission::AuditRead, |noun| noun.read)
+}
+
 /// Reads the names of events: `contact.update`, `contact.*` for all of a kind, `*` for all.
 ///
 /// # Errors
@@ -105,7 +115,7 @@ pub fn events(names: &[String]) -> Result<Vec<String>, String> {
 
 fn is_event(name: &str) -> bool {
     let Some((noun, verb)) = name.split_once('.') else { return false };
-    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic());
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
     name.len() <= LONGEST_EVENT && is_word(noun) && (verb == "*" || is_word(verb))
 }
 
@@ -168,7 +178,7 @@ mod tests {
     #[test]
     fn events_are_words_with_a_dot_or_stars() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(events(&names(&["contact.*", " deal.stageSet", "*", "contact.*"])), Ok(names(&["contact.*", "deal.stageSet", "*"])));
+        assert_eq!(events(&names(&["contact.*", " deal.stageSet", "*", "contact.*", "member.role_set"])), Ok(names(&["contact.*", "deal.stageSet", "*", "member.role_set"])));
         for wrong in ["", "contact", "contact.", ".update", "*.update", "contact.up*", "a.b.c", "contact.update'"] {
             assert!(events(&names(&[wrong])).unwrap_err().contains("is no event"), "{wrong}");
         }

@@ -152,7 +152,8 @@ impl Session {
     async fn handle(&mut self, message: Incoming) -> Flow {
         match message {
             Incoming::ConnectionInit { .. } if self.admitted.is_some() => Break(Some(Ending::second_init())),
-            Incoming::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).await,
+            // In a box, so that a socket keeps no room for what it does once.
+            Incoming::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).boxed().await,
             Incoming::Subscribe { id, payload } => self.subscribe(id, payload).await,
             Incoming::Complete { id } => {
                 if let Some(operation) = self.running.remove(&id) {

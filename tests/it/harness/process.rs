@@ -72,6 +72,12 @@ impl Payaid {
         }
     }
 
+    /// How much of memory it has, in bytes.
+    pub fn resident(&self) -> u64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id().expect("it runs"))).unwrap();
+        statm.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = self.child.id().expect("it runs");
         kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();

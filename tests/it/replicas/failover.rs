@@ -10,6 +10,8 @@ use super::{COUNT, ROUTING};
 use crate::harness::cluster::{Cluster, again, ms, say, scaled};
 use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
+use crate::subscriptions::{next, opened};
+use crate::websocket::Socket;
 
 const CREATE: &str = "mutation($name: String!) { contactCreate(input: {name: $name}) { contact { id } userErrors { message } } }";
 
@@ -53,7 +55,9 @@ async fn promotion() {
     let app = cluster.app(|config| config.database.url = all.clone()).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let other = again(&app, "owner@sharma.example").await;
+    let mut socket = opened(&app, &owner, "subscription { contactChanged { contact { name } } }").await;
     let (first, token) = create(&owner, "before").await.unwrap();
+    let (_, place) = next(&mut socket).await;
     for replica in &cluster.replicas {
         replica.catch_up(&cluster.primary).await.unwrap();
     }
@@ -72,6 +76,7 @@ async fn promotion() {
     })
     .await;
     let (lost, lost_token) = create(&owner, "lost").await.unwrap();
+    assert_eq!(next(&mut socket).await.0["contact"]["name"], "lost");
 
     // Readers with the old token, from before the loss until after the promotion.
     let stop = Arc::new(AtomicBool::new(false));
@@ -99,6 +104,16 @@ async fn promotion() {
     say("reads with the old token through the promotion: answered rightly, refused for now", format!("{} and {}", counts.0, counts.1));
     assert!(counts.0 > 50, "hardly anything was read: {counts:?}");
     assert_ne!(token, newer);
+    // What was told may have been lost, and positions mean something else: who follows has to start anew, and so has who goes on from before.
+    let again = format!("subscription {{ contactChanged(since: \"{place}\") {{ kind }} }}");
+    let mut late = Socket::admitted(&app, &owner).await;
+    late.subscribe("s", &again).await;
+    for socket in [&mut socket, &mut late] {
+        let error = socket.hear().await;
+        let extensions = &error["payload"][0]["extensions"];
+        assert_eq!((&error["type"], &extensions["code"]), (&json!("error"), &json!("VALIDATION_ERROR")), "{error:#}");
+        assert_eq!((&extensions["details"]["startAnew"], &extensions["details"]["position"]), (&json!(true), &json!(null)), "{error:#}");
+    }
     let read = async |client: &Client, id: &str, token: &str| {
         let query = "query($id: ID!) { contact(id: $id) { id } contacts { totalCount } }";
         client.ask(query, json!({"id": id}), &[("x-consistency-token", token), ROUTING]).await

@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payaid::base::clock::SystemClock;
+use futures_util::StreamExt;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use payaid::base::id::AnyId;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{contact, opened};
-use crate::harness::TestApp;
 use crate::harness::cluster::say;
+use crate::harness::process::{Folder, Payaid};
+use crate::harness::servers::shared;
 use crate::harness::statements::Recorder;
 use crate::harness::waiting::until;
+use crate::harness::{Client, TestApp};
 use crate::websocket::Socket;
 
 /// More events at once than are kept for anybody: she is told how far she came, and gets the rest from there on, each event once.
@@ -50,45 +54,72 @@ async fn who_is_too_slow_is_told_and_goes_on() {
     assert!(ended > 0, "nobody was too slow");
 }
 
-/// How much of memory this process has, in bytes.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
-
-/// As many as a server is made for. The clients are in this process too, and what other tests take counts as well, so that the bound is a loose one when
-/// all tests run at once.
+/// As many as a server is made for, each on a socket of her own. The server is a process of its own, so that what is measured is what it has.
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribers_who_hear_nothing_cost_next_to_nothing() {
-    const SOCKETS: usize = 100;
-    const EACH: usize = 50;
-    // Nobody answers pings while she waits for others.
-    let app = TestApp::with(|config| config.http.socket_ping_interval = Duration::from_secs(3600), Arc::new(SystemClock)).await;
+    const SOCKETS: usize = 5_000;
+    const MOST: u64 = 200_000_000;
+    raise_limit();
+    let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let before = resident();
-    let mut sockets = Vec::new();
-    for _ in 0..SOCKETS {
-        let mut socket = Socket::admitted(&app, &owner).await;
-        for number in 0..EACH {
-            socket.subscribe(&format!("s{number}"), "subscription { contactChanged { kind contactId contact { name } } }").await;
-        }
-        sockets.push(socket);
-    }
-    until("all are open", async || app.app.services.events.subscribers() == SOCKETS * EACH).await;
-    let taken = resident().saturating_sub(before);
-    say("memory of 5,000 subscriptions", format!("{} MB", taken / 1_000_000));
-    assert!(taken < 200_000_000, "{taken} bytes");
+    let url = shared().await.primary.url(&app.database, "payaid_server");
+    let key = app.app.config.auth.jwt_private_key.expose_secret();
+    let environment = [
+        ("DATABASE_URL", url.as_str()),
+        ("JWT_PRIVATE_KEY", key),
+        ("LISTEN", "127.0.0.1:0"),
+        // Nobody answers pings while she waits for others.
+        ("SOCKET_PING_INTERVAL", "1h"),
+        ("BUDGET_FREE", "1000000/60s"),
+        ("DATABASE_POOL_WAIT", "20s"),
+    ];
+    let folder = Folder::create();
+    let mut server = Payaid::start(folder.path(), &["serve"], &environment);
+    let address = server.says("listening address=").await.rsplit('=').next().unwrap().to_owned();
+    let metrics = Client::new(format!("http://{address}/metrics"), None);
+    let open = async || {
+        let text = metrics.request(reqwest::Method::GET, &metrics.url).send().await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("subscriptions "));
+        line.map_or(0, |count| count.parse::<f64>().unwrap() as usize)
+    };
+    let (address, owner) = (Arc::new(address), Arc::new(owner));
+    let subscribed = async |count: usize| {
+        let opening = (0..count).map(|_| {
+            let (address, owner) = (Arc::clone(&address), Arc::clone(&owner));
+            tokio::spawn(async move {
+                let mut socket = Socket::admitted_to(&address, &owner).await;
+                socket.subscribe("s", "subscription { contactChanged { kind contactId contact { name } } }").await;
+                socket
+            })
+        });
+        let sockets: Vec<Socket> = futures_util::stream::iter(opening).buffer_unordered(64).map(Result::unwrap).collect().await;
+        sockets
+    };
+    // What comes with the first is no subscriber's.
+    let mut sockets = subscribed(20).await;
+    until("the first are open", async || open().await == sockets.len()).await;
+    let before = server.resident();
+    sockets.extend(subscribed(SOCKETS - sockets.len()).await);
+    until("all are open", async || open().await == SOCKETS).await;
+    let taken = server.resident().saturating_sub(before);
+    say("memory of 5,000 sockets with a subscription each", format!("{} MB", taken / 1_000_000));
+    assert!(taken < MOST, "{taken} bytes");
     let recorder = Recorder::start(&app).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(recorder.finish(), Vec::<String>::new(), "nothing is asked while nothing happens");
     // And they hear when there is something; who has left costs nothing more.
-    sockets.truncate(4);
-    until("the others have left", async || app.app.services.events.subscribers() == 4 * EACH).await;
+    sockets.truncate(200);
+    until("the others have left", async || open().await == sockets.len()).await;
     contact(&owner, "Asha").await;
     for socket in &mut sockets {
-        for _ in 0..EACH {
-            let told = socket.hear().await;
-            assert_eq!(told["payload"]["data"]["contactChanged"]["contact"], json!({"name": "Asha"}), "{told:#}");
-        }
+        let told = socket.hear().await;
+        assert_eq!(told["payload"]["data"]["contactChanged"]["contact"], json!({"name": "Asha"}), "{told:#}");
     }
+}
+
+/// Each socket is a file on both of its sides; who may open more than she does by default is let.
+fn raise_limit() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    assert!(most > 6_000, "5,000 sockets need as many files; `ulimit -Hn` says {most}");
 }

@@ -59,3 +59,22 @@ async fn another_server_is_told_by_redis_and_without_it_when_it_is_gone() {
     say(&owner, "Chitra").await;
     say(&far, "Deepa").await;
 }
+
+/// A process that ends has said before what it has committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_has_written_last_is_told() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    contact(&owner, "Asha").await;
+    let mut socket = opened(&app, &owner, SUBSCRIPTION).await;
+    let superuser = app.superuser().await;
+    let organization = superuser.query_one("SELECT organization_id::text FROM contacts", &[]).await.unwrap().get::<_, &str>(0).parse().unwrap();
+    let again = "INSERT INTO audit_entries (organization_id, id, at, action, noun, row_id, before, after, request_id)
+        SELECT organization_id, gen_random_uuid(), now(), 'contact.update', 'contact', id, '{}', '{}', 'r' FROM contacts";
+    superuser.batch_execute(again).await.unwrap();
+    let services = payaid::access::Services::new(&app.app.config, Arc::new(SystemClock)).unwrap();
+    services.events.publish(organization);
+    services.events.flush().await;
+    drop(services);
+    assert_eq!(next(&mut socket).await.0["contact"]["name"], "Asha");
+}

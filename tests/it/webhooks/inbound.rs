@@ -5,12 +5,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures_util::FutureExt;
 use payaid::access::inbound::Told;
-use payaid::platform::jobs::Work;
+use payaid::platform::config::{ServerConfig, WebhookConfig};
+use payaid::platform::jobs::{Perform, Work};
 use payaid::platform::outgoing::signature::{self, Secret};
 use rand::seq::SliceRandom;
 use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::harness::app::config;
 use crate::harness::servers::shared;
 use crate::harness::waiting::until;
 
@@ -118,8 +120,38 @@ async fn ten_thousand_events_with_duplicates_in_any_order_come_out_once() {
     assert!((1..=101).contains(&log), "{log}");
 }
 
+/// An event whose errand was given up, or is gone: its sender has been told that it has arrived, and sends it no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_left_is_taken_up_again() {
+    let app = start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let organization = owner.query("{ organization { id } }").await["organization"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(send(&app, "standard", "left", TimeDelta::zero(), &plan(&organization, "PRO", 1), SECRET).await, 200);
+    let db = app.superuser().await;
+    db.batch_execute("DELETE FROM graphile_worker._private_jobs").await.unwrap();
+    let plan_now = async || owner.query("{ organization { plan } }").await["organization"]["plan"].clone();
+    let periodic = async || app.app.performing().periodic("inbound_standard_left").await.unwrap();
+    periodic().await;
+    assert_eq!(plan_now().await, "FREE", "its errand may still come");
+    db.batch_execute("UPDATE inbound_events SET received_at = received_at - interval '61 minutes'").await.unwrap();
+    periodic().await;
+    assert_eq!(plan_now().await, "PRO");
+    let left = "SELECT count(*) FROM inbound_events WHERE processed_at IS NULL OR attempts <> 1";
+    assert_eq!(db.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_the_sender_is_asked_to_send_again() {
+    let away = TestApp::serve(
+        ServerConfig {
+            webhooks: WebhookConfig { webhook_in_secret: vec![SECRET.to_owned().into()], ..WebhookConfig::default() },
+            ..config("postgres://payaid_server@127.0.0.1:1/payaid")
+        },
+        std::sync::Arc::new(payaid::base::clock::SystemClock),
+        String::new(),
+    )
+    .await;
+    assert_eq!(send(&away, "standard", "event", TimeDelta::zero(), "{}", SECRET).await, 503);
     let app = start().await;
     app.superuser().await.batch_execute("ALTER TABLE inbound_events RENAME TO away").await.unwrap();
     assert_eq!(send(&app, "standard", "event", TimeDelta::zero(), "{}", SECRET).await, 500);

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use payaid::platform::jobs::Work;
+use payaid::base::clock::SystemClock;
+use payaid::platform::jobs::{Perform, Queue, Ticket, Work};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::receiver::Receiver;
 use super::{NOW, clock_now, contact, deliveries, due_in, endpoint, only, patient, work};
 use crate::harness::TestApp;
 use crate::harness::clock::HeldClock;
+use crate::harness::cluster::{ms, say};
 use crate::harness::servers::shared;
 use crate::harness::waiting::until;
 
@@ -74,6 +77,13 @@ async fn private_addresses_are_refused_when_they_are_typed_and_when_they_are_cal
     assert_eq!((delivery["state"].as_str(), receiver.calls().len()), (Some("PENDING"), 0));
 }
 
+/// Does what is due, until it is aborted.
+async fn worker(app: &TestApp) -> JoinHandle<()> {
+    let queue = Work::new(&shared().await.primary.url(&app.database, "payaid_worker")).unwrap();
+    let performing = app.app.performing();
+    tokio::spawn(async move { queue.run(performing, &[], std::future::pending().boxed().shared(), Duration::ZERO).await.unwrap() })
+}
+
 /// One address of fifty takes every call and answers none of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_dead_endpoint_of_fifty_delays_no_other() {
@@ -85,17 +95,96 @@ async fn one_dead_endpoint_of_fifty_delays_no_other() {
     for number in 1..50 {
         endpoint(&owner, json!({"url": format!("{}/{number}", receiver.url), "events": ["contact.create"]})).await;
     }
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let queue = Work::new(&shared().await.primary.url(&app.database, "payaid_worker")).unwrap();
-    let performing = app.app.performing();
-    let stop_asked = async move { drop(stopped.await) }.boxed().shared();
-    let working = tokio::spawn(async move { queue.run(performing, &[], stop_asked, Duration::ZERO).await });
+    let working = worker(&app).await;
     for name in ["Asha", "Ravi"] {
         let (begun, before) = (Instant::now(), receiver.calls().len());
         contact(&owner, name).await;
         until("all others are told", async || receiver.calls().len() == before + 49).await;
         assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     }
-    drop(stop);
     working.abort();
+}
+
+/// As many addresses as there are places at once take calls and answer none of them; another organization is told all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dead_endpoints_of_one_organization_share_one_place() {
+    let app = TestApp::with(|config| config.webhooks.webhook_timeout = Duration::from_secs(1), Arc::new(SystemClock)).await;
+    let (first, second) = (app.sign_up("Sharma", "owner@sharma.example").await, app.sign_up("Rao", "owner@rao.example").await);
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = Receiver::start(&[]).await;
+    for number in 0..Queue::Webhook.rules().at_once {
+        let url = format!("http://{}/{number}", silent.local_addr().unwrap());
+        endpoint(&first, json!({"url": url, "events": ["contact.create"]})).await;
+    }
+    endpoint(&second, json!({"url": receiver.url, "events": ["contact.create"]})).await;
+    let working = worker(&app).await;
+    contact(&first, "Asha").await;
+    let db = app.superuser().await;
+    let count = async |sql: &str| db.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    const RUNNING: &str = "SELECT count(*) FROM jobs WHERE queue = 'WEBHOOK' AND state = 'RUNNING'";
+    const WELL: &str = "SELECT count(*) FROM webhook_endpoints WHERE failing_since IS NULL";
+    until("nothing has arrived at any of them", async || count(WELL).await == 1 && count(RUNNING).await == 0).await;
+    contact(&first, "Ravi").await;
+    until("one is called", async || count(RUNNING).await > 0).await;
+    contact(&second, "Chitra").await;
+    until("the other organization is told", async || {
+        assert!(count(RUNNING).await <= 2, "more than one of the dead, and the other one");
+        receiver.calls().len() == 1
+    })
+    .await;
+    working.abort();
+}
+
+/// Where something arrives again, what waits for it is in nobody's line any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_well_again_goes_its_own_way() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let receiver = Receiver::start(&[(500, None)]).await;
+    endpoint(&owner, json!({"url": receiver.url, "events": ["contact.*"]})).await;
+    contact(&owner, "Asha").await;
+    work(&app).await;
+    contact(&owner, "Ravi").await;
+    let db = app.superuser().await;
+    let waiting = async || {
+        let rows = "SELECT organization_id::text, id::text, serial = 'webhook failing', priority FROM jobs WHERE queue = 'WEBHOOK' AND state = 'QUEUED' ORDER BY created_at";
+        db.query(rows, &[]).await.unwrap()
+    };
+    let rows = waiting().await;
+    let lines: Vec<(bool, &str)> = rows.iter().map(|row| (row.get(2), row.get(3))).collect();
+    assert_eq!(lines, [(true, "NORMAL"), (true, "LOW")], "who was tried before goes first");
+    let id = |column| rows[0].get::<_, &str>(column).parse().unwrap();
+    app.app.performing().job(Queue::Webhook, Ticket { organization: id(0), job: id(1) }).await.unwrap();
+    let rows = waiting().await;
+    let lines: Vec<(bool, &str)> = rows.iter().map(|row| (row.get(2), row.get(3))).collect();
+    assert_eq!(lines, [(false, "NORMAL")]);
+    work(&app).await;
+    assert_eq!(receiver.calls().len(), 3);
+}
+
+/// One action may change much: each change is told, and what that takes grows with their number and not faster. A machine that is busy with other tests
+/// has more time for it than a server gives.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_changes_at_once_are_all_told() {
+    let longer = |config: &mut payaid::platform::config::ServerConfig| {
+        config.database.statement_timeout = Duration::from_secs(30);
+        config.http.operation_timeout = Duration::from_secs(35);
+    };
+    let app = TestApp::with(longer, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    for path in ["one", "two"] {
+        endpoint(&owner, json!({"url": format!("http://127.0.0.1:9/{path}"), "events": ["contact.*"]})).await;
+    }
+    let company = owner.done("companyCreate", json!({"name": "Mill"}), "company { id }").await["company"]["id"].clone();
+    let db = app.superuser().await;
+    let many = "INSERT INTO contacts (organization_id, id, name, company_id, stage, status, source, tags, created_at, updated_at)
+        SELECT organization_id, gen_random_uuid(), 'Contact ' || g, id, 'LEAD', 'ACTIVE', 'WEBSITE', '{}', now(), now() FROM companies, generate_series(1, 10000) g";
+    db.batch_execute(many).await.unwrap();
+    let begun = Instant::now();
+    owner.done("companyDelete", json!({"id": company}), "deletedIds").await;
+    say("deleting a company with 10,000 contacts, with two endpoints", ms(begun.elapsed()));
+    let count = async |sql: &str| db.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(count("SELECT count(*) FROM audit_entries WHERE action = 'contact.update'").await, 10_000);
+    assert_eq!(count("SELECT count(*) FROM webhook_deliveries WHERE state = 'PENDING'").await, 20_000);
+    assert_eq!(count("SELECT count(*) FROM jobs WHERE queue = 'WEBHOOK' AND state = 'QUEUED'").await, 20_000);
 }

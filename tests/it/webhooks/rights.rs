@@ -50,7 +50,10 @@ async fn a_document_chooses_what_is_sent_as_it_is_at_or_after_the_event() {
 async fn a_document_that_cannot_be_is_refused_when_it_is_set() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    for document in ["nonsense", "{ contacts { totalCount } }", "subscription { contactChanged { nothing } }", "mutation { signOut { success } }"] {
+    let many = "subscription($n: Int!) { contactChanged { contact { activities(first: $n) { nodes { id } } } } }";
+    for document in
+        [many, "nonsense", "{ contacts { totalCount } }", "subscription { contactChanged { nothing } }", "mutation { signOut { success } }"]
+    {
         let input = json!({"url": "http://127.0.0.1:9/", "events": ["contact.*"], "document": document});
         let payload = owner.mutate("webhookEndpointCreate", input, "secret").await;
         assert_eq!(payload["userErrors"][0]["field"], json!(["input", "document"]), "{document}: {payload}");
@@ -110,4 +113,53 @@ async fn what_a_key_has_sent_ends_where_its_scopes_end_and_with_the_key() {
     assert_eq!(receiver.calls().len(), 1);
     let reasons: Vec<Value> = deliveries(&owner).await.into_iter().map(|delivery| delivery["error"].clone()).collect();
     assert!(reasons.contains(&json!("The API key that set what is sent here has ended.")), "{reasons:?}");
+}
+
+/// Nobody pays for what a document answers, so that it may cost no more than one operation may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_costs_no_more_than_an_operation_may() {
+    let app = TestApp::with(|config| config.documents.document_max_cost = 100, std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let document = |first: i32| format!("subscription {{ contactChanged {{ contact {{ activities(first: {first}) {{ nodes {{ id }} }} }} }} }}");
+    let input = |first: i32| json!({"url": "http://127.0.0.1:9/", "events": ["contact.*"], "document": document(first)});
+    let payload = owner.mutate("webhookEndpointCreate", input(100), "secret").await;
+    assert_eq!(payload["userErrors"][0]["field"], json!(["input", "document"]), "{payload}");
+    assert!(payload["userErrors"][0]["message"].as_str().unwrap().contains("at most 100 are allowed"), "{payload}");
+    endpoint(&owner, input(10)).await;
+}
+
+/// Without a document, the kind of event and the identifier are sent, which are for those who may see such objects, or may read the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_without_a_document_is_told_to_whom_its_object_may_be_shown() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let keyed = async |scopes: Value| {
+        let made = owner.done("apiKeyCreate", json!({"name": "Key", "scopes": scopes}), "key").await;
+        Client::new(app.url("/graphql"), Some(made["key"].as_str().unwrap().to_owned()))
+    };
+    let mut receivers = Vec::new();
+    let few = keyed(json!(["webhooks.manage"])).await;
+    for scopes in [json!(["webhooks.manage"]), json!(["webhooks.manage", "contacts.read"]), json!(["webhooks.manage", "audit.read"])] {
+        let (program, receiver) = (keyed(scopes).await, Receiver::start(&[]).await);
+        endpoint(&program, json!({"url": receiver.url, "events": ["contact.*", "company.*", "invitation.*"]})).await;
+        receivers.push(receiver);
+    }
+    contact(&owner, "Asha").await;
+    owner.done("companyCreate", json!({"name": "Mill"}), "company { id }").await;
+    owner.done("memberInvite", json!({"email": "asha@example.org", "role": "VIEWER"}), "inviteToken").await;
+    work(&app).await;
+    let told: Vec<Vec<String>> = receivers
+        .iter()
+        .map(|receiver| {
+            receiver.calls().iter().map(|call| serde_json::from_str::<Value>(&call.body).unwrap()["type"].as_str().unwrap().to_owned()).collect()
+        })
+        .collect();
+    assert_eq!(told, [vec![], vec!["contact.create"], vec!["invitation.create"]]);
+    let query = "{ webhookDeliveries { nodes { event objectId state error } } }";
+    let log = owner.query(query).await["webhookDeliveries"]["nodes"].as_array().unwrap().clone();
+    let skipped = log.iter().filter(|delivery| delivery["state"] == "SKIPPED" && delivery["error"].as_str().unwrap().contains("may not see")).count();
+    assert_eq!((log.len(), skipped), (9, 7));
+    assert!(log.iter().all(|delivery| delivery["objectId"].is_string()));
+    let log = few.query(query).await["webhookDeliveries"]["nodes"].as_array().unwrap().clone();
+    assert!(log.iter().all(|delivery| delivery["objectId"].is_null()), "{log:?}");
 }

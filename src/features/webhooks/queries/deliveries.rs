@@ -93,10 +93,30 @@ pub async fn insert(act: &Act, new: NewWebhookDelivery) -> Result<WebhookDeliver
 
 async fn enqueue(act: &Act, delivery: Uuid, endpoint: Uuid) -> Result<()> {
     let binds = vec![Bind::Uuid(act.organization()), Bind::Uuid(delivery), Bind::Uuid(endpoint)];
-    act.db.execute(Sql::<()>::new("SELECT enqueue_webhook(?, ?, ?, NULL)", binds)).await.map(drop)
+    act.db.execute(Sql::<()>::new("SELECT enqueue_webhooks(?, ARRAY[?], ARRAY[?], true)", binds)).await.map(drop)
 }
 
-/// A delivery, locked against others until the transaction ends.
+/// Where a delivery goes; `None` when it is not there.
+///
+/// # Errors
+/// As the database fails.
+pub async fn endpoint_of(act: &Act, id: Uuid) -> Result<Option<Uuid>> {
+    let query = webhook_deliveries::table.select(webhook_deliveries::endpoint_id).filter(webhook_deliveries::organization_id.eq(act.organization()));
+    act.db.first(query.filter(webhook_deliveries::id.eq(id))).await
+}
+
+/// Deletes deliveries to an endpoint with their attempts, at most [`MOST_AGAIN`]; how many there were.
+///
+/// # Errors
+/// As the database fails.
+pub async fn delete_some(act: &Act, endpoint: Uuid) -> Result<usize> {
+    let text = "DELETE FROM webhook_deliveries WHERE organization_id = ? AND id IN (
+        SELECT id FROM webhook_deliveries WHERE organization_id = ? AND endpoint_id = ? ORDER BY created_at, id LIMIT ?)";
+    let own = Bind::Uuid(act.organization());
+    act.db.execute(Sql::<()>::new(text, vec![own.clone(), own, Bind::Uuid(endpoint), Bind::Int(MOST_AGAIN)])).await
+}
+
+/// A delivery, locked against others until the transaction ends. Its endpoint is locked before, where both are.
 ///
 /// # Errors
 /// As the database fails.
@@ -133,9 +153,9 @@ pub async fn failed_again(act: &Act, endpoint: Uuid, since: DateTime<Utc>) -> Re
                 SELECT id FROM webhook_deliveries WHERE organization_id = ? AND endpoint_id = ? AND state = 'FAILED' AND created_at >= ?
                 ORDER BY created_at, id LIMIT ?)
             RETURNING organization_id, id, endpoint_id, created_at)
-        SELECT count(enqueue_webhook(organization_id, id, endpoint_id, NULL)) FROM (SELECT * FROM again ORDER BY created_at, id) AS again";
+        SELECT enqueue_webhooks(?, array_agg(id ORDER BY created_at, id), array_agg(endpoint_id ORDER BY created_at, id), false) FROM again";
     let (now, own) = (Bind::Instant(act.now()), Bind::Uuid(act.organization()));
-    let binds = vec![now.clone(), now, own.clone(), own, Bind::Uuid(endpoint), Bind::Instant(since), Bind::Int(MOST_AGAIN)];
+    let binds = vec![now.clone(), now, own.clone(), own.clone(), Bind::Uuid(endpoint), Bind::Instant(since), Bind::Int(MOST_AGAIN), own];
     Ok(act.db.first(Sql::<sql_types::BigInt>::new(text, binds)).await?.unwrap_or_default())
 }
 
@@ -155,8 +175,8 @@ pub async fn missed_again(act: &Act, endpoint: Uuid, since: DateTime<Utc>, most:
                     AND known.endpoint_id = endpoint.id AND known.event_id = entry.id)
             ORDER BY entry.at, entry.id LIMIT ?
             RETURNING organization_id, id, endpoint_id, created_at)
-        SELECT count(enqueue_webhook(organization_id, id, endpoint_id, NULL)) FROM (SELECT * FROM missed ORDER BY created_at, id) AS missed";
-    let now = Bind::Instant(act.now());
-    let binds = vec![now.clone(), now, Bind::Instant(since), Bind::Uuid(act.organization()), Bind::Uuid(endpoint), Bind::Int(most)];
+        SELECT enqueue_webhooks(?, array_agg(id ORDER BY created_at, id), array_agg(endpoint_id ORDER BY created_at, id), false) FROM missed";
+    let (now, own) = (Bind::Instant(act.now()), Bind::Uuid(act.organization()));
+    let binds = vec![now.clone(), now, Bind::Instant(since), own.clone(), Bind::Uuid(endpoint), Bind::Int(most), own];
     Ok(act.db.first(Sql::<sql_types::BigInt>::new(text, binds)).await?.unwrap_or_default())
 }

@@ -9,7 +9,11 @@ use crate::access::events::{ChangeKind, Event, EventPosition};
 use crate::base::Result;
 use crate::features::webhooks::model::{NewWebhookAttempt, WebhookDeliveryState, WebhookEndpointState};
 use crate::platform::postgres::Transaction;
-use crate::schema::{api_keys, audit_entries, webhook_attempts, webhook_deliveries, webhook_endpoints};
+use crate::platform::postgres::statement::{Bind, Sql};
+use crate::schema::{api_keys, audit_entries, jobs, webhook_attempts, webhook_deliveries, webhook_endpoints};
+
+/// So many jobs are released at once: each is a lock.
+const MOST_RELEASED: i32 = 1_000;
 
 /// What of a delivery is needed to send it.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -153,6 +157,36 @@ pub async fn settle(act: &Act, delivery: Uuid, outcome: Outcome, calls: i32) -> 
     let target = target.filter(webhook_deliveries::state.eq(WebhookDeliveryState::Pending));
     let counted = (webhook_deliveries::attempt_count.eq(webhook_deliveries::attempt_count + calls), webhook_deliveries::updated_at.eq(act.now()));
     act.db.execute(diesel::update(target).set((outcome, counted))).await.map(drop)
+}
+
+/// The word by which jobs of endpoints to which nothing arrives are run one after another, as `enqueue_webhooks` has it.
+const FAILING: &str = "webhook failing";
+
+/// Has the job of a delivery that is tried again run one after another with those of all endpoints to which nothing arrives.
+///
+/// # Errors
+/// As the database fails.
+pub async fn line_up(act: &Act, job: Uuid) -> Result<()> {
+    let target = jobs::table.filter(jobs::organization_id.eq(act.organization())).filter(jobs::id.eq(job));
+    act.db.execute(diesel::update(target).set(jobs::serial.eq(Some(FAILING)))).await.map(drop)
+}
+
+/// Has what waits for an endpoint go its own way again, as something has arrived there: so much of it at least that others are not in its way. The ticket
+/// of before stays in its line, and finds the job over when it comes to its turn.
+///
+/// # Errors
+/// As the database fails.
+pub async fn release(act: &Act, endpoint: Uuid) -> Result<()> {
+    let text = "WITH own AS (
+            UPDATE jobs SET serial = ?, priority = 'NORMAL' WHERE organization_id = ? AND id IN (
+                SELECT id FROM jobs WHERE organization_id = ? AND state = 'QUEUED' AND queue = 'WEBHOOK' AND serial = ? AND payload ->> 'endpoint' = ?
+                ORDER BY created_at, id LIMIT ? FOR UPDATE SKIP LOCKED)
+            RETURNING *)
+        SELECT wake_worker(organization_id, id, queue, priority, run_at, serial, false) FROM own";
+    let own = Bind::Uuid(act.organization());
+    let serial = format!("webhook {endpoint}");
+    let binds = vec![Bind::Text(serial), own.clone(), own, Bind::Text(FAILING.to_owned()), Bind::Text(endpoint.to_string()), Bind::Int(MOST_RELEASED)];
+    act.db.execute(Sql::<()>::new(text, binds)).await.map(drop)
 }
 
 /// Notes since when nothing has arrived at an endpoint; nothing when something has.
