@@ -25,6 +25,9 @@ use crate::platform::redis::Redis;
 const CHANNEL: &str = "payaid_events";
 /// So many organizations are named in one notification, which holds 8,000 bytes.
 const MOST_NAMED: usize = 200;
+/// How long what is to be said gathers after something was said: each word is a transaction of the database's, which a busy server would else be asked
+/// for all the time.
+const GATHERED: Duration = Duration::from_millis(10);
 /// How long the connection is kept when there is nothing to say or to hear.
 const KEPT: Duration = Duration::from_secs(30);
 /// How soon it is connected again: from, and at the latest.
@@ -250,6 +253,11 @@ impl Wire {
                     told.notify_one();
                     return Err(error);
                 }
+            }
+            let said = !taken.all.is_empty();
+            drop(taken);
+            if said {
+                tokio::time::sleep(GATHERED).await;
             }
         }
     }
