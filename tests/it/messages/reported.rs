@@ -103,6 +103,14 @@ async fn each_providers_reports_are_believed_when_they_are_its_own_and_lead_its_
     }
     assert_eq!(business.post(&below(&exotels), &[], "SmsSid=ex1&Status=delivered").await, 200);
 
+    // A mail bears its word in a header: whoever has received it can repeat it, and is not believed about it.
+    let mail = business.mail_to(&business.contact("Asha").await, true).await;
+    business.scripted.says(SENDGRID, 202, "");
+    business.send_mail(&mail).await.unwrap();
+    let organization = text(&business.owner.query("{ viewer { organization { id } } }").await["viewer"]["organization"]["id"]);
+    let word = business.app.app.services.references.reference(row(&organization), row(&mail));
+    assert_eq!(business.post(&format!("/webhooks/exotel?reference={word}"), &[], "SmsSid=ex2&Status=failed").await, 200);
+
     let form = [("MessageSid", "SM1"), ("MessageStatus", "undelivered"), ("ErrorCode", "21610"), ("To", "+919876543210")];
     let body = "To=%2B919876543210&MessageSid=SM1&MessageStatus=undelivered&ErrorCode=21610";
     let signature = twilio_signature(&twilios, &form);
@@ -114,9 +122,9 @@ async fn each_providers_reports_are_believed_when_they_are_its_own_and_lead_its_
         assert_eq!(business.post(&below(&twilios), &[("x-twilio-signature", &signature)], body).await, 200);
     }
     let db = business.app.superuser().await;
-    assert_eq!(db.query_one("SELECT count(*) FROM inbound_events", &[]).await.unwrap().get::<_, i64>(0), 4, "each once");
+    assert_eq!(db.query_one("SELECT count(*) FROM inbound_events", &[]).await.unwrap().get::<_, i64>(0), 5, "each once");
     work(&business.app).await;
-    for (id, state) in [(msg91, "DELIVERED"), (fast2sms, "FAILED"), (exotel, "DELIVERED"), (twilio, "FAILED")] {
+    for (id, state) in [(msg91, "DELIVERED"), (fast2sms, "FAILED"), (exotel, "DELIVERED"), (twilio, "FAILED"), (mail, "SENT")] {
         assert_eq!(business.state(&id).await, state, "{}", business.message(&id).await);
     }
     let suppressed = business.owner.query("{ suppressions { nodes { address reason } } }").await;

@@ -27,8 +27,11 @@ const COME_BACK: TimeDelta = TimeDelta::hours(1);
 const MOST_ATTEMPTS: i32 = 5;
 
 /// What is known of a message from a report.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Finding {
+    /// What kind of message it is about: a mail bears its word where whoever receives it can read it, and so does the address that a provider of text
+    /// messages calls without signing.
+    channel: MessageChannel,
     /// How far it has come.
     state: Option<MessageState>,
     /// Whether it came back, and may not another time: `state` is what becomes of it when it is not sent again.
@@ -50,6 +53,7 @@ pub async fn bounced(services: &Services, bounce: &Bounce) -> Result<bool> {
     let said = format!("{} {}", bounce.status, bounce.diagnostic);
     let state = if bounce.permanent { MessageState::Bounced } else { MessageState::Failed };
     let found = Finding {
+        channel: MessageChannel::Email,
         state: (!bounce.delayed).then_some(state),
         for_now: !bounce.permanent && !bounce.delayed,
         suppressed: bounce.permanent.then_some(SuppressionReason::Bounce),
@@ -78,7 +82,7 @@ pub async fn reported(services: &Services, report: &Report) -> Result<bool> {
         Outcome::Unsubscribed => (MessageState::Failed, Some(SuppressionReason::Unsubscribe)),
     };
     let (detail, reference) = (report.detail.clone(), report.provider_reference.clone());
-    let found = Finding { state: Some(state), for_now: false, suppressed, detail, reference };
+    let found = Finding { channel: MessageChannel::Sms, state: Some(state), for_now: false, suppressed, detail, reference };
     apply(services, ids, found).await
 }
 
@@ -102,7 +106,7 @@ pub async fn sendgrid(services: &Services, event: &SendgridEvent) -> Result<bool
     let said = [event.status.as_deref(), event.reason.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let detail = Some(said).filter(|said| !said.is_empty());
     let for_now = event.event == "bounce" && !for_good;
-    apply(services, ids, Finding { state, for_now, suppressed, detail, reference: None }).await
+    apply(services, ids, Finding { channel: MessageChannel::Email, state, for_now, suppressed, detail, reference: None }).await
 }
 
 /// Takes in that somebody unsubscribed by the link of a mail.
@@ -121,6 +125,9 @@ async fn apply(services: &Services, (organization, id): (Uuid, Uuid), found: Fin
 
 async fn take_in(act: &Act, id: Uuid, found: Finding) -> Result<bool> {
     let Some(message) = Message::lock(act, &[id]).await?.into_iter().next() else { return Ok(false) };
+    if message.channel.value()? != found.channel {
+        return Ok(true);
+    }
     if let Some(reason) = found.suppressed {
         suppress(act, &message, reason, found.detail.clone()).await?;
     }
