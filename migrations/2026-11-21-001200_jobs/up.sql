@@ -60,40 +60,62 @@ CREATE POLICY over ON jobs TO payaid_janitor USING (
   (state = 'DONE' AND finished_at < now() - interval '7 days') OR (state = 'DEAD' AND finished_at < now() - interval '90 days'));
 GRANT SELECT (organization_id, id, state, finished_at), DELETE ON jobs TO payaid_janitor;
 
--- Writes a job of the transaction's tenant and has it run when the transaction is committed: one call for the server and for triggers.
-CREATE FUNCTION enqueue_job(
-  organization uuid, job uuid, kind text, queue text, payload jsonb, priority text, run_at timestamptz, max_attempts integer, serial text
+-- Writes jobs of the transaction's tenant and has them run when the transaction is committed: one call for the server and for triggers, all by one
+-- statement, since one action may write many. They are alike but for what stands in the arrays.
+CREATE FUNCTION enqueue_jobs(
+  organization uuid, fresh uuid[], kind text, queue text, payloads jsonb[], priorities text[], serials text[], run_at timestamptz, max_attempts integer
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  -- Asked for once, and not for each row.
+  moment CONSTANT timestamptz := app_now();
+  actor CONSTANT uuid := app_user_id();
+  request CONSTANT text := app_request_id();
 BEGIN
   INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, serial, max_attempts, actor_id, request_id, run_at, created_at, updated_at)
-  VALUES (organization, job, kind, queue, priority, 'QUEUED', payload, serial, max_attempts, app_user_id(), app_request_id(),
-    coalesce(run_at, app_now()), app_now(), app_now());
-  PERFORM wake_worker(organization, job, queue, priority, run_at, serial, true);
+  SELECT organization, one.job, kind, queue, one.priority, 'QUEUED', one.payload, one.serial, max_attempts, actor, request,
+    coalesce(run_at, moment), moment, moment
+  FROM unnest(fresh, payloads, priorities, serials) WITH ORDINALITY AS one (job, payload, priority, serial, place) ORDER BY one.place;
+  PERFORM wake_workers(organization, fresh, queue, priorities, serials, run_at);
 END
 $$;
-REVOKE EXECUTE ON FUNCTION enqueue_job(uuid, uuid, text, text, jsonb, text, timestamptz, integer, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION enqueue_job(uuid, uuid, text, text, jsonb, text, timestamptz, integer, text) TO payaid_server;
+REVOKE EXECUTE ON FUNCTION enqueue_jobs(uuid, uuid[], text, text, jsonb[], text[], text[], timestamptz, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION enqueue_jobs(uuid, uuid[], text, text, jsonb[], text[], text[], timestamptz, integer) TO payaid_server;
 RESET ROLE;
 
 SET LOCAL ROLE payaid_worker;
--- Says when a job is to be run, on behalf of its tenant alone. `job_key` makes it one entry for each job, however often this is said; one that is
--- being run is let go of, and goes with its run. Each key is a lock until the transaction ends, of which the database has a few thousand, so that a
--- job that was written just now, of which one action may write many, goes without.
-CREATE FUNCTION wake_worker(organization uuid, job uuid, queue text, priority text, run_at timestamptz, serial text, fresh boolean) RETURNS void
+-- Says when jobs are to be run that were written just now, on behalf of their tenant alone.
+CREATE FUNCTION wake_workers(organization uuid, fresh uuid[], queue text, priorities text[], serials text[], run_at timestamptz) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF organization IS DISTINCT FROM app_organization_id() THEN
+    RAISE EXCEPTION 'jobs of another organization';
+  END IF;
+  PERFORM graphile_worker.add_jobs(ARRAY(
+    SELECT (lower(queue), json_build_object('organization', organization, 'job', one.job), organization || ' ' || one.serial, run_at, 32767, NULL,
+      CASE one.priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END, NULL)::graphile_worker.job_spec
+    FROM unnest(fresh, priorities, serials) WITH ORDINALITY AS one (job, priority, serial, place) ORDER BY place));
+END
+$$;
+REVOKE ALL ON FUNCTION wake_workers(uuid, uuid[], text, text[], text[], timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION wake_workers(uuid, uuid[], text, text[], text[], timestamptz) TO payaid_server, payaid_owner;
+
+-- The same for one that was written before. `job_key` makes it one entry for each job, however often this is said; one that is being run is let go of,
+-- and goes with its run. Each key is a lock until the transaction ends, of which the database has a few thousand, so that new jobs go without.
+CREATE FUNCTION wake_worker(organization uuid, job uuid, queue text, priority text, run_at timestamptz, serial text) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF organization IS DISTINCT FROM app_organization_id() THEN
     RAISE EXCEPTION 'a job of another organization';
   END IF;
   PERFORM graphile_worker.add_job(identifier => lower(queue), payload => json_build_object('organization', organization, 'job', job),
-    queue_name => organization || ' ' || serial, run_at => run_at, max_attempts => 32767, job_key => CASE WHEN NOT fresh THEN job::text END,
+    queue_name => organization || ' ' || serial, run_at => run_at, max_attempts => 32767, job_key => job::text,
     priority => CASE priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END);
 END
 $$;
-REVOKE ALL ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text, boolean) TO payaid_server, payaid_owner;
+REVOKE ALL ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION wake_worker(uuid, uuid, text, text, timestamptz, text) TO payaid_server, payaid_owner;
 
--- The same for work that belongs to no tenant, such as reading what somebody has sent: its payload goes along. `word` tells it apart from others.
+-- As much for work that belongs to no tenant, such as reading what somebody has sent: its payload goes along. `word` tells it apart from others.
 CREATE FUNCTION enqueue_errand(kind text, payload jsonb, word text, most_attempts integer) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN

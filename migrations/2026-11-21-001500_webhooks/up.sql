@@ -83,54 +83,29 @@ CREATE TABLE webhook_attempts (
 CREATE INDEX webhook_attempts_by_delivery ON webhook_attempts (organization_id, delivery_id, at, id);
 SELECT make_tenant_table('webhook_attempts', 'SELECT, INSERT');
 
--- Wakes the worker for many jobs that were written just now, as `wake_worker` does for one.
-SET LOCAL ROLE payaid_worker;
-CREATE FUNCTION wake_workers(organization uuid, fresh uuid[], queue text, priorities text[], serials text[]) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-BEGIN
-  IF organization IS DISTINCT FROM app_organization_id() THEN
-    RAISE EXCEPTION 'jobs of another organization';
-  END IF;
-  PERFORM graphile_worker.add_jobs(ARRAY(
-    SELECT (lower(queue), json_build_object('organization', organization, 'job', one.job), organization || ' ' || one.serial, NULL, 32767, NULL,
-      CASE one.priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END, NULL)::graphile_worker.job_spec
-    FROM unnest(fresh, priorities, serials) WITH ORDINALITY AS one (job, priority, serial, place) ORDER BY place));
-END
-$$;
-REVOKE ALL ON FUNCTION wake_workers(uuid, uuid[], text, text[], text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION wake_workers(uuid, uuid[], text, text[], text[]) TO payaid_server, payaid_owner;
-SET LOCAL ROLE payaid_owner;
-
--- Has deliveries run, all by one statement, since one action may write many. Those of one endpoint run one after another, so that an address that does
+-- Has deliveries run. Those of one endpoint run one after another, so that an address that does
 -- not answer takes up one place and no more. Where nothing arrives at present, those of all such endpoints of the organization share one place, and come
 -- after all others unless somebody asked for them.
 CREATE FUNCTION enqueue_webhooks(organization uuid, deliveries uuid[], endpoints uuid[], asked boolean) RETURNS bigint LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  -- Asked for once, and not for each row.
   moment CONSTANT timestamptz := app_now();
-  actor CONSTANT uuid := app_user_id();
-  request CONSTANT text := app_request_id();
   fresh uuid[];
+  payloads jsonb[];
   priorities text[];
   serials text[];
 BEGIN
-  WITH written AS (
-    INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, serial, max_attempts, actor_id, request_id, run_at, created_at, updated_at)
-    SELECT organization, fresh_id(moment), 'webhook_deliver', 'WEBHOOK',
-      CASE WHEN endpoint.failing_since IS NOT NULL AND NOT asked THEN 'LOW' ELSE 'NORMAL' END, 'QUEUED',
-      jsonb_build_object('delivery', one.delivery, 'endpoint', one.endpoint),
-      CASE WHEN endpoint.failing_since IS NOT NULL THEN 'webhook failing' ELSE 'webhook ' || one.endpoint END,
-      8, actor, request, moment, moment, moment
-    FROM unnest(deliveries, endpoints) WITH ORDINALITY AS one (delivery, endpoint, place)
-    LEFT JOIN webhook_endpoints endpoint ON endpoint.organization_id = organization AND endpoint.id = one.endpoint
-    ORDER BY one.place
-    RETURNING jobs.id, jobs.priority, jobs.serial)
-  SELECT array_agg(id), array_agg(priority), array_agg(serial) INTO fresh, priorities, serials FROM written;
+  SELECT array_agg(fresh_id(moment) ORDER BY one.place),
+    array_agg(jsonb_build_object('delivery', one.delivery, 'endpoint', one.endpoint) ORDER BY one.place),
+    array_agg(CASE WHEN endpoint.failing_since IS NOT NULL AND NOT asked THEN 'LOW' ELSE 'NORMAL' END ORDER BY one.place),
+    array_agg(CASE WHEN endpoint.failing_since IS NOT NULL THEN 'webhook failing' ELSE 'webhook ' || one.endpoint END ORDER BY one.place)
+  INTO fresh, payloads, priorities, serials
+  FROM unnest(deliveries, endpoints) WITH ORDINALITY AS one (delivery, endpoint, place)
+  LEFT JOIN webhook_endpoints endpoint ON endpoint.organization_id = organization AND endpoint.id = one.endpoint;
   IF fresh IS NULL THEN
     RETURN 0;
   END IF;
-  PERFORM wake_workers(organization, fresh, 'WEBHOOK', priorities, serials);
+  PERFORM enqueue_jobs(organization, fresh, 'webhook_deliver', 'WEBHOOK', payloads, priorities, serials, NULL, 8);
   RETURN cardinality(fresh);
 END
 $$;

@@ -103,11 +103,12 @@ impl Act {
             Bind::Text(J::QUEUE.as_str().to_owned()),
             Bind::Text(payload),
             Bind::Text(how.priority.unwrap_or(Priority::Normal).as_str().to_owned()),
+            Bind::MaybeText(how.one_after_another),
             Bind::MaybeInstant(how.at),
             Bind::Int(how.attempts.unwrap_or(J::QUEUE.rules().attempts)),
-            Bind::MaybeText(how.one_after_another),
         ];
-        self.db.execute(Sql::<()>::new("SELECT enqueue_job(?, ?, ?, ?, ?::jsonb, ?, ?, ?, ?)", binds)).await?;
+        let text = "SELECT enqueue_jobs(?, ARRAY[?], ?, ?, ARRAY[?::jsonb], ARRAY[?], ARRAY[?], ?, ?)";
+        self.db.execute(Sql::<()>::new(text, binds)).await?;
         Ok(id)
     }
 }

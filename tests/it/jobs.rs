@@ -238,7 +238,7 @@ async fn nobody_enqueues_or_sees_jobs_of_others() {
     let db = app.superuser().await;
     let other = format!(
         "BEGIN; SET LOCAL ROLE payaid_server; SET LOCAL app.organization_id = '{}'; \
-         SELECT wake_worker('{}', '{}', 'EMAIL', 'NORMAL', now(), NULL, false)",
+         SELECT wake_worker('{}', '{}', 'EMAIL', 'NORMAL', now(), NULL)",
         Uuid::from_u128(7),
         scope.organization,
         Uuid::from_u128(8)

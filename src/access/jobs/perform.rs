@@ -207,7 +207,7 @@ async fn over(act: &Act, ticket: Ticket, begun: &Begun, state: &str, reason: Opt
 async fn again(act: &Act, ticket: Ticket, begun: &Begun, (uncounted, delay): (i32, Duration), reason: String) -> Result<()> {
     let text = "WITH again AS (UPDATE jobs SET state = 'QUEUED', attempts = attempts - ?, run_at = ?, last_error = ?, updated_at = ?, \
                 version = version + 1 WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts = ? RETURNING *) \
-                SELECT wake_worker(organization_id, id, queue, priority, run_at, serial, false) FROM again";
+                SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM again";
     let binds = vec![
         Bind::Int(uncounted),
         Bind::Instant(later(act.now(), delay)),

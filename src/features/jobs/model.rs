@@ -80,7 +80,7 @@ impl ReadShape for Job {
     const NEEDS: &'static [(&'static str, &'static [&'static str])] = &[("progress", &["progress_done", "progress_total"]), ("actor", &["actor_id"])];
 }
 
-/// What a job is made of. The database writes it (`enqueue_job`), so that triggers can do the same.
+/// What a job is made of. The database writes it (`enqueue_jobs`), so that triggers can do the same.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = jobs)]
 pub struct NewJob {

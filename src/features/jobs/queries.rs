@@ -71,6 +71,6 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &JobFilter) -> Query<ST> {
 /// # Errors
 /// As the database fails.
 pub async fn wake(act: &Act, job: JobId) -> Result<()> {
-    let text = "SELECT wake_worker(organization_id, id, queue, priority, run_at, serial, false) FROM jobs WHERE organization_id = ? AND id = ?";
+    let text = "SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM jobs WHERE organization_id = ? AND id = ?";
     act.db.execute(Sql::<()>::new(text, vec![Bind::Uuid(act.organization()), Bind::Uuid(job.uuid())])).await.map(drop)
 }

@@ -182,7 +182,7 @@ pub async fn release(act: &Act, endpoint: Uuid) -> Result<()> {
                 SELECT id FROM jobs WHERE organization_id = ? AND state = 'QUEUED' AND queue = 'WEBHOOK' AND serial = ? AND payload ->> 'endpoint' = ?
                 ORDER BY created_at, id LIMIT ? FOR UPDATE SKIP LOCKED)
             RETURNING *)
-        SELECT wake_worker(organization_id, id, queue, priority, run_at, serial, false) FROM own";
+        SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM own";
     let own = Bind::Uuid(act.organization());
     let serial = format!("webhook {endpoint}");
     let binds = vec![Bind::Text(serial), own.clone(), own, Bind::Text(FAILING.to_owned()), Bind::Text(endpoint.to_string()), Bind::Int(MOST_RELEASED)];
