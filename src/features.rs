@@ -68,6 +68,7 @@ macro_rules! features {
         pub fn registry() -> access_jobs::Registry {
             let mut registry = access_jobs::Registry::default();
             $($($feature::$work::register(&mut registry);)?)+
+            inbox().register(&mut registry);
             registry
         }
 

@@ -4,7 +4,7 @@
 //! has arrived; a provider that was not told so sends it again. Working on an event twice must come to the same as once, and so must working on events in
 //! any order: a process may die between an effect and the word that it is done.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::access::jobs::{Errand, enqueue_errand};
+use crate::access::jobs::{Errand, Registry, enqueue_errand};
 use crate::access::permissions::Role;
 use crate::access::references::References;
 use crate::access::scope::{Means, Scope};
@@ -112,19 +112,48 @@ pub trait Inbound: Send + Sync + 'static {
     fn process(services: Services, event: Told) -> impl Future<Output = Result<()>> + Send;
 }
 
-type Take = fn(&Received<'_>) -> Result<Vec<Told>, Refused>;
-type Keep = fn(Services, Vec<Told>) -> BoxFuture<'static, Result<usize>>;
+/// What is done for a provider.
+#[derive(Clone, Copy)]
+struct Provider {
+    take: fn(&Received<'_>) -> Result<Vec<Told>, Refused>,
+    keep: fn(Services, Vec<Told>) -> BoxFuture<'static, Result<usize>>,
+    take_up: fn(Services) -> BoxFuture<'static, Result<()>>,
+    bring: fn(&mut Registry),
+}
 
 /// The providers that the features bring.
 #[derive(Default)]
 pub struct Inbox {
-    providers: HashMap<&'static str, (Take, Keep)>,
+    providers: BTreeMap<&'static str, Provider>,
 }
 
 impl Inbox {
-    /// Brings a provider. Its errand has to be brought as well, as [`Process`].
+    /// Brings a provider.
     pub fn add<P: Inbound>(&mut self) {
-        self.providers.insert(P::PROVIDER, (take::<P>, |services, told| keep::<P>(services, told).boxed()));
+        let provider = Provider {
+            take: take::<P>,
+            keep: |services, told| keep::<P>(services, told).boxed(),
+            take_up: |services| take_up::<P>(services).boxed(),
+            bring: |jobs| jobs.add_errand::<Process<P>>(),
+        };
+        self.providers.insert(P::PROVIDER, provider);
+    }
+
+    /// Brings what works on the providers' events, at once and when they were left.
+    pub fn register(&self, jobs: &mut Registry) {
+        let providers: Vec<Provider> = self.providers.values().copied().collect();
+        for provider in &providers {
+            (provider.bring)(jobs);
+        }
+        jobs.every("inbound_left", "47 * * * *", move |services| {
+            let providers = providers.clone();
+            async move {
+                for provider in providers {
+                    (provider.take_up)(services.clone()).await?;
+                }
+                Ok(())
+            }
+        });
     }
 
     /// The events of a request to a provider.
@@ -132,8 +161,8 @@ impl Inbox {
     /// # Errors
     /// Why it is not taken; [`Refused::NotConfigured`] when there is no such provider.
     pub fn take(&self, provider: &str, received: &Received<'_>) -> Result<Vec<Told>, Refused> {
-        let (take, _) = self.providers.get(provider).ok_or(Refused::NotConfigured)?;
-        take(received)
+        let provider = self.providers.get(provider).ok_or(Refused::NotConfigured)?;
+        (provider.take)(received)
     }
 
     /// Keeps events of a provider, and has those worked on that were not there yet; how many that were.
@@ -141,8 +170,8 @@ impl Inbox {
     /// # Errors
     /// As the database fails: nothing was kept.
     pub async fn keep(&self, services: &Services, provider: &str, told: Vec<Told>) -> Result<usize> {
-        let (_, keep) = self.providers.get(provider).ok_or_else(|| Error::not_found("provider"))?;
-        keep(services.clone(), told).await
+        let provider = self.providers.get(provider).ok_or_else(|| Error::not_found("provider"))?;
+        (provider.keep)(services.clone(), told).await
     }
 }
 
@@ -242,7 +271,7 @@ impl<P: Inbound> Errand for Process<P> {
 ///
 /// # Errors
 /// As the database fails. What working on an event fails with stands in its row.
-pub async fn take_up<P: Inbound>(services: Services) -> Result<()> {
+async fn take_up<P: Inbound>(services: Services) -> Result<()> {
     let before = services.clock.now() - LEFT_AFTER;
     let left = {
         let db = Transaction::new(services.databases.primary().clone(), Access::Snapshot, &settings());

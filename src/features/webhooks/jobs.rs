@@ -4,11 +4,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::Act;
-use crate::access::inbound::{Process, take_up};
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run, delete_in_batches};
 use crate::base::Result;
 use crate::features::webhooks::deliver;
-use crate::features::webhooks::inbound::Standard;
 use crate::features::webhooks::queries::deliveries;
 
 /// Sends one delivery. The trigger that writes deliveries enqueues it by its name.
@@ -52,8 +50,6 @@ impl Job for WebhookForget {
 pub fn register(jobs: &mut Registry) {
     jobs.add::<WebhookDeliver>();
     jobs.add::<WebhookForget>();
-    jobs.add_errand::<Process<Standard>>();
-    jobs.every("inbound_standard_left", "17 * * * *", take_up::<Standard>);
     jobs.every("webhooks_old", "41 3 * * *", |services| async move {
         let deleted = delete_in_batches(&services, "SELECT delete_old_webhooks(?)").await?;
         tracing::info!(deleted, "old deliveries and events are deleted");

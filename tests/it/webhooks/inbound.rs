@@ -130,7 +130,7 @@ async fn an_event_that_was_left_is_taken_up_again() {
     let db = app.superuser().await;
     db.batch_execute("DELETE FROM graphile_worker._private_jobs").await.unwrap();
     let plan_now = async || owner.query("{ organization { plan } }").await["organization"]["plan"].clone();
-    let periodic = async || app.app.performing().periodic("inbound_standard_left").await.unwrap();
+    let periodic = async || app.app.performing().periodic("inbound_left").await.unwrap();
     periodic().await;
     assert_eq!(plan_now().await, "FREE", "its errand may still come");
     db.batch_execute("UPDATE inbound_events SET received_at = received_at - interval '61 minutes'").await.unwrap();
