@@ -87,6 +87,9 @@ impl App {
     /// When a part of the configuration cannot be understood.
     pub fn build_with_demo(config: ServerConfig, clock: SharedClock, demo_accounts: Vec<DemoAccount>) -> anyhow::Result<Arc<Self>> {
         let services = Services::new(&config, clock)?;
+        if config.encryption.encryption_key.is_none() {
+            tracing::warn!("ENCRYPTION_KEY is missing: nobody can be invited, and no webhook made");
+        }
         let api = features::build()?;
         let types = TypeMap::from_sdl(&api.schema().sdl())?;
         let prepared = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();

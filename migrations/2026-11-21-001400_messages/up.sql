@@ -38,7 +38,7 @@ CREATE TABLE messages (
   template text,
   sms_template_id uuid,
   variables jsonb NOT NULL DEFAULT '{}',
-  -- What is filled in and nobody may read, such as the link of an invitation: sealed with a key of the server, and emptied once it is sent.
+  -- What is filled in and nobody may read, such as the link of an invitation: encrypted by the server, and emptied once it is sent.
   sealed bytea,
   language text NOT NULL CHECK (language IN ('EN', 'HI')),
   transactional boolean NOT NULL,

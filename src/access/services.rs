@@ -89,7 +89,7 @@ impl Services {
         Ok(Self {
             sms: Arc::new(SmsSender::new(&config.sms, &public_url, quotas.clone(), SharedClock::clone(&clock))?),
             quotas,
-            references: Arc::new(References::new(&config.auth)?),
+            references: Arc::new(References::new(&config.auth)),
             unsubscribe: Arc::new(unsubscribe::Key::new(&config.mail, &config.auth)?),
             public_url,
             events: Events::new(&config.database, &databases, redis.clone(), &*clock)?,

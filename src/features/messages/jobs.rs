@@ -6,17 +6,16 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::access::inbound::{Process, take_up};
 use crate::access::jobs::{Failed, Job, Queue, Registry, Run};
 use crate::access::{Act, Services};
 use crate::base::{Code, Error, Result};
 use crate::features::messages::actions::delivery::{self, Attempt, Next, Outcome, Parcel, Reason};
-use crate::features::messages::inbound::SendGrid;
-use crate::features::messages::inbound::sms::{Exotel, Fast2Sms, Msg91, Twilio};
+use crate::features::messages::actions::own;
 use crate::features::messages::model::{Message, MessageLanguage};
 use crate::platform::mail::templates::{Language, Rendered, render};
 use crate::platform::mail::{self, Email};
@@ -30,16 +29,6 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 pub fn register(jobs: &mut Registry) {
     jobs.add::<SendEmail>();
     jobs.add::<SendSms>();
-    jobs.add_errand::<Process<SendGrid>>();
-    jobs.add_errand::<Process<Msg91>>();
-    jobs.add_errand::<Process<Fast2Sms>>();
-    jobs.add_errand::<Process<Exotel>>();
-    jobs.add_errand::<Process<Twilio>>();
-    jobs.every("inbound_sendgrid_left", "47 * * * *", take_up::<SendGrid>);
-    jobs.every("inbound_msg91_left", "49 * * * *", take_up::<Msg91>);
-    jobs.every("inbound_fast2sms_left", "51 * * * *", take_up::<Fast2Sms>);
-    jobs.every("inbound_exotel_left", "53 * * * *", take_up::<Exotel>);
-    jobs.every("inbound_twilio_left", "55 * * * *", take_up::<Twilio>);
 }
 
 /// Sends a mail.
@@ -180,7 +169,7 @@ fn compose(run: &Run, parcel: &Parcel) -> Result<(Email, Option<String>)> {
     let (message, services) = (&parcel.message, &run.services);
     let transactional = message.transactional.value()?;
     let link = if transactional { None } else { Some(unsubscribe_link(services, run.scope.organization, message.to_address.text()?)?) };
-    let (words, subject) = words(services, parcel, link.as_deref())?;
+    let (words, subject) = words(run, parcel, link.as_deref())?;
     let email = Email {
         id: message.id,
         to: message.to_address.text()?.to_owned(),
@@ -198,14 +187,14 @@ fn compose(run: &Run, parcel: &Parcel) -> Result<(Email, Option<String>)> {
 }
 
 /// What a mail says: what a member wrote, in the layout for that, or a template of the server's own.
-fn words(services: &Services, parcel: &Parcel, unsubscribe: Option<&str>) -> Result<(Rendered, Option<String>)> {
+fn words(run: &Run, parcel: &Parcel, unsubscribe: Option<&str>) -> Result<(Rendered, Option<String>)> {
     let message = &parcel.message;
     let language = match message.language.value()? {
         MessageLanguage::En => Language::En,
         MessageLanguage::Hi => Language::Hi,
     };
     if let Some(template) = message.template.text()? {
-        let secrets = secrets(services, message)?;
+        let secrets = secrets(run, message)?;
         let all: BTreeMap<&String, &String> = message.variables.get()?.0.iter().chain(&secrets).collect();
         let rendered = render(template, language, &json!(all))?;
         let subject = rendered.subject.clone();
@@ -220,11 +209,13 @@ fn words(services: &Services, parcel: &Parcel, unsubscribe: Option<&str>) -> Res
 }
 
 /// What is filled in and nobody may read.
-fn secrets(services: &Services, message: &Message) -> Result<BTreeMap<String, String>> {
+fn secrets(run: &Run, message: &Message) -> Result<BTreeMap<String, String>> {
     let Some(sealed) = message.sealed.get()? else { return Ok(BTreeMap::new()) };
-    let opened = services.references.open(message.id, sealed);
-    let opened = opened.ok_or_else(|| Error::new(Code::InternalError, "What it was to say was sealed with a key that this server no longer has."))?;
-    serde_json::from_slice(&opened).map_err(Error::internal)
+    let opened = run.services.sealing.open(own::place(run.scope.organization, message.id), sealed).map_err(|error| {
+        tracing::error!(message = %message.id, error = error.internal, "a message cannot be made");
+        Error::new(Code::InternalError, "What it was to say cannot be read any more: the server's key was changed.")
+    })?;
+    serde_json::from_slice(opened.expose_secret()).map_err(Error::internal)
 }
 
 fn unsubscribe_link(services: &Services, organization: Uuid, address: &str) -> Result<String> {

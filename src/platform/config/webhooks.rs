@@ -43,7 +43,7 @@ impl Default for WebhookConfig {
 /// The keys that single fields are encrypted with before the database gets them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EncryptionConfig {
-    /// 32 random bytes in Base64, which encrypt the secrets of webhooks; make them with `openssl rand -base64 32`.
+    /// 32 random bytes in Base64, which encrypt the secrets of webhooks and the links of invitations; make them with `openssl rand -base64 32`.
     #[arg(long, env = "ENCRYPTION_KEY", hide_env_values = true)]
     pub encryption_key: Option<SecretString>,
     /// Keys that were in use before, comma separated: what they have encrypted can still be read.

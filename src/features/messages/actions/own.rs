@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{blank, changed, queue, refusal};
+use crate::access::sealing::Place;
 use crate::access::{Act, Services};
 use crate::base::{Error, Noun, Result};
 use crate::features::accounts::model::Invitation;
@@ -34,10 +35,16 @@ pub struct OwnMail {
     pub by: Uuid,
 }
 
+/// Where what nobody may read of a message belongs.
+#[must_use]
+pub const fn place(organization: Uuid, message: Uuid) -> Place {
+    Place { organization, table: "messages", column: "sealed", row: message }
+}
+
 /// Writes a mail of the server's own, and enqueues the job that sends it. To a suppressed address it is written and not sent.
 ///
 /// # Errors
-/// As the database fails.
+/// `EXTERNAL_SERVICE_ERROR` when there are secrets and no key to keep them with, and as the database fails.
 pub async fn send_own(act: &Act, services: &Services, mail: OwnMail) -> Result<Message> {
     let (noun, id) = mail.about;
     let new = NewMessage {
@@ -51,7 +58,7 @@ pub async fn send_own(act: &Act, services: &Services, mail: OwnMail) -> Result<M
         ..blank(act, MessageChannel::Email, mail.to)
     };
     let secrets = serde_json::to_vec(&mail.secrets).map_err(Error::internal)?;
-    let new = NewMessage { sealed: Some(services.references.seal(new.id, &secrets)?), ..new };
+    let new = NewMessage { sealed: Some(services.sealing.seal(place(act.organization(), new.id), &secrets)?), ..new };
     match refusal(act, new.channel, &new.to_address, true).await? {
         None => queue(act, new).await,
         Some(refusal) => {
