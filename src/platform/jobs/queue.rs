@@ -60,7 +60,8 @@ impl Queue {
         match self {
             // Mail servers may take minutes to look through a mail; `platform::mail` sees that its patience fits in here.
             Self::Email => rules(3, 2, 2, 300, 8),
-            Self::Sms => rules(2, 5, 1, 60, 4),
+            // Four providers, each of which may stay silent for fifteen seconds, and what is written before and after.
+            Self::Sms => rules(2, 5, 1, 120, 4),
             Self::Report => rules(2, 10, 2, 30, 2),
             Self::Agent => rules(2, 5, 2, 60, 2),
             // One place for each address that does not answer, and some more.
