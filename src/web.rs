@@ -1,4 +1,4 @@
-//! The server's HTTP side: `/graphql` over HTTP and WebSocket, the explorer, health and metrics, and the life of a connection.
+//! The server's HTTP side: `/graphql` over HTTP, WebSocket and Server-Sent Events, the explorer, health and metrics, and the life of a connection.
 //!
 //! The GraphQL endpoint is written out here rather than taken from async-graphql's integration with axum, which answers 200 to everything, executes
 //! mutations sent by GET or as `text/plain`, and reads bodies of any length. What this one does instead is in [`graphql`].
@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod request;
 pub mod serve;
 pub mod socket;
+pub mod stream;
 pub mod subscription;
 #[cfg(test)]
 mod tests;

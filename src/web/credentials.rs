@@ -1,9 +1,13 @@
 //! By what a caller shows who she is: an access token or an API key, in a header or in the first message of a socket.
 
 use axum::http::{HeaderMap, HeaderName, header};
+use chrono::{DateTime, Utc};
+use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
+use tokio::time::Instant;
 
+use crate::App;
 use crate::access::keys;
 use crate::base::{Code, Error, Result};
 
@@ -54,6 +58,24 @@ pub fn of_message(payload: &Map<String, Json>) -> Result<Option<SecretString>> {
     }
 }
 
+/// When a token that was found valid ends, as it says itself; at most as long from now as tokens of this server live. Of an API key, `None`.
+#[must_use]
+pub fn ends_at(app: &App, token: &SecretString) -> Option<Instant> {
+    if keys::is_key(token.expose_secret()) {
+        return None;
+    }
+    let longest = app.config.auth.access_token_ttl;
+    let left = expires(token.expose_secret()).map(|end| (end - app.services.clock.now()).to_std().unwrap_or_default());
+    Some(Instant::now() + left.map_or(longest, |left| left.min(longest)))
+}
+
+/// The `exp` of a JWT. Its signature is not looked at.
+fn expires(token: &str) -> Option<DateTime<Utc>> {
+    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
+    let claims: Json = serde_json::from_slice(&claims).ok()?;
+    DateTime::from_timestamp(claims.get("exp")?.as_i64()?, 0)
+}
+
 /// The token in `Bearer <token>`.
 #[must_use]
 pub fn bearer(value: &str) -> Option<SecretString> {
@@ -101,6 +123,15 @@ mod tests {
         assert_eq!(sent(&[("x-api-key", "token")]), Err(Code::InvalidToken));
         assert_eq!(sent(&[("x-api-key", "")]), Err(Code::InvalidToken));
         assert_eq!(sent(&[("authorization", "Basic eDp5")]), Err(Code::InvalidToken));
+    }
+
+    #[test]
+    fn the_end_of_a_token_is_read_from_its_claims() {
+        let token = format!("head.{}.signature", BASE64URL_NOPAD.encode(br#"{"sub":"x","exp":1700000000}"#));
+        assert_eq!(expires(&token).unwrap().timestamp(), 1_700_000_000);
+        for other in ["", "opaque", "a.b.c", "a.e30.c"] {
+            assert_eq!(expires(other), None, "{other}");
+        }
     }
 
     #[test]

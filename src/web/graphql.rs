@@ -6,6 +6,7 @@
 //!   read errors from answers with status 200 alone, so that a document that cannot be read or is not valid is 200 for them, as the specification says.
 //! - Answers are of the type that `Accept` prefers, `application/graphql-response+json` or `application/json`; the latter where none is named.
 //! - An answer to a GET that names its document by a hash or an id may be kept by the client's own cache, which asks each time; no other may be kept.
+//! - A POST that accepts `text/event-stream` may be a subscription; `stream` is about them.
 //! - A POST may be an array of requests; `batch` is about them.
 //! - A body is JSON and at most as long as configured, and is not read further once it is longer.
 
@@ -21,6 +22,7 @@ use axum::extract::{ConnectInfo, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::App;
@@ -29,10 +31,9 @@ use crate::web::batch;
 use crate::web::client_ip::client_ip;
 use crate::web::media::{Media, is_json_body};
 use crate::web::observe::{RequestId, note_operation};
-use crate::web::pipeline::{self, Caller, Carries, Reply};
+use crate::web::pipeline::{self, Answered, Caller, Carries, Reply};
 use crate::web::request::{self, GraphqlRequest};
-use crate::web::socket;
-use crate::web::{consistency, cost, credentials};
+use crate::web::{consistency, cost, credentials, socket, stream};
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(20);
@@ -83,15 +84,25 @@ pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)):
     // Taken apart instead of asked for one by one, which would copy the headers.
     let (Parts { headers, mut extensions, .. }, body) = request.into_parts();
     let peer = extensions.remove().map(Extension);
-    let Some(media) = Media::accepted(&headers) else { return not_acceptable(&request_id) };
+    let (accepted, streams) = (Media::accepted(&headers), Media::accepts_events(&headers));
+    // What is refused is told in JSON, whatever a client of events says.
+    let Some(media) = accepted.or(streams.then_some(Media::Json)) else { return not_acceptable(&request_id) };
     let answered = async {
         let caller = caller(&headers, Arc::clone(&request_id), address(&app, peer, &headers)).map_err(|error| Reply::refusal(&error, &request_id))?;
         let body = read(&headers, body, app.config.http.body_limit, &request_id).await?;
         match request::Body::read(&body, app.config.http.batch_limit).map_err(|error| malformed(&error, &request_id))? {
             request::Body::One(request) => {
                 note_operation(request.operation_name.as_deref());
-                Ok(write(told(pipeline::run(&app, &caller, request, Carries::All).await, media), media))
+                if !streams {
+                    return Ok(write(told(pipeline::run(&app, &caller, request, Carries::All).await, media), media));
+                }
+                Ok(match pipeline::open(&app, &caller, request).boxed().await {
+                    Answered::Opened(opened) => stream::open(app, &caller, opened),
+                    Answered::Reply(reply) if accepted.is_none() => stream::whole(reply),
+                    Answered::Reply(reply) => write(told(reply, media), media),
+                })
             }
+            request::Body::Batch(_) if accepted.is_none() => Err(malformed(&no_batch(), &request_id)),
             request::Body::Batch(requests) => Ok(batch::answer(&app, &caller, requests, media).await),
         }
     };
@@ -191,6 +202,10 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize, request_id: &Arc<st
     }
 }
 
+fn no_batch() -> Error {
+    Error::new(Code::ValidationError, "A stream of events carries one operation: send the others by requests of their own.")
+}
+
 /// The reply to a request that cannot be read.
 pub fn malformed(error: &Error, request_id: &Arc<str>) -> Reply {
     match error.code {
@@ -200,6 +215,7 @@ pub fn malformed(error: &Error, request_id: &Arc<str>) -> Reply {
 }
 
 fn not_acceptable(request_id: &Arc<str>) -> Response {
-    let message = "Answers are `application/graphql-response+json` or `application/json` in UTF-8; `Accept` names neither.";
+    let message = "Answers are `application/graphql-response+json` or `application/json` in UTF-8, and those to a POST `text/event-stream` as well; `Accept` \
+        names none of them.";
     write(Reply::refusal_as(StatusCode::NOT_ACCEPTABLE, &Error::new(Code::ValidationError, message), request_id), Media::GraphqlResponse)
 }

@@ -21,6 +21,20 @@ impl Media {
         }
     }
 
+    /// Whether the `Accept` headers name `text/event-stream`.
+    #[must_use]
+    pub fn accepts_events(headers: &HeaderMap) -> bool {
+        let named =
+            |range: Range<'_>| range.kind.eq_ignore_ascii_case("text") && range.subtype.eq_ignore_ascii_case("event-stream") && range.quality > 0;
+        headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(Range::parse)
+            .any(named)
+    }
+
     /// What to answer with, by the `Accept` headers; `None` when the client accepts neither.
     ///
     /// Clients that name neither type but take anything, such as curl, get `application/json`.

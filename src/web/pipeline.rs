@@ -216,7 +216,8 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
     let selection = document.selection(request.operation_name.as_deref())?;
     *kind = selection.kind().as_str();
     if selection.is_subscription() && carries != Carries::Subscriptions {
-        let message = "A subscription stays open: send it over a WebSocket at this address, by the protocol `graphql-transport-ws`.";
+        let message = "A subscription stays open: send it over a WebSocket at this address, by the protocol `graphql-transport-ws`, or by a \
+            POST with `Accept: text/event-stream`.";
         return Err(Error::new(Code::ValidationError, message).into());
     }
     if selection.is_mutation() && carries == Carries::Queries {

@@ -10,6 +10,7 @@ use async_graphql::Variables;
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use crate::App;
 use crate::access::budget::{self, Asking, Charge};
@@ -151,6 +152,14 @@ impl Opened {
             first.add_detail("position", json!(position));
         }
         ended(body)
+    }
+}
+
+/// Comes at an instant, or never.
+pub async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 

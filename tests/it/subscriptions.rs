@@ -3,6 +3,7 @@
 mod held;
 mod many;
 mod servers;
+mod streams;
 
 use serde_json::{Value, json};
 

@@ -8,19 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
-use chrono::DateTime;
-use data_encoding::BASE64URL_NOPAD;
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::App;
 use crate::access::consistency::Asked;
-use crate::access::keys;
 use crate::base::{Code, Error, json};
 use crate::web::cost::Wanted;
 use crate::web::credentials;
@@ -29,7 +26,7 @@ use crate::web::observe::{fresh_id, note_operation};
 use crate::web::pipeline::{self, Answered, Caller, Reply};
 use crate::web::request::GraphqlRequest;
 use crate::web::socket::message::{Ending, Incoming, Outgoing};
-use crate::web::subscription::Opened;
+use crate::web::subscription::{Opened, at};
 
 /// How long a client may take to send `connection_init`.
 const INIT_WITHIN: Duration = Duration::from_secs(3);
@@ -117,19 +114,11 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
             && let Some(token) = &session.admitted
         {
             init_by = None;
-            expires = token.as_ref().and_then(|token| session.expiry(token));
+            expires = token.as_ref().and_then(|token| credentials::ends_at(&session.app, token));
         }
     };
     if let Some(ending) = ending {
         session.close(&ending).await;
-    }
-}
-
-/// The instant, or never.
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -281,16 +270,6 @@ impl Session {
         };
         let _ = timeout(CLOSE_WITHIN, last_words).await;
     }
-
-    /// When a token that was found valid ends, as it says itself; at most as long from now as tokens of this server live. Of an API key, `None`.
-    fn expiry(&self, token: &SecretString) -> Option<Instant> {
-        if keys::is_key(token.expose_secret()) {
-            return None;
-        }
-        let longest = self.app.config.auth.access_token_ttl;
-        let left = expires(token.expose_secret()).map(|end| (end - self.app.services.clock.now()).to_std().unwrap_or_default());
-        Some(Instant::now() + left.map_or(longest, |left| left.min(longest)))
-    }
 }
 
 /// Says all that a subscription answers, and gives back what it ended with.
@@ -310,13 +289,6 @@ async fn tell_all(app: &App, mut opened: Box<Opened>, (number, id): (u64, &str),
     }
 }
 
-/// The `exp` of a JWT. Its signature is not looked at.
-fn expires(token: &str) -> Option<DateTime<chrono::Utc>> {
-    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
-    let claims: Json = serde_json::from_slice(&claims).ok()?;
-    DateTime::from_timestamp(claims.get("exp")?.as_i64()?, 0)
-}
-
 /// Counts open sockets for the metrics.
 struct Counted;
 
@@ -330,19 +302,5 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         metrics::gauge!("websocket_connections").decrement(1.0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_token_is_read_from_its_claims() {
-        let token = format!("head.{}.signature", BASE64URL_NOPAD.encode(br#"{"sub":"x","exp":1700000000}"#));
-        assert_eq!(expires(&token).unwrap().timestamp(), 1_700_000_000);
-        for other in ["", "opaque", "a.b.c", "a.e30.c"] {
-            assert_eq!(expires(other), None, "{other}");
-        }
     }
 }

@@ -1,0 +1,141 @@
+//! Subscriptions as Server-Sent Events: a request that stays open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use payaid::base::clock::SystemClock;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::contact;
+use crate::harness::waiting::until;
+use crate::harness::{Client, TestApp};
+
+const EVENTS: &str = "text/event-stream";
+
+/// A response that is read event by event.
+struct Stream {
+    response: reqwest::Response,
+    read: String,
+}
+
+async fn post(app: &TestApp, client: &Client, accept: &str, body: Value) -> reqwest::Response {
+    let request = client.request(Method::POST, &app.url("/graphql")).header("accept", accept).json(&body);
+    tokio::time::timeout(Duration::from_secs(10), request.send()).await.unwrap().unwrap()
+}
+
+impl Stream {
+    async fn open(app: &TestApp, client: &Client, query: &str) -> Self {
+        let response = post(app, client, EVENTS, json!({"query": query})).await;
+        let headers = response.headers();
+        assert_eq!((response.status().as_u16(), headers["content-type"].to_str().unwrap()), (200, "text/event-stream; charset=utf-8"));
+        assert!(headers["cache-control"] == "no-store" && headers["x-accel-buffering"] == "no");
+        assert!(!headers.contains_key("content-encoding"));
+        Self { response, read: String::new() }
+    }
+
+    /// The next event and its data; `None` at the end.
+    async fn event(&mut self) -> Option<(String, Value)> {
+        loop {
+            while let Some((block, rest)) = self.read.split_once("\n\n") {
+                let field = |name: &str| block.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
+                let event = field("event:").map(|event| (event, field("data:").expect("events without data are left out by browsers")));
+                self.read = rest.to_owned();
+                // What keeps it alive has no event.
+                if let Some((event, data)) = event {
+                    return Some((event, if data.is_empty() { Value::Null } else { serde_json::from_str(&data).unwrap() }));
+                }
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(10), self.response.chunk()).await.unwrap().unwrap()?;
+            self.read += std::str::from_utf8(&chunk).unwrap();
+        }
+    }
+
+    async fn next(&mut self) -> Value {
+        let (event, data) = self.event().await.unwrap();
+        assert_eq!(event, "next", "{data}");
+        data
+    }
+
+    /// The code with which it ends.
+    async fn refusal(&mut self) -> Value {
+        let code = self.next().await["errors"][0]["extensions"]["code"].take();
+        assert_eq!((self.event().await, self.event().await), (Some(("complete".to_owned(), Value::Null)), None));
+        code
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_come_as_events_and_go_on_where_they_broke_off() {
+    let keep_alive = |config: &mut payaid::platform::config::ServerConfig| config.http.socket_ping_interval = Duration::from_millis(20);
+    let app = TestApp::with(keep_alive, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let subscribers = || app.app.services.events.subscribers();
+    let mut stream = Stream::open(&app, &owner, "subscription { contactChanged { kind contact { name } } }").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    contact(&owner, "Asha").await;
+    let told = stream.next().await;
+    assert_eq!(told["data"], json!({"contactChanged": {"kind": "CREATED", "contact": {"name": "Asha"}}}));
+    contact(&owner, "Binod").await;
+    assert_eq!(stream.next().await["data"]["contactChanged"]["contact"]["name"], "Binod");
+    assert_eq!(subscribers(), 1);
+    drop(stream);
+    until("who is gone is told no more", async || subscribers() == 0).await;
+
+    let again = format!("subscription {{ contactChanged(since: {}) {{ contact {{ name }} }} }}", told["extensions"]["position"]);
+    let mut stream = Stream::open(&app, &owner, &again).await;
+    assert_eq!(stream.next().await["data"]["contactChanged"]["contact"]["name"], "Binod");
+    owner.data("mutation { signOut { userErrors { code } } }", json!({})).await;
+    let ended = stream.refusal();
+    contact(&app.sign_in("owner@sharma.example", crate::harness::app::PASSWORD).await, "Chitra").await;
+    assert_eq!(ended.await, "INVALID_TOKEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_at_once_is_a_stream_of_one_answer_and_what_is_refused_is_none() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let mut stream = Stream::open(&app, &owner, "{ viewer { organization { name } } }").await;
+    assert_eq!(stream.next().await["data"]["viewer"]["organization"]["name"], "Sharma");
+    assert_eq!((stream.event().await, stream.event().await), (Some(("complete".to_owned(), Value::Null)), None));
+
+    // Who takes JSON as well gets it for what does not stay open.
+    let both = "text/event-stream, application/json";
+    let response = post(&app, &owner, both, json!({"query": "{ __typename }"})).await;
+    assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+    let response = post(&app, &owner, both, json!({"query": "subscription { contactChanged { kind } }"})).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+
+    let subscription = json!({"query": "subscription { contactChanged { kind } }"});
+    let narrow = json!({"query": "subscription { contactChanged { nonsense } }"});
+    let (anonymous, batch) = (app.anonymous(), json!([subscription, subscription]));
+    for (client, accept, body, status, code) in [
+        (&anonymous, EVENTS, &subscription, 401, "UNAUTHENTICATED"),
+        (&owner, EVENTS, &narrow, 422, "VALIDATION_ERROR"),
+        (&owner, EVENTS, &batch, 400, "VALIDATION_ERROR"),
+        (&owner, "text/event-stream;q=0", &subscription, 406, "VALIDATION_ERROR"),
+        (&owner, "text/html", &subscription, 406, "VALIDATION_ERROR"),
+        (&owner, "application/graphql-response+json", &subscription, 422, "VALIDATION_ERROR"),
+    ] {
+        let response = post(&app, client, accept, body.clone()).await;
+        let said = response.status().as_u16();
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!((said, &answer["errors"][0]["extensions"]["code"]), (status, &json!(code)), "{accept} {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_token_and_with_the_server() {
+    let brief = |config: &mut payaid::platform::config::ServerConfig| config.auth.access_token_ttl = Duration::from_secs(4);
+    let mut app = TestApp::with(brief, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let subscription = "subscription { contactChanged { kind } }";
+    let mut stream = Stream::open(&app, &owner, subscription).await;
+    assert_eq!(stream.refusal().await, "INVALID_TOKEN");
+
+    let owner = app.sign_in("owner@sharma.example", crate::harness::app::PASSWORD).await;
+    let mut stream = Stream::open(&app, &owner, subscription).await;
+    app.stop();
+    // Without `complete`, so that its client begins again elsewhere.
+    assert_eq!(stream.event().await, None);
+}
