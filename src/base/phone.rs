@@ -1,8 +1,8 @@
 //! Telephone numbers as they are stored: E.164, such as `+919876543210`.
 
-use phonenumber::country;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
 
-/// Reads a number as typed; without a country code it is taken as Indian.
+/// Reads a number as typed; without a country code it is taken as Indian. The first one waits some 50 ms for the numbering plans of all countries.
 ///
 /// # Errors
 /// A sentence for the person who typed it.
@@ -11,17 +11,11 @@ pub fn parse(text: &str) -> Result<String, String> {
     if text.len() > 40 || text.chars().any(char::is_control) {
         return Err(wrong());
     }
-    let number = phonenumber::parse(Some(country::IN), text.trim()).map_err(|_| wrong())?;
-    if !number.is_valid() || number.extension().is_some() {
+    let number = PHONE_NUMBER_UTIL.parse(text.trim(), Some(Region::IN)).map_err(|_| wrong())?;
+    if !number.is_valid() || number.extension.is_some() {
         return Err(wrong());
     }
-    // As the library's formatter has it, which looks for the format of the country first.
-    Ok(format!("+{}{}", number.code().value(), number.national()))
-}
-
-/// Reads the numbering plans of all countries, which otherwise the first number waits for.
-pub fn prepare() {
-    let _ = parse("+91 98765 43210");
+    Ok(number.to_string())
 }
 
 #[cfg(test)]
@@ -35,10 +29,11 @@ mod tests {
             ("+91-98765-43210", "+919876543210"),
             ("09876543210", "+919876543210"),
             ("+44 20 7946 0958", "+442079460958"),
+            ("+39 06 698 12345", "+390669812345"),
         ] {
             assert_eq!(parse(typed).as_deref(), Ok(stored), "{typed}");
         }
-        for bad in ["", "12345", "+91 12345", "abc", "+999 1234567", "98765 43210\0"] {
+        for bad in ["", "12345", "+91 12345", "abc", "+999 1234567", "98765 43210\0", "98765 43210 ext. 5"] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }

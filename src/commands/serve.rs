@@ -19,7 +19,6 @@ use crate::web;
 pub async fn run(config: ServerConfig) -> anyhow::Result<()> {
     let listener = listen(config.http.listen).await?;
     let app = App::build(config, Arc::new(SystemClock))?;
-    tokio::task::spawn_blocking(crate::base::phone::prepare);
     tracing::info!(address = %listener.local_addr()?, "serving");
     web::serve(app, listener, stop_asked()?).await
 }
