@@ -48,6 +48,8 @@ struct Session {
     ip: Option<IpAddr>,
     /// `None` until `connection_init` was accepted; inside, the token or API key, if one was sent.
     admitted: Option<Option<SecretString>>,
+    /// When the token ends.
+    expires: Option<Instant>,
     operations: JoinSet<(u64, String, Reply)>,
     /// By their ids.
     running: HashMap<String, Running>,
@@ -75,13 +77,12 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
     let _counted = Counted::new();
     let mut draining = pin!(app.draining());
     let (operations, running, said) = (JoinSet::new(), HashMap::new(), mpsc::channel(1));
-    let mut session = Session { app, socket, ip, admitted: None, operations, running, started: 0, said, leaving: false };
+    let mut session = Session { app, socket, ip, admitted: None, expires: None, operations, running, started: 0, said, leaving: false };
     let mut init_by = Some(Instant::now() + INIT_WITHIN);
     let mut heard = Instant::now();
     // An interval of no length would not be one.
     let ping_every = session.app.config.http.socket_ping_interval.max(Duration::from_millis(1));
     let mut pings = tokio::time::interval_at(heard + ping_every, ping_every);
-    let mut expires = None;
     let mut leaving = None;
     let ending = loop {
         let flow = tokio::select! {
@@ -92,7 +93,7 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
                 Continue(())
             }
             () = at(init_by) => Break(Some(Ending::no_init())),
-            () = at(expires) => Break(Some(Ending::forbidden("Token expired"))),
+            () = at(session.expires) => Break(Some(Ending::forbidden("Token expired"))),
             _ = pings.tick() => if heard.elapsed() > ping_every * 2 { Break(Some(Ending::silent())) } else { session.send(Message::Ping(Vec::new().into())).await },
             Some(done) = session.operations.join_next() => match done {
                 Ok((number, id, reply)) => session.finish(number, id, reply).await,
@@ -110,11 +111,8 @@ pub async fn run(app: Arc<App>, socket: WebSocket, ip: Option<IpAddr>) {
         if leaving.is_some() && session.operations.is_empty() {
             break Some(Ending::going_away());
         }
-        if init_by.is_some()
-            && let Some(token) = &session.admitted
-        {
+        if session.admitted.is_some() {
             init_by = None;
-            expires = token.as_ref().and_then(|token| credentials::ends_at(&session.app, token));
         }
     };
     if let Some(ending) = ending {
@@ -171,6 +169,7 @@ impl Session {
                 }
             }
         };
+        self.expires = token.as_ref().and_then(|token| credentials::ends_at(&self.app, token));
         self.admitted = Some(token);
         self.tell(&Outgoing::ConnectionAck).await
     }
