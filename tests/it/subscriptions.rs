@@ -13,6 +13,14 @@ use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
 use crate::websocket::Socket;
 
+/// Waits until all that is committed is complete, so that whoever subscribes now is told none of it.
+pub async fn settled(app: &TestApp) {
+    let superuser = app.superuser().await;
+    let incomplete = "SELECT count(*) FROM (SELECT tx FROM audit_entries UNION ALL SELECT tx FROM jobs) AS written
+        WHERE tx >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    until("older transactions have ended", async || superuser.query_one(incomplete, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
+}
+
 /// A socket with one subscription that is open.
 pub async fn opened(app: &TestApp, client: &Client, subscription: &str) -> Socket {
     let before = app.app.services.events.subscribers();
@@ -167,6 +175,7 @@ async fn a_right_that_is_lost_ends_the_subscription_that_needs_it() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let admin = app.member(&owner, "ADMIN", "admin@sharma.example").await;
+    settled(&app).await;
     let mut jobs = opened(&app, &admin, "subscription { jobChanged { kind } }").await;
     let mut contacts = opened(&app, &admin, "subscription { contactChanged { contact { name } } }").await;
     owner.done("memberInvite", json!({"email": "one@sharma.example", "role": "VIEWER"}), "inviteToken").await;

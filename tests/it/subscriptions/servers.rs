@@ -5,7 +5,7 @@ use std::sync::Arc;
 use payaid::base::clock::SystemClock;
 use payaid::platform::cluster::redis;
 
-use super::{contact, next, opened};
+use super::{contact, next, opened, settled};
 use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 
@@ -66,6 +66,7 @@ async fn what_a_process_has_written_last_is_told() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     contact(&owner, "Asha").await;
+    settled(&app).await;
     let mut socket = opened(&app, &owner, SUBSCRIPTION).await;
     let superuser = app.superuser().await;
     let organization = superuser.query_one("SELECT organization_id::text FROM contacts", &[]).await.unwrap().get::<_, &str>(0).parse().unwrap();
