@@ -18,7 +18,6 @@ use tokio::time::{Instant, interval_at, timeout};
 use tracing::Instrument;
 
 use crate::App;
-use crate::access::keys;
 use crate::base::{Code, Error, json};
 use crate::web::credentials;
 use crate::web::errors::Body;
@@ -54,10 +53,9 @@ pub fn open(app: Arc<App>, caller: &Caller, opened: Box<Opened>) -> Response {
         return write(Reply::refusal(&error, &caller.request_id), Media::Json);
     };
     let (send, receive) = mpsc::channel(1);
-    let expired = Body::refusal(&keys::invalid("the token has ended"), &caller.request_id);
     let until = caller.token.as_ref().and_then(|token| credentials::ends_at(&app, token));
     let work = async move {
-        tell_all(&app, opened, expired, until, &send).await;
+        tell_all(&app, opened, until, &send).await;
         drop(permit);
     };
     // By a task of its own, so that what a client leaves unread is noticed.
@@ -68,34 +66,37 @@ pub fn open(app: Arc<App>, caller: &Caller, opened: Box<Opened>) -> Response {
     response
 }
 
-async fn tell_all(app: &App, mut opened: Box<Opened>, expired: Body, until: Option<Instant>, send: &mpsc::Sender<Bytes>) {
+async fn tell_all(app: &App, mut opened: Box<Opened>, until: Option<Instant>, send: &mpsc::Sender<Bytes>) {
     let mut draining = pin!(app.draining());
     let mut until = pin!(at(until));
     // An interval of no length would not be one.
     let every = app.config.http.socket_ping_interval.max(Duration::from_millis(1));
     let mut alive = interval_at(Instant::now() + every, every);
     let last = loop {
-        // The same over what keeps it alive: what has begun to be answered would be lost.
-        let mut answer = pin!(opened.next(app));
-        let answer = loop {
-            let still_heard = tokio::select! {
-                _ = &mut draining => return,
-                () = send.closed() => return,
-                () = &mut until => break Err(None),
-                _ = alive.tick() => say(send, ALIVE).await,
-                answer = &mut answer => break answer.map_err(Some),
-            };
-            if !still_heard {
-                return;
+        let answer = {
+            // The same over what keeps it alive: what has begun to be answered would be lost.
+            let mut answer = pin!(opened.next(app));
+            loop {
+                let still_heard = tokio::select! {
+                    _ = &mut draining => return,
+                    () = send.closed() => return,
+                    () = &mut until => break None,
+                    _ = alive.tick() => say(send, ALIVE).await,
+                    answer = &mut answer => break Some(answer),
+                };
+                if !still_heard {
+                    return;
+                }
             }
         };
         match answer {
-            Ok(body) => {
+            Some(Ok(body)) => {
                 if !say(send, next(&body)).await {
                     return;
                 }
             }
-            Err(reply) => break reply.map_or(expired, |reply| reply.body),
+            Some(Err(reply)) => break reply.body,
+            None => break opened.expired(app).body,
         }
     };
     let _ = say(send, next(&last)).await && say(send, COMPLETE).await;

@@ -19,6 +19,7 @@ use crate::access::events::cursor::start_anew;
 use crate::access::events::subscription::{Next, Subscription};
 use crate::access::events::{Event, EventPosition};
 use crate::access::guard::unauthenticated;
+use crate::access::keys;
 use crate::access::{ClientInfo, Operation, Scope};
 use crate::base::{Code, Error, Result};
 use crate::web::errors::Body;
@@ -110,6 +111,12 @@ impl Opened {
                 return Ok(Body { extensions: Some(Box::new(Extensions { position, ..Extensions::default() })), ..body });
             }
         }
+    }
+
+    /// What ends it when its token does.
+    #[must_use]
+    pub fn expired(&self, app: &App) -> Reply {
+        self.end(app, keys::invalid("the token has ended"))
     }
 
     async fn answer(&mut self, app: &App, event: Arc<Event>) -> std::result::Result<Option<Body>, Failed> {

@@ -136,10 +136,14 @@ async fn a_stream_ends_with_its_token_and_with_the_server() {
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let subscription = "subscription { contactChanged { kind } }";
     let mut stream = Stream::open(&app, &owner, subscription).await;
-    assert_eq!(stream.refusal().await, "INVALID_TOKEN");
+    let ended = stream.next().await["errors"][0]["extensions"].take();
+    assert_eq!((&ended["code"], stream.event().await), (&json!("INVALID_TOKEN"), Some(("complete".to_owned(), Value::Null))));
 
     let owner = app.sign_in("owner@sharma.example", crate::harness::app::PASSWORD).await;
-    let mut stream = Stream::open(&app, &owner, subscription).await;
+    contact(&owner, "Asha").await;
+    let again = format!("subscription {{ contactChanged(since: {}) {{ kind }} }}", ended["details"]["position"]);
+    let mut stream = Stream::open(&app, &owner, &again).await;
+    assert_eq!(stream.next().await["data"]["contactChanged"]["kind"], "CREATED", "it goes on where it ended");
     app.stop();
     // Without `complete`, so that its client begins again elsewhere.
     assert_eq!(stream.event().await, None);
