@@ -1,7 +1,7 @@
 //! How much a provider may be sent in a span of time, counted in the database, so that all servers and workers share one count.
 //!
-//! What must hold: however many ask at once, no more than the limit is let through. What was let through stays counted, also when nothing came of it,
-//! because the provider may have counted it as well.
+//! What must hold: however many ask at once, no more than the limit is let through. What was let through stays counted unless it is given back, because a
+//! provider may have counted what came to nothing as well.
 
 use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Asia::Kolkata;
@@ -49,6 +49,14 @@ pub struct Quotas {
     clock: SharedClock,
 }
 
+/// What was let through.
+#[derive(Debug)]
+#[must_use]
+pub struct Taken {
+    what: String,
+    begun: DateTime<Utc>,
+}
+
 impl Quotas {
     /// The counts in a database.
     #[must_use]
@@ -60,7 +68,7 @@ impl Quotas {
     ///
     /// # Errors
     /// As the database fails: then nothing may be sent.
-    pub async fn take(&self, what: &str, span: Span, limit: u32) -> Result<Result<(), DateTime<Utc>>> {
+    pub async fn take(&self, what: &str, span: Span, limit: u32) -> Result<Result<Taken, DateTime<Utc>>> {
         let (begun, next) = span.around(self.clock.now());
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         if limit == 0 {
@@ -76,7 +84,19 @@ impl Quotas {
             db.execute(Sql::<()>::new("DELETE FROM provider_quotas WHERE begins_at < ?", vec![Bind::Instant(begun - KEPT)])).await?;
         }
         db.commit().await.map_err(|error| Error::database_unavailable(error.internal.unwrap_or(error.message)))?;
-        Ok(used.map_or(Err(next), |_| Ok(())))
+        Ok(used.map_or(Err(next), |_| Ok(Taken { what: what.to_owned(), begun })))
+    }
+
+    /// Counts one less, of which it is certain that nothing came.
+    ///
+    /// # Errors
+    /// As the database fails: then it stays counted.
+    pub async fn give_back(&self, taken: Taken) -> Result<()> {
+        let settings = Settings { quotas: true, ..Settings::default() };
+        let db = Transaction::new(self.databases.primary().clone(), Access::Write, &settings);
+        let count = "UPDATE provider_quotas SET used = used - 1 WHERE provider = ? AND begins_at = ? AND used > 0";
+        db.execute(Sql::<()>::new(count, vec![Bind::Text(taken.what), Bind::Instant(taken.begun)])).await?;
+        db.commit().await.map(drop)
     }
 }
 

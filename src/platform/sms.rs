@@ -179,7 +179,7 @@ impl SmsSender {
             let taken = self.quotas.take(name, Span::IndianDay, *daily).await;
             let taken = taken.map_err(|error| Unsent { provider: name, reason: error.message, kind: UnsentKind::Later })?;
             let outcome = match taken {
-                Ok(()) => provider.send(sms).await.map_err(|unsent| Unsent { reason: without_number(&unsent.reason, &sms.to), ..unsent }),
+                Ok(_counted) => provider.send(sms).await.map_err(|unsent| Unsent { reason: without_number(&unsent.reason, &sms.to), ..unsent }),
                 Err(until) => {
                     let reason = format!("{name} has sent the {daily} messages that it may send today");
                     Err(Unsent { provider: name, reason, kind: UnsentKind::QuotaUsed(until) })

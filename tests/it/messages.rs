@@ -245,6 +245,22 @@ async fn beyond_the_hourly_cap_mail_waits_for_the_next_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_taken_is_not_counted_as_sent() {
+    let clock = Arc::new(HeldClock::at("2026-11-21T10:20:00Z"));
+    let business = Business::with(|config| config.mail.mail_hourly = 1, clock as SharedClock).await;
+    let id = business.mail_to(&business.contact("Asha").await, true).await;
+    for status in [503, 503, 202] {
+        business.scripted.says(SENDGRID, status, "");
+    }
+    for attempt in [1, 2] {
+        let sent = SendEmail { message: row(&id) }.run(business.run_of(&id, attempt, 3).await).await;
+        assert!(matches!(sent, Err(Failed::Again(_))), "{sent:?}");
+    }
+    SendEmail { message: row(&id) }.run(business.run_of(&id, 3, 3).await).await.unwrap();
+    assert_eq!((business.state(&id).await.as_str(), business.scripted.asked().len()), ("SENT", 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_text_message_is_made_from_its_registered_text() {
     let business = Business::open().await;
     business.scripted.says(MSG91, 200, json!({"type": "success", "message": "req91"}).to_string());
@@ -323,6 +339,30 @@ async fn the_link_of_an_invitation_is_mailed_and_shown_to_nobody() {
     business.send_mail(&id).await.unwrap();
     assert!(business.scripted.asked()[0].body.contains(&format!("https://api.sharma.example/invitation#{token}")));
     assert_eq!((counts().await, business.state(&id).await.as_str()), ((0, 0), "SENT"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_key_nobody_is_invited_and_what_waits_is_not_lost() {
+    let business = Business::open().await;
+    business.scripted.says(SENDGRID, 202, "");
+    let keyless = TestApp::beside(&business.app, |config| config.encryption.encryption_key = None).await;
+    let there = Client::new(keyless.url("/graphql"), business.owner.token.clone());
+    let invite = |email: &str| json!({"input": {"email": email, "role": "SALES"}});
+    let query = "mutation($input: MemberInviteInput!) { memberInvite(input: $input) { userErrors { code } } }";
+    assert_eq!(there.codes(query, invite("one@sharma.example")).await, ["EXTERNAL_SERVICE_ERROR"]);
+    assert_eq!(business.owner.codes(query, invite("two@sharma.example")).await, Vec::<String>::new());
+    let found = business.owner.query("{ messages { nodes { id } } invitations { totalCount } }").await;
+    let (id, count) = (text(&found["messages"]["nodes"][0]["id"]), &found["invitations"]["totalCount"]);
+    assert_eq!((found["messages"]["nodes"].as_array().unwrap().len(), count), (1, &json!(1)));
+
+    let run = Run { services: keyless.app.services.clone(), ..business.run_of(&id, 1, 3).await };
+    let sent = SendEmail { message: row(&id) }.run(run).await;
+    assert!(matches!(sent, Err(Failed::Again(_))), "{sent:?}");
+    let waiting = business.message(&id).await;
+    assert_eq!((&waiting["state"], business.scripted.asked().len()), (&json!("QUEUED"), 0));
+    assert!(text(&waiting["error"]).contains("key was changed"), "{waiting}");
+    SendEmail { message: row(&id) }.run(business.run_of(&id, 2, 3).await).await.unwrap();
+    assert_eq!(business.state(&id).await, "SENT");
 }
 
 /// Through the queue, by a worker, into a file.

@@ -54,23 +54,34 @@ impl Job for SendEmail {
         // Counted before the message is taken, so that one that has to wait has not begun.
         let what = format!("mail/{}", run.scope.organization);
         let hourly = run.services.mailer.hourly();
-        if let Err(until) = run.services.quotas.take(&what, Span::Hour, hourly).await? {
-            let reason = format!("The organization has sent the {hourly} mails that it may send in an hour.");
-            let attempt = attempt(&run);
-            run.write(move |act| async move { delivery::put_off(&act, id, attempt, until, &reason).await }).await?;
-            return Ok(());
-        }
+        let taken = match run.services.quotas.take(&what, Span::Hour, hourly).await? {
+            Ok(taken) => taken,
+            Err(until) => {
+                let reason = format!("The organization has sent the {hourly} mails that it may send in an hour.");
+                let attempt = attempt(&run);
+                run.write(move |act| async move { delivery::put_off(&act, id, attempt, until, &reason).await }).await?;
+                return Ok(());
+            }
+        };
         let parcel = match begin(&run, id).await? {
             Ok(parcel) => parcel,
             Err(next) => return follow(id, next),
         };
         let outcome = match compose(&run, &parcel) {
+            // What this server lacks, such as a key, another one may have, and this one tomorrow.
+            Err(error) if error.code == Code::InternalError => Outcome::Later(Reason { provider: "payaid", text: error.message }),
             Err(error) => Outcome::Refused(Reason { provider: "payaid", text: error.message }),
             Ok((email, subject)) => match run.services.mailer.send(&email).await {
                 Ok(sent) => Outcome::Sent { provider: sent.provider, reference: sent.reference, subject, body: None },
                 Err(unsent) => unsent.into(),
             },
         };
+        // Nobody has taken it: what waits for a mail server shall not use up the hour in which that comes back.
+        if matches!(outcome, Outcome::Later(_))
+            && let Err(error) = run.services.quotas.give_back(taken).await
+        {
+            tracing::warn!(reason = %error, "a mail that was not sent stays counted");
+        }
         finish(&run, id, parcel.in_doubt, outcome).await
     }
 

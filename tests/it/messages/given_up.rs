@@ -35,7 +35,7 @@ impl Business {
     async fn perform_by(&self, performing: &Performing, queue: Queue, job: Uuid) {
         let organization = format!("SELECT organization_id::text FROM jobs WHERE id = '{job}'");
         let organization: String = self.app.superuser().await.query_one(&organization, &[]).await.unwrap().get(0);
-        performing.job(queue, Ticket { organization: organization.parse().unwrap(), job }).await.unwrap();
+        performing.job(queue, Ticket { organization: organization.parse().unwrap(), job, fresh: false }).await.unwrap();
     }
 
     pub async fn job(&self, job: Uuid) -> (String, i32, String) {

@@ -57,8 +57,12 @@ pub async fn send_own(act: &Act, services: &Services, mail: OwnMail) -> Result<M
         created_by: mail.by,
         ..blank(act, MessageChannel::Email, mail.to)
     };
-    let secrets = serde_json::to_vec(&mail.secrets).map_err(Error::internal)?;
-    let new = NewMessage { sealed: Some(services.sealing.seal(place(act.organization(), new.id), &secrets)?), ..new };
+    let seal = |secrets: &BTreeMap<String, String>| {
+        let plain = serde_json::to_vec(secrets).map_err(Error::internal)?;
+        services.sealing.seal(place(act.organization(), new.id), &plain)
+    };
+    let sealed = if mail.secrets.is_empty() { None } else { Some(seal(&mail.secrets)?) };
+    let new = NewMessage { sealed, ..new };
     match refusal(act, new.channel, &new.to_address, true).await? {
         None => queue(act, new).await,
         Some(refusal) => {
