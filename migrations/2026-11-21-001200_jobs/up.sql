@@ -91,7 +91,7 @@ BEGIN
     RAISE EXCEPTION 'jobs of another organization';
   END IF;
   PERFORM graphile_worker.add_jobs(ARRAY(
-    SELECT (lower(queue), json_build_object('organization', organization, 'job', one.job), organization || ' ' || one.serial, run_at, 32767, NULL,
+    SELECT (lower(queue), json_build_object('organization', organization, 'job', one.job, 'fresh', true), organization || ' ' || one.serial, run_at, 32767, NULL,
       CASE one.priority WHEN 'HIGH' THEN -10 WHEN 'LOW' THEN 10 ELSE 0 END, NULL)::graphile_worker.job_spec
     FROM unnest(fresh, priorities, serials) WITH ORDINALITY AS one (job, priority, serial, place) ORDER BY place));
 END

@@ -47,6 +47,9 @@ pub struct Ticket {
     pub organization: Uuid,
     /// Which it is.
     pub job: Uuid,
+    /// Whether it was written with the job. Such a one comes back when the worker that had it died, also when another one was written in its place.
+    #[serde(default)]
+    pub fresh: bool,
 }
 
 /// Work that belongs to no tenant, with what it needs.

@@ -236,16 +236,22 @@ async fn nobody_enqueues_or_sees_jobs_of_others() {
     assert_eq!(nilgiri.query("{ jobs { totalCount } }").await["jobs"]["totalCount"], 0);
     assert_eq!(sharma.query("{ jobs { totalCount } }").await["jobs"]["totalCount"], 1);
     let db = app.superuser().await;
-    let other = format!(
-        "BEGIN; SET LOCAL ROLE payaid_server; SET LOCAL app.organization_id = '{}'; \
-         SELECT wake_worker('{}', '{}', 'EMAIL', 'NORMAL', now(), NULL)",
-        Uuid::from_u128(7),
-        scope.organization,
-        Uuid::from_u128(8)
-    );
-    let error = db.batch_execute(&other).await.unwrap_err();
-    assert!(error.as_db_error().unwrap().message().contains("another organization"), "{error:?}");
-    db.batch_execute("ROLLBACK; SET ROLE payaid_server").await.unwrap();
+    let (own, other, job) = (Uuid::from_u128(7), scope.organization, Uuid::from_u128(8));
+    for (call, refusal) in [
+        (format!("wake_worker('{other}', '{job}', 'EMAIL', 'NORMAL', now(), NULL)"), "another organization"),
+        (format!("wake_workers('{other}', ARRAY['{job}']::uuid[], 'EMAIL', ARRAY['NORMAL'], ARRAY[NULL], NULL)"), "another organization"),
+        (
+            format!("enqueue_jobs('{other}', ARRAY['{job}']::uuid[], 'x', 'EMAIL', ARRAY['{{}}'::jsonb], ARRAY['NORMAL'], ARRAY[NULL], NULL, 3)"),
+            "row-level security",
+        ),
+    ] {
+        let text =
+            format!("BEGIN; SET LOCAL ROLE payaid_server; SET LOCAL app.organization_id = '{own}'; SET LOCAL app.now = '2026-11-21'; SELECT {call}");
+        let error = db.batch_execute(&text).await.unwrap_err();
+        assert!(error.as_db_error().unwrap().message().contains(refusal), "{call}: {error:?}");
+        db.batch_execute("ROLLBACK").await.unwrap();
+    }
+    db.batch_execute("SET ROLE payaid_server").await.unwrap();
     for statement in ["SELECT * FROM graphile_worker._private_jobs", "SELECT graphile_worker.add_job('email')", "DELETE FROM jobs"] {
         assert_eq!(db.batch_execute(statement).await.unwrap_err().code().unwrap().code(), "42501", "{statement}");
     }

@@ -48,7 +48,7 @@ async fn work(app: &TestApp) -> usize {
     let rows = rows.unwrap();
     for row in &rows {
         let id = |column| row.get::<_, &str>(column).parse().unwrap();
-        performing.job(Queue::Webhook, Ticket { organization: id(0), job: id(1) }).await.unwrap();
+        performing.job(Queue::Webhook, Ticket { organization: id(0), job: id(1), fresh: false }).await.unwrap();
     }
     rows.len()
 }

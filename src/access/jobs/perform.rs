@@ -75,7 +75,8 @@ impl Performing {
         // The change of the row itself is nobody's.
         let own = scope(ticket.organization, None, ticket.job, "", &self.services.clock);
         let registry = Arc::clone(&self.registry);
-        let Some(begun) = self.settled(&own, move |act| begin(act, ticket, Arc::clone(&registry))).await? else { return Ok(()) };
+        let at = self.services.clock.now();
+        let Some(begun) = self.settled(&own, move |act| begin(act, ticket, at, Arc::clone(&registry))).await? else { return Ok(()) };
         let began = Instant::now();
         let outcome = self.attempt(queue, ticket, begun.clone()).await;
         let word = match &outcome {
@@ -148,13 +149,17 @@ impl Performing {
 type BegunRow = (Text, Jsonb, Integer, Integer, Nullable<SqlUuid>, Text, Timestamptz);
 type BegunTuple = (String, Value, i32, i32, Option<Uuid>, String, DateTime<Utc>);
 
-/// Counts an attempt and says what is to be done; `None` when nothing is: the job is over, or was given up because its last attempt ended the process.
-async fn begin(act: Act, ticket: Ticket, registry: Arc<Registry>) -> Result<Option<Begun>> {
+/// Counts an attempt that begins `at` an instant, once however often this is repeated, and says what is to be done; `None` when nothing is: the job is
+/// over, or waits for another ticket, or was given up because its last attempt ended the process.
+async fn begin(act: Act, ticket: Ticket, at: DateTime<Utc>, registry: Arc<Registry>) -> Result<Option<Begun>> {
     let (now, of) = (Bind::Instant(act.now()), [Bind::Uuid(ticket.organization), Bind::Uuid(ticket.job)]);
-    let take = "UPDATE jobs SET state = 'RUNNING', attempts = attempts + 1, started_at = ?, updated_at = ?, version = version + 1 \
-                WHERE organization_id = ? AND id = ? AND state IN ('QUEUED', 'RUNNING') AND attempts < max_attempts \
+    let take = "UPDATE jobs SET attempts = attempts + CASE WHEN state = 'RUNNING' AND started_at = ? THEN 0 ELSE 1 END, state = 'RUNNING', \
+                started_at = ?, updated_at = ?, version = version + 1 WHERE organization_id = ? AND id = ? AND state IN ('QUEUED', 'RUNNING') \
+                AND (attempts < max_attempts OR (state = 'RUNNING' AND started_at = ?)) AND (attempts = 0 OR state = 'RUNNING' OR ? = 0) \
                 RETURNING kind, payload, attempts, max_attempts, actor_id, request_id, created_at";
-    let binds = [now.clone(), now.clone()].into_iter().chain(of.clone()).collect();
+    let mut binds = vec![Bind::Instant(at), Bind::Instant(at), now.clone()];
+    binds.extend(of.clone());
+    binds.extend([Bind::Instant(at), Bind::Int(i32::from(ticket.fresh))]);
     let taken: Option<BegunTuple> = act.db.first(Sql::<BegunRow>::new(take, binds)).await?;
     if let Some((kind, payload, attempt, attempts, actor, request_id, created_at)) = taken {
         return Ok(Some(Begun { kind, payload, attempt, attempts, actor, request_id, created_at }));

@@ -12,6 +12,7 @@ use tokio_postgres::Client as Database;
 use super::kinds::{self, Effects, Fails, Notes, Slow};
 use super::{Worker, enqueue, scope_of, state, worker_url};
 use crate::harness::TestApp;
+use crate::harness::clock::HeldClock;
 use crate::harness::waiting::until;
 use crate::subscriptions::{next, opened};
 
@@ -30,7 +31,7 @@ async fn a_job_that_this_version_does_not_know_waits_for_one_that_does() {
     let app = TestApp::start().await;
     let scope = scope_of(&app, &app.sign_up("Sharma", "owner@sharma.example").await).await;
     let job = enqueue(&app, &scope, Notes { word: "new".to_owned() }, Enqueue::default()).await;
-    let ticket = Ticket { organization: scope.organization, job };
+    let ticket = Ticket { organization: scope.organization, job, fresh: false };
     for _ in 0..4 {
         perform(&app, Registry::default(), ticket).await;
         let reason = "Waits for a version of the server that knows it.".to_owned();
@@ -58,7 +59,7 @@ async fn an_attempt_says_nothing_of_the_one_after_it() {
     for attempts in [1, 3] {
         let job = enqueue(&app, &scope, Slow, Enqueue { attempts: Some(attempts), ..Enqueue::default() }).await;
         let performing = Performing::new(app.app.services.clone(), Arc::new(kinds::registry())).within(Duration::from_millis(400));
-        let ticket = Ticket { organization: scope.organization, job };
+        let ticket = Ticket { organization: scope.organization, job, fresh: false };
         let silent = tokio::spawn(async move { performing.job(Queue::Report, ticket).await });
         let further = format!("SELECT 1 FROM jobs WHERE id = '{job}' AND progress_done = 3");
         until("it has begun", async || !db.query(&further, &[]).await.unwrap().is_empty()).await;
@@ -66,6 +67,48 @@ async fn an_attempt_says_nothing_of_the_one_after_it() {
         silent.await.unwrap().unwrap();
         assert_eq!(state(&app, job).await, ("RUNNING".to_owned(), 2, None));
     }
+}
+
+/// The answer to a COMMIT may be lost on its way, and then the same is written once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_is_counted_once_however_often_its_beginning_is_written() {
+    let clock = Arc::new(HeldClock::at("2026-11-21T10:00:00Z"));
+    let app = TestApp::with(|_| (), Arc::clone(&clock) as _).await;
+    let scope = scope_of(&app, &app.sign_up("Sharma", "owner@sharma.example").await).await;
+    let db = app.superuser().await;
+    for (seconds, expected) in [(0, "DONE"), (1, "DEAD")] {
+        let job = enqueue(&app, &scope, Notes { word: "x".to_owned() }, Enqueue { attempts: Some(1), ..Enqueue::default() }).await;
+        let begun = "UPDATE jobs SET state = 'RUNNING', attempts = 1, started_at = '2026-11-21T10:00:00Z'";
+        db.execute(&format!("{begun} WHERE id = '{job}'"), &[]).await.unwrap();
+        clock.advance(chrono::Duration::seconds(seconds));
+        perform(&app, kinds::registry(), Ticket { organization: scope.organization, job, fresh: true }).await;
+        let (state, attempts, _) = state(&app, job).await;
+        assert_eq!((state.as_str(), attempts), (expected, 1));
+    }
+}
+
+/// A worker that dies between saying that a job is tried again and letting go of its ticket leaves that behind, beside the one of the later time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_another_one_has_replaced_does_nothing() {
+    let app = TestApp::start().await;
+    let scope = scope_of(&app, &app.sign_up("Sharma", "owner@sharma.example").await).await;
+    let fails = Fails { times: 1, after_ms: Some(3_600_000), never: false, panics: false };
+    let job = enqueue(&app, &scope, fails, Enqueue::default()).await;
+    let db = app.superuser().await;
+    let tickets = "SELECT payload::jsonb ? 'fresh' FROM graphile_worker._private_jobs WHERE payload->>'job' = $1 ORDER BY id";
+    let fresh = async || {
+        let rows = db.query(tickets, &[&job.to_string()]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect::<Vec<bool>>()
+    };
+    assert_eq!(fresh().await, [true]);
+    let ticket = |fresh| Ticket { organization: scope.organization, job, fresh };
+    perform(&app, kinds::registry(), ticket(true)).await;
+    assert_eq!((fresh().await, state(&app, job).await.1), (vec![true, false], 1));
+    perform(&app, kinds::registry(), ticket(true)).await;
+    let (now, attempts, _) = state(&app, job).await;
+    assert_eq!((now.as_str(), attempts), ("QUEUED", 1), "its time has not come");
+    perform(&app, kinds::registry(), ticket(false)).await;
+    assert_eq!(state(&app, job).await.0, "DONE");
 }
 
 /// Whoever enqueued it may have a row of its own that must not wait for ever.
@@ -83,7 +126,7 @@ async fn what_follows_from_giving_up_is_written_however_it_came_to_it() {
     // As a process leaves it that was ended at the last attempt.
     db.execute(&format!("UPDATE jobs SET state = 'RUNNING', attempts = 2 WHERE id = '{ended}'"), &[]).await.unwrap();
     for job in [never, once, twice, ended] {
-        perform(&app, kinds::registry(), Ticket { organization: scope.organization, job }).await;
+        perform(&app, kinds::registry(), Ticket { organization: scope.organization, job, fresh: false }).await;
     }
     let words = effects.all();
     let given_up: Vec<_> = words.iter().filter(|(word, _)| word.starts_with("given up")).map(|(_, job)| *job).collect();

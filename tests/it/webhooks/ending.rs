@@ -54,7 +54,7 @@ async fn a_delivery_ends_when_its_job_is_given_up() {
     let row = db.query_one("SELECT organization_id::text, id::text FROM jobs WHERE queue = 'WEBHOOK'", &[]).await.unwrap();
     let id = |column| row.get::<_, &str>(column).parse().unwrap();
     let hasty = Performing::new(app.app.services.clone(), Arc::clone(&app.app.jobs)).within(Duration::from_millis(300));
-    hasty.job(Queue::Webhook, Ticket { organization: id(0), job: id(1) }).await.unwrap();
+    hasty.job(Queue::Webhook, Ticket { organization: id(0), job: id(1), fresh: false }).await.unwrap();
     let delivery = only(&owner).await;
     assert_eq!((delivery["state"].as_str(), &delivery["nextAt"]), (Some("FAILED"), &Value::Null), "{delivery}");
     assert_eq!(delivery["error"], "It was given up: It took longer than 0.3 s.");
@@ -138,7 +138,7 @@ async fn a_deleted_endpoint_is_forgotten_a_little_at_a_time() {
     assert_eq!(receiver.calls().len(), 3, "what was to be sent there is not sent any more");
     let row = db.query_one("SELECT organization_id::text, id::text FROM jobs WHERE kind = 'webhook_forget'", &[]).await.unwrap();
     let ticket = |column| row.get::<_, &str>(column).parse().unwrap();
-    app.app.performing().job(Queue::Maintenance, Ticket { organization: ticket(0), job: ticket(1) }).await.unwrap();
+    app.app.performing().job(Queue::Maintenance, Ticket { organization: ticket(0), job: ticket(1), fresh: false }).await.unwrap();
     assert_eq!((count("webhook_deliveries").await, count("webhook_attempts").await), (2, 2));
     assert!(super::deliveries(&owner).await.iter().all(|delivery| delivery["endpoint"]["id"] == json!(kept)));
 }

@@ -154,7 +154,7 @@ async fn an_endpoint_that_is_well_again_goes_its_own_way() {
     let lines: Vec<(bool, &str)> = rows.iter().map(|row| (row.get(2), row.get(3))).collect();
     assert_eq!(lines, [(true, "NORMAL"), (true, "LOW")], "who was tried before goes first");
     let id = |column| rows[0].get::<_, &str>(column).parse().unwrap();
-    app.app.performing().job(Queue::Webhook, Ticket { organization: id(0), job: id(1) }).await.unwrap();
+    app.app.performing().job(Queue::Webhook, Ticket { organization: id(0), job: id(1), fresh: false }).await.unwrap();
     let rows = waiting().await;
     let lines: Vec<(bool, &str)> = rows.iter().map(|row| (row.get(2), row.get(3))).collect();
     assert_eq!(lines, [(false, "NORMAL")]);
