@@ -39,8 +39,9 @@ impl Report {
     /// A word by which a repeated report is known again: of the same message and outcome.
     #[must_use]
     pub fn event_id(&self) -> String {
-        let of = self.provider_reference.as_deref().or(self.reference.as_deref()).unwrap_or_default();
-        format!("{of}:{:?}", self.outcome).to_lowercase()
+        // Both words, or whoever knows one of them could take the place of another message's report.
+        let of = [self.provider_reference.as_deref(), self.reference.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(":");
+        format!("{of}:{}", format!("{:?}", self.outcome).to_lowercase())
     }
 }
 
@@ -235,6 +236,6 @@ mod tests {
         assert_eq!(of(b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=21610")[0].outcome, Outcome::Unsubscribed);
         assert_eq!(of(b"MessageSid=SM1&MessageStatus=queued"), []);
         assert!(twilio("", b"MessageStatus=sent").is_err());
-        assert_eq!(of(b"MessageSid=SM1&MessageStatus=sent")[0].event_id(), "sm1:sent");
+        assert_eq!(of(b"MessageSid=SM1&MessageStatus=sent")[0].event_id(), "SM1:abc:sent");
     }
 }
