@@ -63,7 +63,7 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// How many more connections may be served.
     pub connections: Arc<Semaphore>,
-    /// How many more WebSockets may be served.
+    /// How many more WebSockets and streams of events may be served.
     pub sockets: Arc<Semaphore>,
     /// The documents that requests name, and which may be run.
     pub documents: Documents,

@@ -156,11 +156,12 @@ pub struct HttpConfig {
     /// Whether `Strict-Transport-Security` is sent: switch it off only where there is no TLS in front.
     #[arg(long, env = "HSTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub hsts: bool,
-    /// How often the client of a WebSocket is asked whether it is still there. One that was silent for twice as long is gone. Less than the idle
+    /// How often the client of a WebSocket or of a stream of events is asked whether it is still there. One that was silent for twice as long is gone. Less than the idle
     /// timeout of what stands in between.
     #[arg(long, env = "SOCKET_PING_INTERVAL", default_value = "25s", value_parser = duration)]
     pub socket_ping_interval: Duration,
-    /// The most connections at once, and the most WebSockets. Beyond that connections wait to be accepted, and sockets are refused.
+    /// The most connections at once, and the most WebSockets and streams of events together. Beyond that connections wait to be accepted, and sockets
+    /// and streams are refused.
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000)]
     pub max_connections: usize,
     /// Whether the explorer is served at `/graphiql`.
