@@ -234,10 +234,12 @@ async fn listen(listener: TcpListener, folder: PathBuf, line: Arc<Mutex<Line>>, 
     }
 }
 
-/// Passes on what a client and an Exim of its own say.
+/// Passes on what a client and an Exim of its own say. However this ends, Exim ends by itself when the line does: killed, it might not have begun yet to
+/// deliver what it has taken.
 async fn converse(mut client: TcpStream, folder: PathBuf, line: Line) {
     let (own, others) = std::os::unix::net::UnixStream::pair().unwrap();
-    let _exim = command(&folder, others).spawn().unwrap();
+    let mut exim = command(&folder, others).spawn().unwrap();
+    tokio::spawn(async move { exim.wait().await });
     own.set_nonblocking(true).unwrap();
     let (mut from, mut into) = tokio::net::UnixStream::from_std(own).unwrap().into_split();
     let (mut reader, mut writer) = client.split();
@@ -267,7 +269,7 @@ fn command(folder: &Path, socket: std::os::unix::net::UnixStream) -> Command {
     let mut command = Command::new(program());
     command.env_clear().current_dir("/").arg("-C").arg(folder.join("exim.conf")).arg("-bs");
     let (input, output) = (OwnedFd::from(socket.try_clone().unwrap()), OwnedFd::from(socket));
-    command.stdin(input).stdout(output).stderr(Stdio::null()).kill_on_drop(true);
+    command.stdin(input).stdout(output).stderr(Stdio::null());
     if geteuid().is_root() {
         let nobody = User::from_name("nobody").unwrap().unwrap();
         command.uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw());
