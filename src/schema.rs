@@ -203,6 +203,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         version -> Int4,
+        requeued -> Bool,
         tx -> Int8,
         seq -> Int8,
     }

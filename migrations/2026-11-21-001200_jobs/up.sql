@@ -34,6 +34,9 @@ CREATE TABLE jobs (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   version integer NOT NULL DEFAULT 1,
+  -- Whether another entry of the queue has taken the place of the one that came with the job. That one comes back when the worker that had it died, or
+  -- when its line has come to it, and means nothing then.
+  requeued boolean NOT NULL DEFAULT false,
   -- Where its last change stands among all events, as in the audit log, which has no entries of attempts and progress.
   tx bigint NOT NULL,
   seq bigint NOT NULL,

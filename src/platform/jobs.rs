@@ -47,7 +47,7 @@ pub struct Ticket {
     pub organization: Uuid,
     /// Which it is.
     pub job: Uuid,
-    /// Whether it was written with the job. Such a one comes back when the worker that had it died, also when another one was written in its place.
+    /// Whether it was written with the job. Such a one is still there when another one was written in its place, of which the job's row tells.
     #[serde(default)]
     pub fresh: bool,
 }

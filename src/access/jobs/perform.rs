@@ -155,7 +155,7 @@ async fn begin(act: Act, ticket: Ticket, at: DateTime<Utc>, registry: Arc<Regist
     let (now, of) = (Bind::Instant(act.now()), [Bind::Uuid(ticket.organization), Bind::Uuid(ticket.job)]);
     let take = "UPDATE jobs SET attempts = attempts + CASE WHEN state = 'RUNNING' AND started_at = ? THEN 0 ELSE 1 END, state = 'RUNNING', \
                 started_at = ?, updated_at = ?, version = version + 1 WHERE organization_id = ? AND id = ? AND state IN ('QUEUED', 'RUNNING') \
-                AND (attempts < max_attempts OR (state = 'RUNNING' AND started_at = ?)) AND (attempts = 0 OR state = 'RUNNING' OR ? = 0) \
+                AND (attempts < max_attempts OR (state = 'RUNNING' AND started_at = ?)) AND NOT (requeued AND ? = 1) \
                 RETURNING kind, payload, attempts, max_attempts, actor_id, request_id, created_at";
     let mut binds = vec![Bind::Instant(at), Bind::Instant(at), now.clone()];
     binds.extend(of.clone());
@@ -166,8 +166,9 @@ async fn begin(act: Act, ticket: Ticket, at: DateTime<Utc>, registry: Arc<Regist
     }
     let reason = "The process that ran it ended, at each of its attempts.";
     let give_up = "UPDATE jobs SET state = 'DEAD', finished_at = ?, updated_at = ?, version = version + 1, last_error = ? \
-                   WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts >= max_attempts RETURNING kind, payload";
-    let binds = [now.clone(), now, Bind::Text(reason.to_owned())].into_iter().chain(of).collect();
+                   WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts >= max_attempts AND NOT (requeued AND ? = 1) \
+                   RETURNING kind, payload";
+    let binds = [now.clone(), now, Bind::Text(reason.to_owned())].into_iter().chain(of).chain([Bind::Int(i32::from(ticket.fresh))]).collect();
     if let Some((kind, payload)) = act.db.first::<_, (String, Value), _>(Sql::<(Text, Jsonb)>::new(give_up, binds)).await? {
         tracing::error!(job = %ticket.job, kind, "a job was given up: the process that ran it ended, at each of its attempts");
         if let Some(given_up) = registry.given_up(&kind) {
@@ -210,8 +211,8 @@ async fn over(act: &Act, ticket: Ticket, begun: &Begun, state: &str, reason: Opt
 }
 
 async fn again(act: &Act, ticket: Ticket, begun: &Begun, (uncounted, delay): (i32, Duration), reason: String) -> Result<()> {
-    let text = "WITH again AS (UPDATE jobs SET state = 'QUEUED', attempts = attempts - ?, run_at = ?, last_error = ?, updated_at = ?, \
-                version = version + 1 WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts = ? RETURNING *) \
+    let text = "WITH again AS (UPDATE jobs SET state = 'QUEUED', requeued = true, attempts = attempts - ?, run_at = ?, last_error = ?, \
+                updated_at = ?, version = version + 1 WHERE organization_id = ? AND id = ? AND state = 'RUNNING' AND attempts = ? RETURNING *) \
                 SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM again";
     let binds = vec![
         Bind::Int(uncounted),

@@ -71,6 +71,7 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &JobFilter) -> Query<ST> {
 /// # Errors
 /// As the database fails.
 pub async fn wake(act: &Act, job: JobId) -> Result<()> {
-    let text = "SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM jobs WHERE organization_id = ? AND id = ?";
+    let text = "WITH woken AS (UPDATE jobs SET requeued = true WHERE organization_id = ? AND id = ? RETURNING *) \
+                SELECT wake_worker(organization_id, id, queue, priority, run_at, serial) FROM woken";
     act.db.execute(Sql::<()>::new(text, vec![Bind::Uuid(act.organization()), Bind::Uuid(job.uuid())])).await.map(drop)
 }

@@ -107,6 +107,14 @@ async fn a_ticket_that_another_one_has_replaced_does_nothing() {
     perform(&app, kinds::registry(), ticket(true)).await;
     let (now, attempts, _) = state(&app, job).await;
     assert_eq!((now.as_str(), attempts), ("QUEUED", 1), "its time has not come");
+    // Nor does it count as the end of an attempt that is under way, also of the last.
+    for under_way in [2, 3] {
+        db.execute(&format!("UPDATE jobs SET state = 'RUNNING', attempts = {under_way}, max_attempts = 3 WHERE id = '{job}'"), &[]).await.unwrap();
+        perform(&app, kinds::registry(), ticket(true)).await;
+        let (now, attempts, _) = state(&app, job).await;
+        assert_eq!((now.as_str(), attempts), ("RUNNING", under_way));
+    }
+    db.execute(&format!("UPDATE jobs SET state = 'QUEUED', attempts = 1 WHERE id = '{job}'"), &[]).await.unwrap();
     perform(&app, kinds::registry(), ticket(false)).await;
     assert_eq!(state(&app, job).await.0, "DONE");
 }

@@ -158,6 +158,9 @@ async fn an_endpoint_that_is_well_again_goes_its_own_way() {
     let rows = waiting().await;
     let lines: Vec<(bool, &str)> = rows.iter().map(|row| (row.get(2), row.get(3))).collect();
     assert_eq!(lines, [(false, "NORMAL")]);
+    let id = |column| rows[0].get::<_, &str>(column).parse().unwrap();
+    app.app.performing().job(Queue::Webhook, Ticket { organization: id(0), job: id(1), fresh: true }).await.unwrap();
+    assert_eq!(receiver.calls().len(), 2, "the ticket that is left in the line means nothing");
     work(&app).await;
     assert_eq!(receiver.calls().len(), 3);
 }

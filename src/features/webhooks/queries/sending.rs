@@ -172,13 +172,13 @@ pub async fn line_up(act: &Act, job: Uuid) -> Result<()> {
 }
 
 /// Has what waits for an endpoint go its own way again, as something has arrived there: so much of it at least that others are not in its way. The ticket
-/// of before stays in its line, and finds the job over when it comes to its turn.
+/// of before stays in its line, and means nothing any more when it comes to its turn.
 ///
 /// # Errors
 /// As the database fails.
 pub async fn release(act: &Act, endpoint: Uuid) -> Result<()> {
     let text = "WITH own AS (
-            UPDATE jobs SET serial = ?, priority = 'NORMAL' WHERE organization_id = ? AND id IN (
+            UPDATE jobs SET serial = ?, priority = 'NORMAL', requeued = true WHERE organization_id = ? AND id IN (
                 SELECT id FROM jobs WHERE organization_id = ? AND state = 'QUEUED' AND queue = 'WEBHOOK' AND serial = ? AND payload ->> 'endpoint' = ?
                 ORDER BY created_at, id LIMIT ? FOR UPDATE SKIP LOCKED)
             RETURNING *)
