@@ -247,7 +247,7 @@ async fn beyond_the_hourly_cap_mail_waits_for_the_next_hour() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_has_taken_is_not_counted_as_sent() {
     let clock = Arc::new(HeldClock::at("2026-11-21T10:20:00Z"));
-    let business = Business::with(|config| config.mail.mail_hourly = 1, clock as SharedClock).await;
+    let business = Business::with(|config| config.mail.mail_hourly = 2, clock as SharedClock).await;
     let id = business.mail_to(&business.contact("Asha").await, true).await;
     for status in [503, 503, 202] {
         business.scripted.says(SENDGRID, status, "");
@@ -258,6 +258,11 @@ async fn what_nobody_has_taken_is_not_counted_as_sent() {
     }
     SendEmail { message: row(&id) }.run(business.run_of(&id, 3, 3).await).await.unwrap();
     assert_eq!((business.state(&id).await.as_str(), business.scripted.asked().len()), ("SENT", 3));
+    // Nor is what was sent already.
+    business.send_mail(&id).await.unwrap();
+    let second = business.mail_to(&business.contact("Binod").await, true).await;
+    business.send_mail(&second).await.unwrap();
+    assert_eq!((business.state(&second).await.as_str(), business.scripted.asked().len()), ("SENT", 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use crate::features::messages::actions::own;
 use crate::features::messages::model::{Message, MessageLanguage};
 use crate::platform::mail::templates::{Language, Rendered, render};
 use crate::platform::mail::{self, Email};
-use crate::platform::quotas::Span;
+use crate::platform::quotas::{Span, Taken};
 use crate::platform::sms::{self, Sms};
 
 /// How long what came of an attempt is kept trying to be written.
@@ -63,11 +63,14 @@ impl Job for SendEmail {
                 return Ok(());
             }
         };
-        let parcel = match begin(&run, id).await? {
-            Ok(parcel) => parcel,
-            Err(next) => return follow(id, next),
+        let begun = begin(&run, id).await;
+        let Ok(Ok(parcel)) = begun else {
+            give_back(&run, taken).await;
+            return begun?.map_or_else(|next| follow(id, next), |_| Ok(()));
         };
-        let outcome = match compose(&run, &parcel) {
+        let composed = compose(&run, &parcel);
+        let was_composed = composed.is_ok();
+        let outcome = match composed {
             // What this server lacks, such as a key, another one may have, and this one tomorrow.
             Err(error) if error.code == Code::InternalError => Outcome::Later(Reason { provider: "payaid", text: error.message }),
             Err(error) => Outcome::Refused(Reason { provider: "payaid", text: error.message }),
@@ -77,10 +80,8 @@ impl Job for SendEmail {
             },
         };
         // Nobody has taken it: what waits for a mail server shall not use up the hour in which that comes back.
-        if matches!(outcome, Outcome::Later(_))
-            && let Err(error) = run.services.quotas.give_back(taken).await
-        {
-            tracing::warn!(reason = %error, "a mail that was not sent stays counted");
+        if !was_composed || matches!(outcome, Outcome::Later(_)) {
+            give_back(&run, taken).await;
         }
         finish(&run, id, parcel.in_doubt, outcome).await
     }
@@ -112,6 +113,12 @@ impl Job for SendSms {
 
     async fn given_up(self, act: Act, job: Uuid, reason: String) -> Result<()> {
         delivery::given_up(&act, self.message, job, &reason).await
+    }
+}
+
+async fn give_back(run: &Run, taken: Taken) {
+    if let Err(error) = run.services.quotas.give_back(taken).await {
+        tracing::warn!(reason = %error, "a mail that was not sent stays counted");
     }
 }
 
