@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::commands::{dev, output};
-use crate::platform::config::{LlmConfig, MailConfig, RedisConfig};
+use crate::platform::config::{EncryptionConfig, LlmConfig, MailConfig, RedisConfig};
 
 /// Says of everything the server needs whether it is well, and what to do when it is not.
 #[derive(Debug, Args)]
@@ -33,6 +33,9 @@ pub struct DoctorArgs {
     /// Mail.
     #[command(flatten)]
     pub mail: MailConfig,
+    /// The keys that fields are encrypted with.
+    #[command(flatten)]
+    pub encryption: EncryptionConfig,
     /// One JSON object instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -118,6 +121,10 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     findings.push(neighbours::redis(&args.redis).await);
     findings.push(neighbours::language_model(&args.llm).await);
     findings.push(neighbours::mail(&args.mail).await);
+    findings.push(match &args.database_url {
+        Some(_) => neighbours::encryption(&args.encryption),
+        None => Finding::ok("encryption", "`payaid dev` keeps a key of its own"),
+    });
     findings
 }
 

@@ -1,5 +1,6 @@
 //! `payaid doctor`: it finds all well on a healthy installation, and each fault with what to do about it.
 
+use payaid::access::sealing::generate_key;
 use payaid::platform::cluster::postgres::{Options, SUPERUSER, Server};
 use payaid::platform::postgres::migrate;
 use serde_json::Value;
@@ -9,22 +10,23 @@ use crate::harness::servers::{execute, shared};
 use crate::harness::{TestApp, world};
 
 /// What it looks at, in its order.
-const PARTS: [&str; 10] =
-    ["database", "roles", "migrations", "indexes", "row level security", "events", "replica", "redis", "language model", "mail"];
+const PARTS: [&str; 11] =
+    ["database", "roles", "migrations", "indexes", "row level security", "events", "replica", "redis", "language model", "mail", "encryption"];
 
 struct Doctor {
     folder: Folder,
     database: String,
+    key: String,
 }
 
 impl Doctor {
     fn of(url: String) -> Self {
-        Self { folder: Folder::create(), database: url }
+        Self { folder: Folder::create(), database: url, key: generate_key().unwrap() }
     }
 
     /// What it says of each part.
     async fn examine(&self, environment: &[(&str, &str)]) -> Vec<Finding> {
-        let mut all = vec![("DATABASE_URL", self.database.as_str())];
+        let mut all = vec![("DATABASE_URL", self.database.as_str()), ("ENCRYPTION_KEY", self.key.as_str())];
         all.extend(environment);
         let ended = Payaid::run(self.folder.path(), &["doctor", "--json"], &all).await;
         let found: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
@@ -74,7 +76,7 @@ async fn a_healthy_installation_is_well_in_every_part() {
     // What is not used is well, and a superuser's login is worth a word.
     let as_superuser = Doctor::of(servers.primary.url(&app.database, SUPERUSER)).examine(&[]).await;
     assert_eq!(as_superuser.iter().filter(|finding| finding.state == "warning").map(|finding| finding.part.as_str()).collect::<Vec<_>>(), ["roles"]);
-    let lines = Payaid::run(doctor.folder.path(), &["doctor"], &[("DATABASE_URL", &doctor.database)]).await;
+    let lines = Payaid::run(doctor.folder.path(), &["doctor"], &[("DATABASE_URL", &doctor.database), ("ENCRYPTION_KEY", &doctor.key)]).await;
     assert!(lines.status.success(), "{lines:?}");
     assert_eq!(lines.stdout.lines().filter(|line| line.starts_with("ok ")).count(), PARTS.len(), "{lines:?}");
     assert!(!lines.stdout.contains('\u{1b}'), "{lines:?}");
@@ -130,6 +132,7 @@ async fn neighbours_that_are_away_or_not_what_they_should_be_are_found() {
     doctor.finds("replica", "is no replica", "at a replica", &[("DATABASE_READ_URL", &doctor.database)]).await;
     doctor.finds("replica", "cannot be reached", "start it", &[("DATABASE_READ_URL", away)]).await;
     doctor.finds("replica", "cannot be understood", "write it as", &[("DATABASE_READ_URL", "nonsense")]).await;
+    doctor.finds("encryption", "32 bytes", "look at ENCRYPTION_KEY", &[("ENCRYPTION_KEY", "c2hvcnQ=")]).await;
     doctor.finds("redis", "did not answer", "start it", &[("REDIS_URL", "redis://127.0.0.1:1")]).await;
     doctor.finds("redis", "no address", "write it as", &[("REDIS_URL", "nonsense")]).await;
     let model = [("OLLAMA_ENABLED", "true"), ("OLLAMA_URL", "http://127.0.0.1:1")];
