@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::access::Services;
 use crate::access::document::{Document, TypeMap};
 use crate::access::documents::{Documents, Found, TextHash};
+use crate::access::events::places::Places;
 use crate::access::inbound::Inbox;
 use crate::access::jobs::{Performing, Registry};
 use crate::base::{Result, SharedClock};
@@ -65,6 +66,8 @@ pub struct App {
     pub connections: Arc<Semaphore>,
     /// How many more WebSockets and streams of events may be served.
     pub sockets: Arc<Semaphore>,
+    /// The subscriptions that are open.
+    pub subscriptions: Places,
     /// The documents that requests name, and which may be run.
     pub documents: Documents,
     phase: watch::Sender<Phase>,
@@ -98,6 +101,7 @@ impl App {
         let phase = watch::Sender::new(Phase::Serving);
         let permits = || Arc::new(Semaphore::new(config.http.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let (connections, sockets) = (permits(), permits());
+        let subscriptions = Places::new(config.http.subscriptions_each);
         let app = Arc::new(Self {
             config,
             services,
@@ -109,6 +113,7 @@ impl App {
             metrics,
             connections,
             sockets,
+            subscriptions,
             documents,
             phase,
             prepared,

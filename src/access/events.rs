@@ -9,6 +9,7 @@
 
 pub mod cursor;
 pub mod log;
+pub mod places;
 pub mod pump;
 pub mod subscription;
 pub mod watch;

@@ -156,14 +156,17 @@ pub struct HttpConfig {
     /// Whether `Strict-Transport-Security` is sent: switch it off only where there is no TLS in front.
     #[arg(long, env = "HSTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub hsts: bool,
-    /// How often the client of a WebSocket or of a stream of events is asked whether it is still there. One that was silent for twice as long is gone. Less than the idle
-    /// timeout of what stands in between.
+    /// How often the client of a WebSocket is asked whether it is still there, and that of a stream of events told that the server is. A WebSocket
+    /// that was silent for twice as long is gone. Less than the idle timeout of what stands in between.
     #[arg(long, env = "SOCKET_PING_INTERVAL", default_value = "25s", value_parser = duration)]
     pub socket_ping_interval: Duration,
     /// The most connections at once, and the most WebSockets and streams of events together. Beyond that connections wait to be accepted, and sockets
     /// and streams are refused.
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000)]
     pub max_connections: usize,
+    /// The most subscriptions that a session or an API key may have open at one server, over whatever connections.
+    #[arg(long, env = "SUBSCRIPTIONS_EACH", default_value_t = 500)]
+    pub subscriptions_each: usize,
     /// Whether the explorer is served at `/graphiql`.
     #[arg(long, env = "EXPLORER", default_value_t = true, action = clap::ArgAction::Set)]
     pub explorer: bool,
@@ -199,6 +202,7 @@ impl HttpConfig {
             hsts: false,
             socket_ping_interval: Duration::from_secs(25),
             max_connections: 10_000,
+            subscriptions_each: 500,
             explorer: true,
             documents: AllowedDocuments::Any,
             batch_limit: 10,

@@ -96,8 +96,9 @@ pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)):
                 if !streams {
                     return Ok(write(told(pipeline::run(&app, &caller, request, Carries::All).await, media), media));
                 }
+                let place = stream::place(&app, &request_id)?;
                 Ok(match pipeline::open(&app, &caller, request).boxed().await {
-                    Answered::Opened(opened) => stream::open(app, &caller, opened),
+                    Answered::Opened(opened) => stream::open(app, &caller, opened, place),
                     Answered::Reply(reply) if accepted.is_none() => stream::whole(reply),
                     Answered::Reply(reply) => write(told(reply, media), media),
                 })

@@ -30,6 +30,8 @@ use crate::app::Phase;
 const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 /// How long a fresh connection may be silent.
 const FIRST_BYTES_WITHIN: Duration = Duration::from_secs(20);
+/// How long a client may leave unread what has come to it, or unacknowledged what was sent: then it counts as gone, and leaves its place to others.
+const UNREAD_WITHIN: Duration = Duration::from_secs(20);
 /// How often an HTTP/2 connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// The most requests at once on one HTTP/2 connection.
@@ -119,6 +121,7 @@ async fn connection(app: Arc<App>, router: Router, stream: TcpStream, peer: Sock
     };
     // Small answers must not wait for the peer's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    end_when_unread(&stream);
     let service = TowerToHyperService::new(router.map_request(move |request| with_peer(request, peer)));
     let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -132,6 +135,16 @@ async fn connection(app: Arc<App>, router: Router, stream: TcpStream, peer: Sock
     if let Err(error) = ended {
         tracing::debug!(%peer, "a connection failed: {error}");
     }
+}
+
+/// Has the kernel end a connection whose client reads nothing any more, which no timer of HTTP/1.1 looks at. Elsewhere than on Linux nobody does.
+fn end_when_unread(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    if let Ok(within) = u32::try_from(UNREAD_WITHIN.as_millis()) {
+        let _ = nix::sys::socket::setsockopt(stream, nix::sys::socket::sockopt::TcpUserTimeout, &within);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, UNREAD_WITHIN);
 }
 
 /// Whether the client begins as HTTP/2 does. Looked at here, since below it there is no limit on how long the first bytes may take.

@@ -13,7 +13,7 @@ use axum::body::{self, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, interval_at, timeout};
 use tracing::Instrument;
 
@@ -45,18 +45,24 @@ pub fn whole(reply: Reply) -> Response {
     response
 }
 
-/// A subscription, answered until it ends.
-pub fn open(app: Arc<App>, caller: &Caller, opened: Box<Opened>) -> Response {
-    let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
+/// The place of a stream among all that this server may have, before anything is done for it.
+///
+/// # Errors
+/// The reply when there is none.
+pub fn place(app: &App, request_id: &Arc<str>) -> Result<OwnedSemaphorePermit, Reply> {
+    Arc::clone(&app.sockets).try_acquire_owned().map_err(|_| {
         let error = Error::new(Code::RateLimited, "As many subscriptions are open as this server may have; try again in a while.");
-        let error = Error { retry_after: Some(Duration::from_secs(1)), ..error };
-        return write(Reply::refusal(&error, &caller.request_id), Media::Json);
-    };
+        Reply::refusal(&Error { retry_after: Some(Duration::from_secs(1)), ..error }, request_id)
+    })
+}
+
+/// A subscription, answered until it ends.
+pub fn open(app: Arc<App>, caller: &Caller, opened: Box<Opened>, place: OwnedSemaphorePermit) -> Response {
     let (send, receive) = mpsc::channel(1);
     let until = caller.token.as_ref().and_then(|token| credentials::ends_at(&app, token));
     let work = async move {
         tell_all(&app, opened, until, &send).await;
-        drop(permit);
+        drop(place);
     };
     // By a task of its own, so that what a client leaves unread is noticed.
     tokio::spawn(work.in_current_span());

@@ -16,6 +16,7 @@ use crate::App;
 use crate::access::budget::{self, Asking, Charge};
 use crate::access::document::Selection;
 use crate::access::events::cursor::start_anew;
+use crate::access::events::places::Place;
 use crate::access::events::subscription::{Next, Subscription};
 use crate::access::events::{Event, EventPosition};
 use crate::access::guard::unauthenticated;
@@ -29,6 +30,7 @@ use crate::web::pipeline::{Caller, Reply, is_empty, panic_message, status_of};
 
 /// A subscription that is open.
 pub struct Opened {
+    _place: Place,
     caller: Caller,
     scope: Scope,
     selection: Arc<Selection>,
@@ -59,7 +61,7 @@ pub struct Opening {
 /// Opens a subscription, if its guards let the caller through and its arguments can be; that costs what an answer does.
 ///
 /// # Errors
-/// As the database fails; inside, the reply when the subscription is refused.
+/// As the database fails, and `RATE_LIMITED` when the caller has as many open as she may; inside, the reply when the subscription is refused.
 pub async fn open(app: &App, opening: Opening, charge: &Charge) -> Result<std::result::Result<Box<Opened>, Reply>> {
     let Opening { caller, scope, selection, variables, price, reads_schema } = opening;
     let client = ClientInfo { ip: caller.ip, request_id: Arc::clone(&caller.request_id) };
@@ -70,11 +72,12 @@ pub async fn open(app: &App, opening: Opening, charge: &Charge) -> Result<std::r
         let body = Body::of(response, &caller.request_id, app.config.documents.max_errors, reads_schema);
         return Ok(Err(ended(Body { data: None, ..body })));
     }
+    let place = app.subscriptions.take(scope.application())?;
     let nothing = || Error::new(Code::ValidationError, "The subscription selects nothing: its field is left out by a directive.");
     let interest = operation.watch().take_interest().ok_or_else(nothing)?;
     let events = app.services.events.subscribe(scope.organization, interest).await?;
     let answered = events.position();
-    Ok(Ok(Box::new(Opened { caller, scope, selection, variables, price, reads_schema, events, answered })))
+    Ok(Ok(Box::new(Opened { caller, scope, selection, variables, price, reads_schema, events, answered, _place: place })))
 }
 
 /// The reply that ends a subscription.

@@ -72,6 +72,7 @@ async fn subscribers_who_hear_nothing_cost_next_to_nothing() {
         ("SOCKET_PING_INTERVAL", "1h"),
         ("BUDGET_FREE", "1000000/60s"),
         ("DATABASE_POOL_WAIT", "20s"),
+        ("SUBSCRIPTIONS_EACH", "5000"),
     ];
     let folder = Folder::create();
     let mut server = Payaid::start(folder.path(), &["serve"], &environment);

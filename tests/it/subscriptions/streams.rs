@@ -6,10 +6,12 @@ use std::time::Duration;
 use payaid::base::clock::SystemClock;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
-use super::contact;
-use crate::harness::waiting::until;
+use super::{contact, opened};
+use crate::harness::waiting::{LIMIT, until};
 use crate::harness::{Client, TestApp};
+use crate::websocket::Socket;
 
 const EVENTS: &str = "text/event-stream";
 
@@ -24,7 +26,7 @@ fn request(app: &TestApp, client: &Client, accept: &str, body: &Value) -> reqwes
 }
 
 async fn post(request: reqwest::RequestBuilder) -> reqwest::Response {
-    tokio::time::timeout(Duration::from_secs(10), request.send()).await.unwrap().unwrap()
+    tokio::time::timeout(LIMIT, request.send()).await.unwrap().unwrap()
 }
 
 impl Stream {
@@ -41,6 +43,10 @@ impl Stream {
 
     /// The next event and its data; `None` at the end.
     async fn event(&mut self) -> Option<(String, Value)> {
+        tokio::time::timeout(LIMIT, self.read_event()).await.expect("an event comes, or the end")
+    }
+
+    async fn read_event(&mut self) -> Option<(String, Value)> {
         loop {
             while let Some((block, rest)) = self.read.split_once("\n\n") {
                 let field = |name: &str| block.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
@@ -51,7 +57,7 @@ impl Stream {
                     return Some((event, if data.is_empty() { Value::Null } else { serde_json::from_str(&data).unwrap() }));
                 }
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(10), self.response.chunk()).await.unwrap().unwrap()?;
+            let chunk = self.response.chunk().await.unwrap()?;
             self.read += std::str::from_utf8(&chunk).unwrap();
         }
     }
@@ -130,15 +136,99 @@ async fn what_is_over_at_once_is_a_stream_of_one_answer_and_what_is_refused_is_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_told_until_it_is_revoked() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let made = owner.done("apiKeyCreate", json!({"name": "Key", "scopes": ["contacts.read"]}), "key apiKey { id }").await;
+    let key = Client::new(owner.url.clone(), Some(made["key"].as_str().unwrap().to_owned()));
+    let mut stream = Stream::open(&app, &key, "subscription { changed { noun } }").await;
+    owner.done("companyCreate", json!({"name": "Mills"}), "company { id }").await;
+    contact(&owner, "Asha").await;
+    assert_eq!(stream.next().await["data"]["changed"]["noun"], "contact");
+    owner.done("apiKeyRevoke", json!({"id": made["apiKey"]["id"]}), "apiKey { id }").await;
+    contact(&owner, "Binod").await;
+    assert_eq!(stream.refusal().await, "INVALID_TOKEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_streams_than_the_server_may_have_are_refused() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let sockets = &app.app.sockets;
+    let _others = sockets.acquire_many((sockets.available_permits() - 1).try_into().unwrap()).await.unwrap();
+    let subscription = "subscription { contactChanged { kind } }";
+    let first = Stream::open(&app, &owner, subscription).await;
+    let refused = post(request(&app, &owner, EVENTS, &json!({"query": subscription}))).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+    assert_eq!(refused.json::<Value>().await.unwrap()["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+    drop(first);
+    until("there is room again", async || sockets.available_permits() == 1).await;
+    Stream::open(&app, &owner, subscription).await;
+}
+
+/// However they come, so that nobody takes the places of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_subscriptions_than_a_caller_may_have_are_refused() {
+    let app = TestApp::with(|config| config.http.subscriptions_each = 2, Arc::new(SystemClock)).await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let subscription = "subscription { contactChanged { kind } }";
+    let (_socket, stream) = (opened(&app, &owner, subscription).await, Stream::open(&app, &owner, subscription).await);
+    let refused = post(request(&app, &owner, EVENTS, &json!({"query": subscription}))).await;
+    assert_eq!(refused.status().as_u16(), 429);
+    let error = refused.json::<Value>().await.unwrap()["errors"][0].take();
+    assert!(error["extensions"]["code"] == "RATE_LIMITED" && error["message"].as_str().unwrap().contains("has 2 subscriptions open"), "{error}");
+    assert_eq!(Socket::admitted(&app, &owner).await.refusal(subscription).await, "RATE_LIMITED");
+    let other = app.sign_in("owner@sharma.example", crate::harness::app::PASSWORD).await;
+    Stream::open(&app, &other, subscription).await;
+    drop(stream);
+    until("there is room again", async || app.app.services.events.subscribers() == 1).await;
+    Stream::open(&app, &owner, subscription).await;
+}
+
+/// Who reads nothing any more holds no place for ever: neither that of a subscription nor that of a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_read_is_let_go() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let id = contact(&owner, "Asha").await;
+    let (sockets, connections) = (app.app.sockets.available_permits(), app.app.connections.available_permits());
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    let mut client = socket.connect(app.address).await.unwrap();
+    let long = (0..20).map(|alias| format!("a{alias}: contact {{ notes }}")).collect::<Vec<_>>().join(" ");
+    let body = json!({"query": format!("subscription {{ contactChanged {{ {long} }} }}")}).to_string();
+    let token = owner.token.as_deref().unwrap();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: {EVENTS}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all((head + &body).as_bytes()).await.unwrap();
+    until("the subscription is open", async || app.app.services.events.subscribers() == 1).await;
+    assert_eq!((app.app.sockets.available_permits(), app.app.connections.available_permits()), (sockets - 1, connections - 1));
+    for version in 1..=60 {
+        let changes = json!({"notes": "x".repeat(9_990) + &version.to_string()});
+        owner.done("contactUpdate", json!({"id": id, "version": version, "changes": changes}), "contact { id }").await;
+    }
+    until("it has left its places", async || {
+        (app.app.sockets.available_permits(), app.app.connections.available_permits()) == (sockets, connections)
+    })
+    .await;
+    assert_eq!(app.app.services.events.subscribers(), 0);
+    drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_its_token_and_with_the_server() {
     let brief = |config: &mut payaid::platform::config::ServerConfig| config.auth.access_token_ttl = Duration::from_secs(4);
-    let mut app = TestApp::with(brief, Arc::new(SystemClock)).await;
+    let app = TestApp::with(brief, Arc::new(SystemClock)).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let subscription = "subscription { contactChanged { kind } }";
     let mut stream = Stream::open(&app, &owner, subscription).await;
     let ended = stream.next().await["errors"][0]["extensions"].take();
     assert_eq!((&ended["code"], stream.event().await), (&json!("INVALID_TOKEN"), Some(("complete".to_owned(), Value::Null))));
 
+    let mut app = TestApp::beside(&app, |config| config.auth.access_token_ttl = Duration::from_secs(900)).await;
     let owner = app.sign_in("owner@sharma.example", crate::harness::app::PASSWORD).await;
     contact(&owner, "Asha").await;
     let again = format!("subscription {{ contactChanged(since: {}) {{ kind }} }}", ended["details"]["position"]);
