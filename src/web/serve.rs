@@ -137,7 +137,8 @@ async fn connection(app: Arc<App>, router: Router, stream: TcpStream, peer: Sock
     }
 }
 
-/// Has the kernel end a connection whose client reads nothing any more, which no timer of HTTP/1.1 looks at. Elsewhere than on Linux nobody does.
+/// Has the kernel end a connection whose client reads nothing any more. Else only the wait for the next request ends one, which begins when an answer was
+/// handed on to its end; so it is where this is not Linux.
 fn end_when_unread(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     if let Ok(within) = u32::try_from(UNREAD_WITHIN.as_millis()) {

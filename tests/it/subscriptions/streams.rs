@@ -210,10 +210,11 @@ async fn whoever_does_not_read_is_let_go() {
         let changes = json!({"notes": "x".repeat(9_990) + &version.to_string()});
         owner.done("contactUpdate", json!({"id": id, "version": version, "changes": changes}), "contact { id }").await;
     }
-    until("it has left its places", async || {
+    // Sooner than a connection ends that waits for its next request.
+    let left = until("it has left its places", async || {
         (app.app.sockets.available_permits(), app.app.connections.available_permits()) == (sockets, connections)
-    })
-    .await;
+    });
+    tokio::time::timeout(Duration::from_secs(60), left).await.expect("it leaves its places");
     assert_eq!(app.app.services.events.subscribers(), 0);
     drop(client);
 }
