@@ -96,9 +96,13 @@ pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)):
                 if !streams {
                     return Ok(write(told(pipeline::run(&app, &caller, request, Carries::All).await, media), media));
                 }
-                let place = stream::place(&app, &request_id)?;
+                // Who takes JSON as well needs none, unless it is a subscription.
+                let place = match stream::place(&app, &request_id) {
+                    Err(refusal) if accepted.is_none() => return Err(refusal),
+                    place => place,
+                };
                 Ok(match pipeline::open(&app, &caller, request).boxed().await {
-                    Answered::Opened(opened) => stream::open(app, &caller, opened, place),
+                    Answered::Opened(opened) => place.map_or_else(|refusal| write(refusal, media), |place| stream::open(app, &caller, opened, place)),
                     Answered::Reply(reply) if accepted.is_none() => stream::whole(reply),
                     Answered::Reply(reply) => write(told(reply, media), media),
                 })

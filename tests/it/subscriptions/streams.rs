@@ -161,6 +161,11 @@ async fn more_streams_than_the_server_may_have_are_refused() {
     let refused = post(request(&app, &owner, EVENTS, &json!({"query": subscription}))).await;
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
     assert_eq!(refused.json::<Value>().await.unwrap()["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+    // Who takes JSON as well has no need of a place for what is over at once.
+    let both = format!("{EVENTS}, application/json");
+    let over = post(request(&app, &owner, &both, &json!({"query": "{ __typename }"}))).await;
+    assert_eq!((over.status().as_u16(), over.json::<Value>().await.unwrap()["data"]["__typename"].take()), (200, json!("Query")));
+    assert_eq!(post(request(&app, &owner, &both, &json!({"query": subscription}))).await.status().as_u16(), 429);
     drop(first);
     until("there is room again", async || sockets.available_permits() == 1).await;
     Stream::open(&app, &owner, subscription).await;
