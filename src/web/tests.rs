@@ -13,6 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::App;
+use crate::access::tokens::install_crypto;
 use crate::app::DemoAccount;
 use crate::base::clock::SystemClock;
 use crate::platform::config::{DocumentConfig, HttpConfig, Introspection, ServerConfig};
@@ -35,6 +36,7 @@ MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 ";
 
 fn app() -> Arc<App> {
+    install_crypto();
     let account = DemoAccount { label: "Demo".to_owned(), email: "owner@demo.example".to_owned(), password: "demo".to_owned() };
     App::build_with_demo(config(), Arc::new(SystemClock), vec![account]).unwrap()
 }
