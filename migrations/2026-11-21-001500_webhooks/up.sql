@@ -83,9 +83,8 @@ CREATE TABLE webhook_attempts (
 CREATE INDEX webhook_attempts_by_delivery ON webhook_attempts (organization_id, delivery_id, at, id);
 SELECT make_tenant_table('webhook_attempts', 'SELECT, INSERT');
 
--- Has deliveries run. Those of one endpoint run one after another, so that an address that does
--- not answer takes up one place and no more. Where nothing arrives at present, those of all such endpoints of the organization share one place, and come
--- after all others unless somebody asked for them.
+-- Has deliveries run. Those of one endpoint run one after another, so that an address that does not answer takes up one place and no more. Where nothing
+-- arrives at present, those of all such endpoints of the organization share one place, and come after all others unless somebody asked for them.
 CREATE FUNCTION enqueue_webhooks(organization uuid, deliveries uuid[], endpoints uuid[], asked boolean) RETURNS bigint LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use crate::access::sealing::Sealing;
 use crate::commands::{dev, output};
 use crate::platform::config::{EncryptionConfig, LlmConfig, MailConfig, RedisConfig};
 
@@ -109,8 +110,10 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
 
 /// Looks at everything, in the order in which one thing needs the other.
 pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
+    let named = args.database_url.clone().filter(|url| !url.is_empty());
+    let is_dev = named.is_none();
     let replicas: Vec<String> = args.database_read_url.iter().filter(|url| !url.is_empty()).cloned().collect();
-    let mut findings = match args.database_url.clone().filter(|url| !url.is_empty()).or_else(|| dev::running_url(Path::new(".payaid"))) {
+    let mut findings = match named.or_else(|| dev::running_url(Path::new(".payaid"))) {
         Some(url) => database::examine(&url, &replicas).await,
         None => vec![Finding::wrong(
             "database",
@@ -121,16 +124,36 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     findings.push(neighbours::redis(&args.redis).await);
     findings.push(neighbours::language_model(&args.llm).await);
     findings.push(neighbours::mail(&args.mail).await);
-    findings.push(match &args.database_url {
-        Some(_) => neighbours::encryption(&args.encryption),
-        None => Finding::ok("encryption", "`payaid dev` keeps a key of its own"),
-    });
+    findings.push(encryption(&args.encryption, is_dev));
     findings
+}
+
+/// Whether secrets can be kept.
+fn encryption(config: &EncryptionConfig, is_dev: bool) -> Finding {
+    const PART: &str = "encryption";
+    match (Sealing::new(config), &config.encryption_key) {
+        (Err(error), _) => Finding::wrong(PART, format!("{error:#}"), "look at ENCRYPTION_KEY and ENCRYPTION_PREVIOUS_KEYS"),
+        (Ok(_), Some(_)) => Finding::ok(PART, "ENCRYPTION_KEY is set"),
+        (Ok(_), None) if is_dev => Finding::ok(PART, "`payaid dev` keeps a key of its own"),
+        (Ok(_), None) => Finding::warning(
+            PART,
+            "ENCRYPTION_KEY is not set: nobody can be invited, and no webhook made",
+            "give all servers and workers the same one, made with `openssl rand -base64 32`",
+        ),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_missing_or_none_is_found() {
+        let none = EncryptionConfig::default();
+        assert_eq!((encryption(&none, false).state, encryption(&none, true).state), (State::Warning, State::Ok));
+        let short = EncryptionConfig { encryption_key: Some("c2hvcnQ=".to_owned().into()), ..none };
+        assert_eq!((encryption(&short, false).state, encryption(&short, true).state), (State::Wrong, State::Wrong));
+    }
 
     #[test]
     fn a_finding_is_one_line() {

@@ -29,7 +29,7 @@ use crate::App;
 use crate::base::{Code, Error, json};
 use crate::web::batch;
 use crate::web::client_ip::client_ip;
-use crate::web::media::{Media, is_json_body};
+use crate::web::media::{Accept, Media, is_json_body};
 use crate::web::observe::{RequestId, note_operation};
 use crate::web::pipeline::{self, Answered, Caller, Carries, Reply};
 use crate::web::request::{self, GraphqlRequest};
@@ -84,7 +84,8 @@ pub async fn post(State(app): State<Arc<App>>, Extension(RequestId(request_id)):
     // Taken apart instead of asked for one by one, which would copy the headers.
     let (Parts { headers, mut extensions, .. }, body) = request.into_parts();
     let peer = extensions.remove().map(Extension);
-    let (accepted, streams) = (Media::accepted(&headers), Media::accepts_events(&headers));
+    let accept = Accept::of(&headers);
+    let (accepted, streams) = (accept.media(), accept.events());
     // What is refused is told in JSON, whatever a client of events says.
     let Some(media) = accepted.or(streams.then_some(Media::Json)) else { return not_acceptable(&request_id) };
     let answered = async {

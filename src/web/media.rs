@@ -21,40 +21,60 @@ impl Media {
         }
     }
 
-    /// Whether the `Accept` headers name `text/event-stream`.
-    #[must_use]
-    pub fn accepts_events(headers: &HeaderMap) -> bool {
-        let named =
-            |range: Range<'_>| range.kind.eq_ignore_ascii_case("text") && range.subtype.eq_ignore_ascii_case("event-stream") && range.quality > 0;
-        headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(Range::parse)
-            .any(named)
-    }
-
     /// What to answer with, by the `Accept` headers; `None` when the client accepts neither.
     ///
     /// Clients that name neither type but take anything, such as curl, get `application/json`.
     #[must_use]
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let mut ranges = Vec::new();
+        Accept::of(headers).media()
+    }
+}
+
+/// What a client accepts, by its `Accept` headers.
+pub struct Accept<'a> {
+    ranges: Vec<Range<'a>>,
+    /// Whether all headers could be read.
+    is_read: bool,
+}
+
+impl<'a> Accept<'a> {
+    /// Reads the headers.
+    #[must_use]
+    pub fn of(headers: &'a HeaderMap) -> Self {
+        let mut accept = Self { ranges: Vec::new(), is_read: true };
         for value in headers.get_all(header::ACCEPT) {
-            ranges.extend(value.to_str().ok()?.split(',').filter_map(Range::parse));
+            match value.to_str() {
+                Ok(text) => accept.ranges.extend(text.split(',').filter_map(Range::parse)),
+                Err(_) => accept.is_read = false,
+            }
         }
-        if ranges.is_empty() {
-            return Some(Self::Json);
+        accept
+    }
+
+    /// As [`Media::accepted`].
+    #[must_use]
+    pub fn media(&self) -> Option<Media> {
+        if !self.is_read {
+            return None;
         }
-        let graphql = Preference::of("graphql-response+json", &ranges);
-        let json = Preference::of("json", &ranges);
+        if self.ranges.is_empty() {
+            return Some(Media::Json);
+        }
+        let graphql = Preference::of("graphql-response+json", &self.ranges);
+        let json = Preference::of("json", &self.ranges);
         match (graphql.quality > 0, json.quality > 0) {
             (false, false) => None,
-            (false, true) => Some(Self::Json),
-            (true, false) => Some(Self::GraphqlResponse),
-            (true, true) => Some(if graphql >= json && graphql.precision == 2 { Self::GraphqlResponse } else { Self::Json }),
+            (false, true) => Some(Media::Json),
+            (true, false) => Some(Media::GraphqlResponse),
+            (true, true) => Some(if graphql >= json && graphql.precision == 2 { Media::GraphqlResponse } else { Media::Json }),
         }
+    }
+
+    /// Whether `text/event-stream` is named.
+    #[must_use]
+    pub fn events(&self) -> bool {
+        let named = |range: &Range<'_>| range.kind.eq_ignore_ascii_case("text") && range.subtype.eq_ignore_ascii_case("event-stream");
+        self.ranges.iter().any(|range| named(range) && range.quality > 0)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::access::sealing::Sealing;
 use crate::base::clock::SystemClock;
 use crate::commands::doctor::Finding;
 use crate::commands::http_get;
-use crate::platform::config::{EncryptionConfig, LlmConfig, MailConfig, RedisConfig};
+use crate::platform::config::{LlmConfig, MailConfig, RedisConfig};
 use crate::platform::mail::Mailer;
 use crate::platform::redis::Redis;
 
@@ -56,20 +55,6 @@ pub async fn mail(config: &MailConfig) -> Finding {
     }
 }
 
-/// Whether secrets can be kept.
-pub fn encryption(config: &EncryptionConfig) -> Finding {
-    const PART: &str = "encryption";
-    match Sealing::new(config) {
-        Err(error) => Finding::wrong(PART, format!("{error:#}"), "look at ENCRYPTION_KEY and ENCRYPTION_PREVIOUS_KEYS"),
-        Ok(_) if config.encryption_key.is_none() => Finding::warning(
-            PART,
-            "ENCRYPTION_KEY is not set: nobody can be invited, and no webhook made",
-            "give all servers and workers the same one, made with `openssl rand -base64 32`",
-        ),
-        Ok(_) => Finding::ok(PART, "ENCRYPTION_KEY is set"),
-    }
-}
-
 /// Host and port of a plain HTTP address.
 fn address(url: &str) -> Option<String> {
     let rest = url.strip_prefix("http://")?;
@@ -108,9 +93,6 @@ mod tests {
         };
         assert_eq!(mail(&away).await.state, State::Wrong);
         assert_eq!(mail(&MailConfig { mail_from: None, ..away }).await.state, State::Wrong);
-        assert_eq!(encryption(&EncryptionConfig::default()).state, State::Warning);
-        let short = EncryptionConfig { encryption_key: Some("c2hvcnQ=".to_owned().into()), ..EncryptionConfig::default() };
-        assert_eq!(encryption(&short).state, State::Wrong);
         let gone = LlmConfig { ollama_enabled: true, ollama_url: Some("http://127.0.0.1:1".to_owned()) };
         assert_eq!(language_model(&gone).await.state, State::Wrong);
     }
