@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use nix::unistd::{User, geteuid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
@@ -33,6 +33,8 @@ pub enum Line {
 /// A mail server with one client, this test.
 pub struct Exim {
     pub port: u16,
+    /// Keeps the port while nobody listens: the system gives free ones to whoever connects to something.
+    _kept: TcpSocket,
     folder: Folder,
     line: Arc<Mutex<Line>>,
     connections: Arc<AtomicUsize>,
@@ -153,11 +155,12 @@ impl Exim {
             }
             std::fs::set_permissions(path.join(owned), PermissionsExt::from_mode(if owned == "exim.conf" { 0o644 } else { 0o755 })).unwrap();
         }
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let kept = bound(0);
+        let port = kept.local_addr().unwrap().port();
+        let listener = bound(port).listen(BACKLOG).unwrap();
         let (line, connections) = (Arc::new(Mutex::new(Line::Sound)), Arc::new(AtomicUsize::new(0)));
         let listening = tokio::spawn(listen(listener, path.to_owned(), Arc::clone(&line), Arc::clone(&connections)));
-        Self { port, folder, line, connections, listening }
+        Self { port, _kept: kept, folder, line, connections, listening }
     }
 
     /// Lets the line behave otherwise from the next connection on.
@@ -177,8 +180,8 @@ impl Exim {
     }
 
     /// Starts it again on its port.
-    pub async fn start_again(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+    pub fn start_again(&mut self) {
+        let listener = bound(self.port).listen(BACKLOG).unwrap();
         let path = self.folder.path().to_owned();
         self.listening = tokio::spawn(listen(listener, path, Arc::clone(&self.line), Arc::clone(&self.connections)));
     }
@@ -213,6 +216,17 @@ impl Drop for Exim {
     fn drop(&mut self) {
         self.listening.abort();
     }
+}
+
+const BACKLOG: u32 = 64;
+
+/// A socket at a port of this machine, beside others that are there in the same way.
+fn bound(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
+    socket
 }
 
 /// Where Exim is; not every account's PATH has the folder of servers.

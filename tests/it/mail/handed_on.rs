@@ -69,7 +69,7 @@ async fn a_server_that_was_away_is_used_again_when_it_is_back() {
     assert_eq!(unsent.kind, UnsentKind::Later, "{unsent}");
     sendgrid.will(Answer::status(202, ""));
     assert_eq!(kind(&both.send(&email("asha@example.org")).await), Ok("sendgrid"));
-    exim.start_again().await;
+    exim.start_again();
     for mailer in [&alone, &both] {
         assert_eq!(kind(&mailer.send(&email("asha@example.org")).await), Ok("smtp"));
     }
@@ -83,7 +83,7 @@ async fn a_kept_connection_that_has_ended_is_not_noticed_by_anybody() {
     let mailer = mailer(&through(&exim));
     assert_eq!(kind(&mailer.send(&email("asha@example.org")).await), Ok("smtp"));
     exim.stop().await;
-    exim.start_again().await;
+    exim.start_again();
     assert_eq!(kind(&mailer.send(&email("asha@example.org")).await), Ok("smtp"));
     exim.delivered(2).await;
 }

@@ -63,7 +63,7 @@ async fn mail_waits_for_a_mail_server_that_is_down_for_a_minute_and_goes_out_onc
         over.push(job);
         clock.advance(TimeDelta::minutes(minutes));
     }
-    exim.start_again().await;
+    exim.start_again();
     // A job from before has nothing to do with it any more.
     over.push(business.job_of(&id).await);
     let services = &business.app.app.services;
