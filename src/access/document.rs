@@ -24,6 +24,7 @@ use crate::access::plan::{Condition, Plan};
 use crate::access::variables::is_surely;
 use crate::base::{Code, Error, Map, Result};
 use crate::platform::config::DocumentConfig;
+use crate::platform::postgres::columns::{ColumnNames, Need, Needs, ReadShape};
 pub use types::TypeMap;
 use walk::Walk;
 
@@ -39,10 +40,11 @@ pub struct Selection {
     /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
     valid: AtomicU64,
     plans: RwLock<Kept>,
+    needs: Needs,
 }
 
-/// Plans by the address of a set of fields, and the Rust type that it is asked of. What stands at an address stays there as long as the plan does.
-pub type Plans = Map<(usize, &'static str), Arc<Plan>>;
+/// Plans by the addresses of a set of fields and of the name of the Rust type that it is asked of; what stands there stays as long as the plan does.
+pub type Plans = Map<(usize, usize), Arc<Plan>>;
 
 /// The plans that are kept for later operations.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ struct Kept {
 impl Kept {
     /// Keeps a plan that repeats so many parts, if there is room. Once there was none nothing is kept any more: the places of what is selected below a
     /// plan that ends with its operation are given to others after it.
-    fn keep(&mut self, key: (usize, &'static str), plan: &Arc<Plan>, parts: usize) -> bool {
+    fn keep(&mut self, key: (usize, usize), plan: &Arc<Plan>, parts: usize) -> bool {
         self.room = self.room.and_then(|room| room.checked_sub(parts));
         if self.room.is_some() {
             self.plans.insert(key, Arc::clone(plan));
@@ -168,7 +170,7 @@ impl Selection {
     /// rest in `own` as long as the operation.
     #[must_use]
     pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
-        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>());
+        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
             return Some(Arc::clone(known));
         }
@@ -285,6 +287,12 @@ impl Selection {
         self.found.root_count
     }
 
+    /// What it needs of the rows of `R`.
+    #[must_use]
+    pub fn need<R: ReadShape<SelectExpression: ColumnNames> + 'static>(&self) -> Arc<Need> {
+        self.needs.of::<R>(self.fields(R::TYPE))
+    }
+
     /// The fields selected on a type anywhere in the operation, in snake case; `None` when the type does not occur.
     #[must_use]
     pub fn fields(&self, of: &str) -> Option<&[String]> {
@@ -335,7 +343,7 @@ impl Document {
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);
             let plans = RwLock::new(Kept { plans: Plans::default(), room: Some(room) });
-            selections.insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans }));
+            selections.insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans, needs: Needs::default() }));
         }
         // Nobody has counted what stands in them, and the rules of validation would go through it.
         if let Some(unused) = parsed.fragments.keys().find(|name| !spread.contains(*name)) {

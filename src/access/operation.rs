@@ -27,7 +27,8 @@ use crate::access::turns::Turns;
 use crate::access::writer::Again;
 use crate::access::writing::write_as;
 use crate::base::{Error, Result, id};
-use crate::platform::postgres::{Access, Columns, ReadShape, Route, Transaction};
+use crate::platform::postgres::columns::Need;
+use crate::platform::postgres::{Access, ColumnNames, Columns, ReadShape, Route, Transaction};
 
 /// What a read needs: the snapshot, on whose behalf, and which fields were selected.
 #[derive(Clone)]
@@ -44,11 +45,20 @@ pub struct Reader {
 impl Reader {
     /// The columns of `R` that the operation selects anywhere, and those in `also`.
     #[must_use]
-    pub fn columns<R: ReadShape>(&self, also: &[&str]) -> Columns<R::SelectExpression>
+    pub fn columns<R: ReadShape + 'static>(&self, also: &[&str]) -> Columns<R::SelectExpression>
     where
-        R::SelectExpression: crate::platform::postgres::ColumnNames,
+        R::SelectExpression: ColumnNames,
     {
-        Columns::of::<R>(self.selection.fields(R::TYPE), also)
+        self.need::<R>().columns::<R>(also)
+    }
+
+    /// What the operation needs of the rows of `R`.
+    #[must_use]
+    pub fn need<R: ReadShape + 'static>(&self) -> Arc<Need>
+    where
+        R::SelectExpression: ColumnNames,
+    {
+        self.selection.need::<R>()
     }
 
     /// The tenant.

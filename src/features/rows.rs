@@ -227,12 +227,16 @@ macro_rules! stored {
             }
 
             async fn by_ids(reader: &$crate::access::Reader, ids: Vec<uuid::Uuid>) -> $crate::base::Result<Vec<Self>> {
-                let columns = reader.columns::<Self>(&[]);
-                let query = $table::table.select(columns).filter($table::organization_id.eq(reader.organization()));
+                let need = reader.need::<Self>();
+                let columns = need.columns::<Self>(&[]);
+                let query = || $table::table.select(columns).filter($table::organization_id.eq(reader.organization()));
                 match ids.as_slice() {
                     // Planned once for all ids, which the planner does not do for a list of unknown length.
-                    [id] => reader.db.load_columns(columns, query.filter($table::id.eq(*id))).await,
-                    _ => reader.db.load_columns(columns, query.filter($table::id.eq_any(ids))).await,
+                    [id] => {
+                        let one = need.one_row(|| query().filter($table::id.eq(*id)), reader.organization(), *id)?;
+                        reader.db.load_columns(columns, one).await
+                    }
+                    _ => reader.db.load_columns(columns, query().filter($table::id.eq_any(ids))).await,
                 }
             }
 

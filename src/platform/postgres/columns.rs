@@ -5,14 +5,19 @@
 //! with an internal error; only in a column that may be empty the two cannot be told apart, which is why a test selects every field alone and looks
 //! for its value.
 
+use std::any::TypeId;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
-use diesel::pg::{Pg, PgValue};
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::pg::{Pg, PgQueryBuilder, PgValue};
+use diesel::query_builder::{AstPass, Query, QueryBuilder, QueryFragment, QueryId};
 use diesel::{Column, QueryResult, Selectable};
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Map, Result};
+use crate::platform::postgres::statement::OneRow;
 
 /// A column's value, or the fact that it was not read.
 #[derive(Debug, Clone, PartialEq, Eq, FromSqlRow)]
@@ -131,15 +136,71 @@ impl<S: ColumnNames> Columns<S> {
         self.read
     }
 
-    /// The columns that these fields need, and those named in `also` (an ordering's key).
-    pub fn of<R: ReadShape<SelectExpression = S>>(fields: Option<&[String]>, also: &[&str]) -> Self {
+    /// The columns that these fields need.
+    fn of<R: ReadShape<SelectExpression = S>>(fields: Option<&[String]>) -> Self {
         let Some(fields) = fields else { return Self::all::<R>() };
         let needed_by_field =
             |name: &str| R::NEEDS.iter().any(|(field, columns)| columns.contains(&name) && fields.iter().any(|known| known == field));
-        let wanted =
-            |name: &str| R::ALWAYS.contains(&name) || also.contains(&name) || fields.iter().any(|field| field == name) || needed_by_field(name);
-        let read = S::NAMES.iter().enumerate().filter(|(_, name)| wanted(name)).fold(0, |read, (index, _)| read | bit(index));
-        Self { columns: R::construct_selection(), read }
+        let wanted = |name: &str| R::ALWAYS.contains(&name) || fields.iter().any(|field| field == name) || needed_by_field(name);
+        Self { columns: R::construct_selection(), read: bits::<S>(wanted) }
+    }
+}
+
+/// The bits of the columns of these names.
+fn bits<S: ColumnNames>(wanted: impl Fn(&str) -> bool) -> u64 {
+    S::NAMES.iter().enumerate().filter(|(_, name)| wanted(name)).fold(0, |read, (index, _)| read | bit(index))
+}
+
+/// What a document needs of the rows of one type.
+#[derive(Debug)]
+pub struct Need {
+    read: u64,
+    by_id: OnceLock<Arc<str>>,
+}
+
+impl Need {
+    /// The columns, and those named in `also` (an ordering's key).
+    pub fn columns<R: ReadShape>(&self, also: &[&str]) -> Columns<R::SelectExpression>
+    where
+        R::SelectExpression: ColumnNames,
+    {
+        let also = if also.is_empty() { 0 } else { bits::<R::SelectExpression>(|name| also.contains(&name)) };
+        Columns { columns: R::construct_selection(), read: self.read | also }
+    }
+
+    /// The statement for one row, whose text is made the first time by `query`: it binds the organization, and then the id.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` when Diesel cannot write it.
+    pub fn one_row<Q: Query + QueryFragment<Pg>>(&self, query: impl FnOnce() -> Q, organization: Uuid, id: Uuid) -> Result<OneRow<Q::SqlType>> {
+        let text = match self.by_id.get() {
+            Some(text) => Arc::clone(text),
+            None => {
+                let mut builder = PgQueryBuilder::default();
+                query().to_sql(&mut builder, &Pg).map_err(Error::internal)?;
+                Arc::clone(self.by_id.get_or_init(|| builder.finish().into()))
+            }
+        };
+        Ok(OneRow::new(text, organization, id))
+    }
+}
+
+/// What a document needs of rows, found out once for each type and kept with the document.
+#[derive(Debug, Default)]
+pub struct Needs(RwLock<Map<TypeId, Arc<Need>>>);
+
+impl Needs {
+    /// What it needs of the rows of `R`, of whose GraphQL type it selects these fields; all when it selects none.
+    pub fn of<R: ReadShape + 'static>(&self, fields: Option<&[String]>) -> Arc<Need>
+    where
+        R::SelectExpression: ColumnNames,
+    {
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&TypeId::of::<R>()) {
+            return Arc::clone(known);
+        }
+        let need = Arc::new(Need { read: Columns::of::<R>(fields).read, by_id: OnceLock::new() });
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<R>(), Arc::clone(&need));
+        need
     }
 }
 

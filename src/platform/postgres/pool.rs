@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::deadpool::managed::TimeoutType;
+use ::deadpool::managed::{QueueMode, TimeoutType};
 use diesel_async::pooled_connection::deadpool::{self, Hook, HookError, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -84,6 +84,8 @@ impl Pool {
         });
         let inner = deadpool::Pool::builder(manager)
             .max_size(config.pool_size)
+            // Who was used last is warm: its process, its caches and the statements in them.
+            .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(config.pool_wait))
             .create_timeout(Some(config.connect_timeout))
             .runtime(::deadpool::Runtime::Tokio1)

@@ -47,7 +47,8 @@ pub struct Stamp {
 impl Settings {
     /// What opens a transaction.
     pub(super) fn begin(&self, access: Access) -> String {
-        let mut sql = String::from(match access {
+        let mut sql = String::with_capacity(256);
+        sql.push_str(match access {
             Access::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Access::Write => "BEGIN",
         });
@@ -55,7 +56,9 @@ impl Settings {
         let texts = [("email", &self.email), ("token_hash", &self.token_hash), ("provider_reference", &self.provider_reference)];
         for (name, id) in ids {
             if let Some(id) = id {
-                let _ = write!(sql, "; SET LOCAL app.{name} = '{id}'");
+                for part in ["; SET LOCAL app.", name, " = '", id.hyphenated().encode_lower(&mut Uuid::encode_buffer()), "'"] {
+                    sql.push_str(part);
+                }
             }
         }
         for (name, text) in texts {

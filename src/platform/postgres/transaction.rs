@@ -216,7 +216,8 @@ impl Transaction {
     }
 
     async fn open(&self) -> Result<&Opened> {
-        self.inner.opened.get_or_init(|| self.inner.begin()).await.as_ref().map_err(Error::clone)
+        // In a box: the future of every statement would be as large as that of connecting.
+        self.inner.opened.get_or_init(|| self.inner.begin().boxed()).await.as_ref().map_err(Error::clone)
     }
 }
 
