@@ -29,6 +29,7 @@ use crate::App;
 use crate::base::{Code, Error, json};
 use crate::web::batch;
 use crate::web::client_ip::client_ip;
+use crate::web::headers::of_answer;
 use crate::web::media::{Accept, Media, is_json_body};
 use crate::web::observe::{RequestId, note_operation};
 use crate::web::pipeline::{self, Answered, Caller, Carries, Reply};
@@ -143,11 +144,10 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
         .as_ref()
         .and_then(|extensions| extensions.consistency.as_ref()?.token())
         .and_then(|token| HeaderValue::from_str(token).ok());
-    let mut response = (status, json::to_vec(&reply.body).unwrap_or_default()).into_response();
+    let mut response = Response::new(Body::from(json::to_vec(&reply.body).unwrap_or_default()));
+    *response.status_mut() = status;
+    *response.headers_mut() = of_answer(accepted);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, accepted.content_type());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     if let Some(token) = token {
         headers.insert(consistency::X_CONSISTENCY_TOKEN, token);
     }

@@ -234,7 +234,7 @@ async fn answer(app: &App, caller: &Caller, mut request: GraphqlRequest, carries
     let explained = |variables| (caller.cost != Wanted::Sum).then(|| selection.price().explain(variables));
     if caller.cost == Wanted::Only {
         // Looking at a document costs what the cheapest operation does.
-        let charge = budget::admit_beyond(looked, &app.services.limits, asking, None, 1).await?;
+        let charge = budget::admit_beyond(looked, &app.services.limits, asking, None, 1).boxed().await?;
         let budget = charge.budget();
         let cost = budget.as_ref().map(|budget| CostBody::new(price, None, budget, explained(&request.variables)));
         let extensions = Some(Box::new(Extensions { cost, ..Extensions::default() }));
@@ -268,14 +268,14 @@ async fn look(app: &App, asking: Asking<'_>, wanted: WantedDocument) -> Result<(
     let (by_hash, limits) = (matches!(wanted, WantedDocument::Hash(_)), &app.services.limits);
     let mut looked = None;
     if !app.documents.remembers(&wanted) {
-        looked = Some(budget::admit(limits, asking, None, 1).await?);
+        looked = Some(budget::admit(limits, asking, None, 1).boxed().await?);
     }
     let found = app.documents.find(wanted).await.map_err(|error| not_found(error, by_hash))?;
     if let Some(known) = app.known(&found) {
         return Ok((found, known, looked));
     }
     if looked.is_none() {
-        looked = Some(budget::admit(limits, asking, None, 1).await?);
+        looked = Some(budget::admit(limits, asking, None, 1).boxed().await?);
     }
     let document = app.prepared(&found).map_err(unprepared)?;
     Ok((found, document, looked))

@@ -1,8 +1,12 @@
 //! What a client asks for, read from the body of a POST, the address of a GET, or a message of a socket.
 
+use std::fmt;
+
 use async_graphql::{Value, Variables};
 use axum::extract::Query;
 use axum::http::Uri;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
 use crate::access::consistency::Asked;
@@ -37,8 +41,11 @@ impl Body {
     /// # Errors
     /// `VALIDATION_ERROR` when the bytes are neither.
     pub fn read(body: &[u8], most: usize) -> Result<Self> {
-        let json = serde_json::from_slice(body).map_err(|error| malformed(format!("The request's body is not JSON in UTF-8: {error}.")))?;
-        match json {
+        let no_json = |error| malformed(format!("The request's body is not JSON in UTF-8: {error}."));
+        if body.trim_ascii_start().starts_with(b"{") {
+            return GraphqlRequest::from_members(serde_json::from_slice(body).map_err(no_json)?).map(Self::One);
+        }
+        match serde_json::from_slice(body).map_err(no_json)? {
             Json::Array(requests) if most > 0 => {
                 if requests.is_empty() {
                     return Err(malformed("The batch is empty: it must have at least one request."));
@@ -53,35 +60,91 @@ impl Body {
     }
 }
 
+/// The members of a request that are looked at, `null` where they are not there, and the last of those that bear the same name.
+#[derive(Default)]
+struct Members {
+    query: Json,
+    document_id: Json,
+    operation_name: Json,
+    variables: Value,
+    extensions: Json,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Member {
+    Query,
+    DocumentId,
+    OperationName,
+    Variables,
+    Extensions,
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Members::default();
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::Query => members.query = map.next_value()?,
+                Member::DocumentId => members.document_id = map.next_value()?,
+                Member::OperationName => members.operation_name = map.next_value()?,
+                Member::Variables => members.variables = map.next_value()?,
+                Member::Extensions => members.extensions = map.next_value()?,
+                Member::Unknown => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(members)
+    }
+}
+
 impl GraphqlRequest {
     /// Reads a JSON object. Members it does not know are ignored.
     ///
     /// # Errors
     /// `VALIDATION_ERROR` when it is no such object, or its text has not the hash that stands beside it.
     pub fn from_json(json: Json) -> Result<Self> {
-        let mut members = match json {
-            Json::Object(members) => members,
-            Json::Array(_) => return Err(malformed("Batches are not taken here: send one operation a request.")),
-            _ => return Err(malformed("The request must be a JSON object with a string `query`.")),
+        match json {
+            Json::Object(_) => Self::from_members(Members::deserialize(json).map_err(|error| malformed(error.to_string()))?),
+            Json::Array(_) => Err(malformed("Batches are not taken here: send one operation a request.")),
+            _ => Err(malformed("The request must be a JSON object with a string `query`.")),
+        }
+    }
+
+    fn from_members(members: Members) -> Result<Self> {
+        let extensions = match members.extensions {
+            Json::Null => None,
+            Json::Object(extensions) => Some(extensions),
+            _ => return Err(malformed("`extensions` must be an object.")),
         };
-        let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
-        let extensions = match take("extensions") {
-            None => None,
-            Some(Json::Object(extensions)) => Some(extensions),
-            Some(_) => return Err(malformed("`extensions` must be an object.")),
+        let text = |name: &str, value| match value {
+            Json::Null => Ok(None),
+            Json::String(text) => Ok(Some(text)),
+            _ => Err(malformed(format!("`{name}` must be a string."))),
         };
-        let mut text = |name: &str| match take(name) {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(malformed(format!("`{name}` must be a string."))),
-        };
-        let (query, id, operation_name) = (text("query")?, text("documentId")?, text("operationName")?.filter(|name| !name.is_empty()));
+        let (query, id) = (text("query", members.query)?, text("documentId", members.document_id)?);
+        let operation_name = text("operationName", members.operation_name)?.filter(|name| !name.is_empty());
         let hash = extensions.as_ref().and_then(|extensions| extensions.get("persistedQuery")).filter(|value| !value.is_null());
         let document = wanted(query, id, hash.map(persisted).transpose()?)?;
-        let variables = match take("variables") {
-            None => Variables::default(),
-            Some(object @ Json::Object(_)) => Value::from_json(object).map(Variables::from_value).map_err(|error| malformed(error.to_string()))?,
-            Some(_) => return Err(malformed("`variables` must be an object.")),
+        let variables = match members.variables {
+            Value::Null => Variables::default(),
+            object @ Value::Object(_) => Variables::from_value(object),
+            _ => return Err(malformed("`variables` must be an object.")),
         };
         let asked = extensions.as_ref().and_then(|extensions| extensions.get("consistency")).map(asked).transpose()?.unwrap_or_default();
         Ok(Self { document, operation_name, variables, asked })
@@ -176,6 +239,18 @@ mod tests {
         assert_eq!((&request.document, request.operation_name.as_deref()), (&text("{ a }"), None));
         assert_eq!(request.variables.len(), 1);
         assert!(read(r#"{"query":"{ a }","documentId":null,"operationName":null,"variables":null,"extensions":null}"#).is_ok());
+    }
+
+    #[test]
+    fn of_members_with_the_same_name_the_last_counts() {
+        let request =
+            read(" \n{\"query\":\"{ a }\",\"qu\\u0065ry\":\"{ b }\",\"variables\":7,\"variables\":{\"n\":[1,{\"m\":null}]},\"x\":{\"query\":1}}")
+                .unwrap();
+        assert_eq!(request.document, text("{ b }"));
+        assert_eq!(request.variables["n"], async_graphql::value!([1, {"m": null}]));
+        assert!(refused(r#"{"query":"{ a }","variables":{"n":1},"variables":7}"#).contains("must be an object"));
+        assert!(refused(r#"{"query":"{ a }"} more"#).contains("not JSON"));
+        assert!(refused(&format!(r#"{{"query":"{{ a }}","variables":{{"n":{}}}}}"#, "[".repeat(200))).contains("not JSON"));
     }
 
     #[test]
