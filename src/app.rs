@@ -4,6 +4,7 @@ mod watching;
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use tokio::sync::{Semaphore, watch};
@@ -72,7 +73,7 @@ pub struct App {
     pub documents: Documents,
     phase: watch::Sender<Phase>,
     /// Prepared documents and the lengths of their texts, times their operations, by the hashes of their texts.
-    prepared: Cache<TextHash, (u32, Arc<Document>)>,
+    prepared: Cache<TextHash, (u32, Arc<Document>), RandomState>,
 }
 
 impl App {
@@ -95,7 +96,8 @@ impl App {
         }
         let api = features::build()?;
         let types = TypeMap::from_sdl(&api.schema().sdl())?;
-        let prepared = Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build();
+        let prepared =
+            Cache::builder().max_capacity(REMEMBERED_TEXT).weigher(|_, (length, _): &(u32, _)| *length).build_with_hasher(RandomState::default());
         let metrics = telemetry::metrics_handle()?;
         let documents = Documents::new(&config, services.redis.clone(), services.databases.clone());
         let phase = watch::Sender::new(Phase::Serving);

@@ -192,3 +192,26 @@ const MAX_NESTING: usize = 64;
 pub fn build() -> anyhow::Result<Api> {
     Executor::build(|schema| schema.limit_recursive_depth(MAX_NESTING))
 }
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::ContainerType;
+
+    use super::*;
+
+    /// The bytes of the future of any field of an object.
+    fn size<'a, T: 'a, F: Future>(_: fn(&'a T, &'a Context<'a>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is moved several times for each operation, whichever field is asked for: what makes it large belongs into a box.
+    #[test]
+    fn the_futures_of_fields_are_small() {
+        let sizes = [
+            size(|query: &Query, ctx| query.resolve_field(ctx)),
+            size(|mutation: &Mutation, ctx| mutation.resolve_field(ctx)),
+            size(|subscription: &Subscription, ctx| subscription.resolve_field(ctx)),
+        ];
+        assert!(sizes.iter().all(|size| *size <= 4_096), "{sizes:?}");
+    }
+}

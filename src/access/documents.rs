@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use futures_util::FutureExt;
 use metrics::Counter;
 use sha2::{Digest, Sha256};
 
@@ -146,22 +147,23 @@ impl Documents {
     /// `PERSISTED_QUERY_NOT_FOUND` for a hash or an id that is not known, `DOCUMENT_TOO_COMPLEX` for a text that is too long, `FORBIDDEN` for one that
     /// was not imported where it has to be, and `DATABASE_UNAVAILABLE` when whether it was cannot be found out.
     pub async fn find(&self, wanted: Wanted) -> Result<Found> {
+        // In boxes, out of the way of what is sent whole: the future of each is part of the future of the request.
         match (wanted, self.allowed) {
-            (Wanted::Id(id), _) => self.imported(Key::of(id)).await?.ok_or_else(unknown_id),
-            (Wanted::Hash(hash), AllowedDocuments::Any) => self.was_sent(hash).await.ok_or_else(unknown_hash),
-            (Wanted::Hash(hash), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).await?.ok_or_else(not_imported),
+            (Wanted::Id(id), _) => self.imported(Key::of(id)).boxed().await?.ok_or_else(unknown_id),
+            (Wanted::Hash(hash), AllowedDocuments::Any) => self.was_sent(hash).boxed().await.ok_or_else(unknown_hash),
+            (Wanted::Hash(hash), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).boxed().await?.ok_or_else(not_imported),
             (Wanted::Text(text), AllowedDocuments::Any) => self.free(None, text),
             (Wanted::Proven(hash, text), AllowedDocuments::Any) => self.free(Some(hash), text),
             (Wanted::Text(text) | Wanted::Proven(_, text), AllowedDocuments::Trusted) if text.len() > MAX_TRUSTED_BYTES => Err(not_imported()),
-            (Wanted::Text(text), AllowedDocuments::Trusted) => self.imported(Key::Hash(TextHash::of(&text))).await?.ok_or_else(not_imported),
-            (Wanted::Proven(hash, _), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).await?.ok_or_else(not_imported),
+            (Wanted::Text(text), AllowedDocuments::Trusted) => self.imported(Key::Hash(TextHash::of(&text))).boxed().await?.ok_or_else(not_imported),
+            (Wanted::Proven(hash, _), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).boxed().await?.ok_or_else(not_imported),
         }
     }
 
     /// Remembers a document that was admitted, if the client will name it by its hash.
     pub async fn keep(&self, found: &Found) {
         if found.keep {
-            self.sent.keep(found.hash, &found.text).await;
+            self.sent.keep(found.hash, &found.text).boxed().await;
         }
     }
 

@@ -17,6 +17,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use crate::base::SharedClock;
 use crate::base::allowance::Allowance;
 use crate::platform::config::LimitConfig;
@@ -156,7 +158,7 @@ impl Limits {
     /// As [`Limits::take`].
     pub async fn take_as(&self, here: bool, refusals: Key, claims: &[Claim]) -> Result<Taken, Refused> {
         if let Some(shared) = self.shared.as_ref().filter(|_| !here)
-            && let Some(answer) = shared.take(refusals, claims).await
+            && let Some(answer) = shared.take(refusals, claims).boxed().await
         {
             let mut taken = answer.map_err(|(index, why, factor)| Refused { index, why, factor })?;
             let note = |claim: &Claim| if claim.strict { self.local.note(claim.key, self.share(claim), counted(claim, taken.factor)) } else { 0 };

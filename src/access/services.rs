@@ -1,6 +1,7 @@
 //! What the server has at hand for all operations: the databases, the clock, and what signing in needs.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -31,7 +32,18 @@ use crate::platform::sms::SmsSender;
 
 /// The server's services; clones share them.
 #[derive(Clone)]
-pub struct Services {
+pub struct Services(Arc<All>);
+
+impl Deref for Services {
+    type Target = All;
+
+    fn deref(&self) -> &All {
+        &self.0
+    }
+}
+
+/// What [`Services`] share.
+pub struct All {
     /// The database nodes.
     pub databases: Databases,
     /// Redis, where it is configured.
@@ -86,7 +98,7 @@ impl Services {
         let databases = Databases::new(&config.database)?;
         let quotas = Quotas::new(databases.clone(), SharedClock::clone(&clock));
         let public_url: Arc<str> = Arc::from(config.mail.public_url.trim_end_matches('/'));
-        Ok(Self {
+        Ok(Self(Arc::new(All {
             sms: Arc::new(SmsSender::new(&config.sms, &public_url, quotas.clone(), SharedClock::clone(&clock))?),
             quotas,
             references: Arc::new(References::new(&config.auth)),
@@ -108,7 +120,7 @@ impl Services {
             standings: Arc::default(),
             redis,
             clock,
-        })
+        })))
     }
 
     /// On whose behalf a request runs that comes with this access token or API key from this address.

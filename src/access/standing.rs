@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
+use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -93,7 +94,7 @@ fn invalid(means: Means, reason: &str) -> Error {
 
 /// The standings of the sessions and keys that were seen last.
 pub struct Standings {
-    known: moka::future::Cache<(Uuid, Uuid), Arc<Standing>>,
+    known: moka::future::Cache<(Uuid, Uuid), Arc<Standing>, RandomState>,
     /// When a session, key, user or organization was last changed here: what was asked before that is not believed. Mostly empty, and asked thrice for
     /// every request.
     changed: RwLock<Map<Uuid, Instant>>,
@@ -101,7 +102,10 @@ pub struct Standings {
 
 impl Default for Standings {
     fn default() -> Self {
-        Self { known: moka::future::Cache::builder().max_capacity(100_000).time_to_live(BELIEVED).build(), changed: RwLock::default() }
+        Self {
+            known: moka::future::Cache::builder().max_capacity(100_000).time_to_live(BELIEVED).build_with_hasher(RandomState::default()),
+            changed: RwLock::default(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::{BASE64_MIME, BASE64URL_NOPAD};
+use foldhash::fast::RandomState;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::ExposeSecret;
@@ -102,7 +103,7 @@ pub struct Tokens {
     lifetime: TimeDelta,
     clock: SharedClock,
     /// Verifying a signature costs as much as a whole query, so what was verified is remembered by the token's hash.
-    verified: moka::sync::Cache<[u8; 32], Verified>,
+    verified: moka::sync::Cache<[u8; 32], Verified, RandomState>,
 }
 
 impl Tokens {
@@ -136,7 +137,10 @@ impl Tokens {
             audience: config.jwt_audience.clone(),
             lifetime: TimeDelta::from_std(config.access_token_ttl)?,
             clock,
-            verified: moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(config.access_token_ttl).build(),
+            verified: moka::sync::Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(config.access_token_ttl)
+                .build_with_hasher(RandomState::default()),
         })
     }
 

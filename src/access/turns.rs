@@ -17,6 +17,9 @@ use futures_util::task::AtomicWaker;
 /// How many fields begin in one turn of the runtime: about a millisecond's work.
 const FIELDS_IN_A_TURN: usize = 1_000;
 
+/// How many turns follow one upon the other while the fields in all of them are no more than in one.
+const MOST_AT_ONCE: usize = 4;
+
 /// The turns of one operation.
 #[derive(Default)]
 pub struct Turns {
@@ -38,8 +41,11 @@ impl Turns {
         let relay = Arc::new(Relay::default());
         let waker = Waker::from(Arc::clone(&relay));
         std::future::poll_fn(|context| {
+            let mut again = 0;
             loop {
-                self.begun.store(0, Ordering::Relaxed);
+                if again == 0 {
+                    self.begun.store(0, Ordering::Relaxed);
+                }
                 let before = self.stirred.load(Ordering::Relaxed);
                 relay.begin(context.waker());
                 std::mem::take(&mut *lock(&self.held)).into_iter().for_each(Waker::wake);
@@ -49,10 +55,16 @@ impl Turns {
                     return polled;
                 }
                 if woken || self.stirred.load(Ordering::Relaxed) != before {
+                    // What is short has its next turn at once: the way through the runtime and back costs more than the turn.
+                    if again < MOST_AT_ONCE && self.begun.load(Ordering::Relaxed) < FIELDS_IN_A_TURN {
+                        again += 1;
+                        continue;
+                    }
                     // As whoever yields: after the runtime has looked at everybody else, and at the clock.
                     let _ = pin!(tokio::task::yield_now()).poll(context);
                     return Poll::Pending;
                 }
+                again = 0;
                 batches.extend(std::mem::take(&mut *lock(&self.later)));
                 // What is over has answers for the operation; there may be none to wait for.
                 if !matches!(batches.poll_next_unpin(context), Poll::Ready(Some(()))) {
@@ -134,6 +146,7 @@ fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use futures_util::future::join_all;
 
     use super::*;
@@ -154,6 +167,25 @@ mod tests {
         }
         assert_eq!(operation.await.unwrap(), 10 * FIELDS_IN_A_TURN);
         assert!(between >= 9, "{between}");
+    }
+
+    #[test]
+    fn what_is_short_is_done_without_the_runtime_and_what_is_not_lets_others_come() {
+        let polled_while_stirring = |times: usize| {
+            let (turns, mut polls) = (Turns::default(), 0);
+            let operation = std::future::poll_fn(|_| {
+                polls += 1;
+                if polls > times {
+                    return Poll::Ready(());
+                }
+                turns.stir();
+                Poll::Pending
+            });
+            let done = turns.run(operation).now_or_never().is_some();
+            (done, polls)
+        };
+        assert_eq!(polled_while_stirring(MOST_AT_ONCE), (true, MOST_AT_ONCE + 1));
+        assert_eq!(polled_while_stirring(usize::MAX), (false, MOST_AT_ONCE + 1));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! The counts of this server alone, decided by governor.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
@@ -104,7 +105,9 @@ fn nanos(allowance: Allowance) -> u64 {
     allowance.each_micros().saturating_mul(1_000)
 }
 
-type Shard = Mutex<HashMap<Key, u64>>;
+/// By a hash that is seeded for each map: addresses are what callers choose.
+type Held = HashMap<Key, u64, RandomState>;
+type Shard = Mutex<Held>;
 
 /// For each key the instant, in nanoseconds, at which all of it will be there again.
 #[derive(Default)]
@@ -115,7 +118,7 @@ struct Shards {
 }
 
 impl Shards {
-    fn of(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, u64>> {
+    fn of(&self, key: &Key) -> MutexGuard<'_, Held> {
         let place = self.hasher.hash_one(key) % u64::try_from(SHARDS + 1).unwrap_or(1);
         let shard = usize::try_from(place).ok().and_then(|place| self.rest.get(place)).unwrap_or(&self.first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -145,7 +148,7 @@ impl StateStore for Counts {
     }
 }
 
-fn keep(shard: &mut HashMap<Key, u64>, key: Key, until: u64, now: u64) {
+fn keep(shard: &mut Held, key: Key, until: u64, now: u64) {
     if shard.len() >= SHARD && !shard.contains_key(&key) {
         make_room(shard, now);
     }
@@ -153,7 +156,7 @@ fn keep(shard: &mut HashMap<Key, u64>, key: Key, until: u64, now: u64) {
 }
 
 /// Throws away what nothing is left of, and where that is not enough, the half that is nearest to it.
-fn make_room(shard: &mut HashMap<Key, u64>, now: u64) {
+fn make_room(shard: &mut Held, now: u64) {
     shard.retain(|_, until| *until > now);
     if shard.len() < SHARD {
         return;
