@@ -24,7 +24,7 @@ use crate::access::plan::{Condition, Plan};
 use crate::access::variables::is_surely;
 use crate::base::{Code, Error, Map, Result};
 use crate::platform::config::DocumentConfig;
-use crate::platform::postgres::columns::{ColumnNames, Need, Needs, ReadShape};
+use crate::platform::postgres::{ColumnNames, Need, Needs, ReadShape};
 pub use types::TypeMap;
 use walk::Walk;
 
@@ -43,8 +43,8 @@ pub struct Selection {
     needs: Needs,
 }
 
-/// Plans by the addresses of a set of fields and of the name of the Rust type that it is asked of; what stands there stays as long as the plan does.
-pub type Plans = Map<(usize, usize), Arc<Plan>>;
+/// Plans by the address of a set of fields, and where the name of the Rust type stands that it is asked of. Both stay as long as the plan does.
+pub type Plans = Map<(usize, usize, usize), Arc<Plan>>;
 
 /// The plans that are kept for later operations.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ struct Kept {
 impl Kept {
     /// Keeps a plan that repeats so many parts, if there is room. Once there was none nothing is kept any more: the places of what is selected below a
     /// plan that ends with its operation are given to others after it.
-    fn keep(&mut self, key: (usize, usize), plan: &Arc<Plan>, parts: usize) -> bool {
+    fn keep(&mut self, key: (usize, usize, usize), plan: &Arc<Plan>, parts: usize) -> bool {
         self.room = self.room.and_then(|room| room.checked_sub(parts));
         if self.room.is_some() {
             self.plans.insert(key, Arc::clone(plan));
@@ -170,7 +170,7 @@ impl Selection {
     /// rest in `own` as long as the operation.
     #[must_use]
     pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
-        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr());
+        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr(), std::any::type_name::<T>().len());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
             return Some(Arc::clone(known));
         }

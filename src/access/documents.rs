@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use metrics::Counter;
 use sha2::{Digest, Sha256};
 
@@ -147,16 +148,15 @@ impl Documents {
     /// `PERSISTED_QUERY_NOT_FOUND` for a hash or an id that is not known, `DOCUMENT_TOO_COMPLEX` for a text that is too long, `FORBIDDEN` for one that
     /// was not imported where it has to be, and `DATABASE_UNAVAILABLE` when whether it was cannot be found out.
     pub async fn find(&self, wanted: Wanted) -> Result<Found> {
-        // In boxes, out of the way of what is sent whole: the future of each is part of the future of the request.
         match (wanted, self.allowed) {
-            (Wanted::Id(id), _) => self.imported(Key::of(id)).boxed().await?.ok_or_else(unknown_id),
-            (Wanted::Hash(hash), AllowedDocuments::Any) => self.was_sent(hash).boxed().await.ok_or_else(unknown_hash),
-            (Wanted::Hash(hash), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).boxed().await?.ok_or_else(not_imported),
+            (Wanted::Id(id), _) => self.imported(Key::of(id)).await?.ok_or_else(unknown_id),
+            (Wanted::Hash(hash), AllowedDocuments::Any) => self.was_sent(hash).await.ok_or_else(unknown_hash),
+            (Wanted::Hash(hash), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).await?.ok_or_else(not_imported),
             (Wanted::Text(text), AllowedDocuments::Any) => self.free(None, text),
             (Wanted::Proven(hash, text), AllowedDocuments::Any) => self.free(Some(hash), text),
             (Wanted::Text(text) | Wanted::Proven(_, text), AllowedDocuments::Trusted) if text.len() > MAX_TRUSTED_BYTES => Err(not_imported()),
-            (Wanted::Text(text), AllowedDocuments::Trusted) => self.imported(Key::Hash(TextHash::of(&text))).boxed().await?.ok_or_else(not_imported),
-            (Wanted::Proven(hash, _), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).boxed().await?.ok_or_else(not_imported),
+            (Wanted::Text(text), AllowedDocuments::Trusted) => self.imported(Key::Hash(TextHash::of(&text))).await?.ok_or_else(not_imported),
+            (Wanted::Proven(hash, _), AllowedDocuments::Trusted) => self.imported(Key::Hash(hash)).await?.ok_or_else(not_imported),
         }
     }
 
@@ -175,22 +175,29 @@ impl Documents {
         Ok(Found { hash: hash.unwrap_or_else(|| TextHash::of(&text)), text: text.into(), most: self.most, keep: hash.is_some() })
     }
 
-    async fn was_sent(&self, hash: TextHash) -> Option<Found> {
-        let (text, counter) = match self.sent.remembered(hash) {
-            Some(text) => (Some(text), &self.counts.memory),
-            None => (self.sent.told(hash).await, &self.counts.redis),
+    // In boxes, out of the way of texts: the future of what is found in memory would be as large.
+    fn was_sent(&self, hash: TextHash) -> BoxFuture<'_, Option<Found>> {
+        let looked = async move {
+            let (text, counter) = match self.sent.remembered(hash) {
+                Some(text) => (Some(text), &self.counts.memory),
+                None => (self.sent.told(hash).await, &self.counts.redis),
+            };
+            if text.is_some() { counter } else { &self.counts.unknown }.increment(1);
+            text.map(|text| Found { hash, text, most: self.most, keep: false })
         };
-        if text.is_some() { counter } else { &self.counts.unknown }.increment(1);
-        text.map(|text| Found { hash, text, most: self.most, keep: false })
+        looked.boxed()
     }
 
-    async fn imported(&self, key: Key) -> Result<Option<Found>> {
-        let (found, counter) = match self.trusted.remembered(&key).await {
-            Some(found) => (Some(found), &self.counts.memory),
-            None => (self.trusted.look_up(&key).await?, &self.counts.database),
+    fn imported(&self, key: Key) -> BoxFuture<'_, Result<Option<Found>>> {
+        let looked = async move {
+            let (found, counter) = match self.trusted.remembered(&key).await {
+                Some(found) => (Some(found), &self.counts.memory),
+                None => (self.trusted.look_up(&key).await?, &self.counts.database),
+            };
+            if found.is_some() { counter } else { &self.counts.unknown }.increment(1);
+            Ok(found.map(|(hash, text)| Found { hash, text, most: MAX_TRUSTED_BYTES, keep: false }))
         };
-        if found.is_some() { counter } else { &self.counts.unknown }.increment(1);
-        Ok(found.map(|(hash, text)| Found { hash, text, most: MAX_TRUSTED_BYTES, keep: false }))
+        looked.boxed()
     }
 }
 

@@ -27,8 +27,7 @@ use crate::access::turns::Turns;
 use crate::access::writer::Again;
 use crate::access::writing::write_as;
 use crate::base::{Error, Result, id};
-use crate::platform::postgres::columns::Need;
-use crate::platform::postgres::{Access, ColumnNames, Columns, ReadShape, Route, Transaction};
+use crate::platform::postgres::{Access, ColumnNames, Columns, Need, ReadShape, Route, Transaction};
 
 /// What a read needs: the snapshot, on whose behalf, and which fields were selected.
 #[derive(Clone)]

@@ -32,18 +32,18 @@ use crate::platform::sms::SmsSender;
 
 /// The server's services; clones share them.
 #[derive(Clone)]
-pub struct Services(Arc<All>);
+pub struct Services(Arc<Shared>);
 
 impl Deref for Services {
-    type Target = All;
+    type Target = Shared;
 
-    fn deref(&self) -> &All {
+    fn deref(&self) -> &Shared {
         &self.0
     }
 }
 
 /// What [`Services`] share.
-pub struct All {
+pub struct Shared {
     /// The database nodes.
     pub databases: Databases,
     /// Redis, where it is configured.
@@ -98,7 +98,7 @@ impl Services {
         let databases = Databases::new(&config.database)?;
         let quotas = Quotas::new(databases.clone(), SharedClock::clone(&clock));
         let public_url: Arc<str> = Arc::from(config.mail.public_url.trim_end_matches('/'));
-        Ok(Self(Arc::new(All {
+        Ok(Self(Arc::new(Shared {
             sms: Arc::new(SmsSender::new(&config.sms, &public_url, quotas.clone(), SharedClock::clone(&clock))?),
             quotas,
             references: Arc::new(References::new(&config.auth)),

@@ -17,7 +17,7 @@ use futures_util::task::AtomicWaker;
 /// How many fields begin in one turn of the runtime: about a millisecond's work.
 const FIELDS_IN_A_TURN: usize = 1_000;
 
-/// How many turns follow one upon the other while the fields in all of them are no more than in one.
+/// How many turns follow the first at once, while the fields in all of them together are no more than in one.
 const MOST_AT_ONCE: usize = 4;
 
 /// The turns of one operation.
@@ -41,11 +41,9 @@ impl Turns {
         let relay = Arc::new(Relay::default());
         let waker = Waker::from(Arc::clone(&relay));
         std::future::poll_fn(|context| {
-            let mut again = 0;
+            self.begun.store(0, Ordering::Relaxed);
+            let mut at_once = 0;
             loop {
-                if again == 0 {
-                    self.begun.store(0, Ordering::Relaxed);
-                }
                 let before = self.stirred.load(Ordering::Relaxed);
                 relay.begin(context.waker());
                 std::mem::take(&mut *lock(&self.held)).into_iter().for_each(Waker::wake);
@@ -54,17 +52,18 @@ impl Turns {
                 if polled.is_ready() {
                     return polled;
                 }
-                if woken || self.stirred.load(Ordering::Relaxed) != before {
+                // Who was held back by the runtime, for what all have done in this poll, has neither asked nor been woken, and it is not quiet.
+                let held_back = !tokio::task::coop::has_budget_remaining();
+                if woken || held_back || self.stirred.load(Ordering::Relaxed) != before {
                     // What is short has its next turn at once: the way through the runtime and back costs more than the turn.
-                    if again < MOST_AT_ONCE && self.begun.load(Ordering::Relaxed) < FIELDS_IN_A_TURN {
-                        again += 1;
+                    if !held_back && at_once < MOST_AT_ONCE && self.begun.load(Ordering::Relaxed) < FIELDS_IN_A_TURN {
+                        at_once += 1;
                         continue;
                     }
                     // As whoever yields: after the runtime has looked at everybody else, and at the clock.
                     let _ = pin!(tokio::task::yield_now()).poll(context);
                     return Poll::Pending;
                 }
-                again = 0;
                 batches.extend(std::mem::take(&mut *lock(&self.later)));
                 // What is over has answers for the operation; there may be none to wait for.
                 if !matches!(batches.poll_next_unpin(context), Poll::Ready(Some(()))) {
@@ -169,23 +168,44 @@ mod tests {
         assert!(between >= 9, "{between}");
     }
 
+    /// Runs an operation once that begins so many fields, and stirs, in each of so many turns; whether it is done, and how many turns it had.
+    fn run_once(fields: usize, turns: usize) -> (bool, usize) {
+        let (own, had) = (Turns::default(), AtomicUsize::new(0));
+        let operation = async {
+            loop {
+                own.begin_all(fields).await;
+                if had.fetch_add(1, Ordering::Relaxed) == turns {
+                    return;
+                }
+                own.stir();
+                futures_util::pending!();
+            }
+        };
+        (own.run(operation).now_or_never().is_some(), had.load(Ordering::Relaxed))
+    }
+
     #[test]
     fn what_is_short_is_done_without_the_runtime_and_what_is_not_lets_others_come() {
-        let polled_while_stirring = |times: usize| {
-            let (turns, mut polls) = (Turns::default(), 0);
-            let operation = std::future::poll_fn(|_| {
-                polls += 1;
-                if polls > times {
-                    return Poll::Ready(());
-                }
+        assert_eq!(run_once(1, MOST_AT_ONCE), (true, MOST_AT_ONCE + 1));
+        assert_eq!(run_once(1, usize::MAX), (false, MOST_AT_ONCE + 1));
+        // All turns at once together are as long as one.
+        assert_eq!(run_once(FIELDS_IN_A_TURN / 2, usize::MAX), (false, 2));
+    }
+
+    #[test]
+    fn batches_that_are_there_already_let_others_come() {
+        let (turns, answered, mut answers) = (Turns::default(), Arc::new(AtomicBool::new(true)), 0);
+        let operation = std::future::poll_fn(|_| {
+            if answered.swap(false, Ordering::Relaxed) {
+                answers += 1;
                 turns.stir();
-                Poll::Pending
-            });
-            let done = turns.run(operation).now_or_never().is_some();
-            (done, polls)
-        };
-        assert_eq!(polled_while_stirring(MOST_AT_ONCE), (true, MOST_AT_ONCE + 1));
-        assert_eq!(polled_while_stirring(usize::MAX), (false, MOST_AT_ONCE + 1));
+                let told = Arc::clone(&answered);
+                turns.when_quiet(async move { told.store(true, Ordering::Relaxed) }.boxed());
+            }
+            Poll::<()>::Pending
+        });
+        assert_eq!(turns.run(operation).now_or_never(), None);
+        assert_eq!(answers, MOST_AT_ONCE + 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ mod sparse;
 pub mod statement;
 pub mod transaction;
 
-pub use columns::{Col, ColumnNames, Columns, ReadShape};
+pub use columns::{Col, ColumnNames, Columns, Need, Needs, ReadShape};
 pub use databases::Databases;
 pub use pool::Pool;
 pub use position::Position;

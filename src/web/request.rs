@@ -5,7 +5,7 @@ use std::fmt;
 use async_graphql::{Value, Variables};
 use axum::extract::Query;
 use axum::http::Uri;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
@@ -106,7 +106,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 Member::OperationName => members.operation_name = map.next_value()?,
                 Member::Variables => members.variables = map.next_value()?,
                 Member::Extensions => members.extensions = map.next_value()?,
-                Member::Unknown => drop(map.next_value::<IgnoredAny>()?),
+                // Read all the same: it must be JSON.
+                Member::Unknown => drop(map.next_value::<Json>()?),
             }
         }
         Ok(members)
@@ -249,7 +250,9 @@ mod tests {
         assert_eq!(request.document, text("{ b }"));
         assert_eq!(request.variables["n"], async_graphql::value!([1, {"m": null}]));
         assert!(refused(r#"{"query":"{ a }","variables":{"n":1},"variables":7}"#).contains("must be an object"));
-        assert!(refused(r#"{"query":"{ a }"} more"#).contains("not JSON"));
+        for more in [r#"} more"#, r#","x":1e999}"#, r#","x":"\ud800"}"#, &format!(r#","x":{}1{}}}"#, "[".repeat(200), "]".repeat(200))] {
+            assert!(refused(&format!(r#"{{"query":"{{ a }}"{more}"#)).contains("not JSON"), "{more}");
+        }
         assert!(refused(&format!(r#"{{"query":"{{ a }}","variables":{{"n":{}}}}}"#, "[".repeat(200))).contains("not JSON"));
     }
 

@@ -105,7 +105,7 @@ fn nanos(allowance: Allowance) -> u64 {
     allowance.each_micros().saturating_mul(1_000)
 }
 
-/// By a hash that is seeded for each map: addresses are what callers choose.
+/// By a fast hash, seeded for each map: whoever found addresses that meet in one place would find a few thousand there at most.
 type Held = HashMap<Key, u64, RandomState>;
 type Shard = Mutex<Held>;
 

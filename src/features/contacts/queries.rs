@@ -122,3 +122,28 @@ fn narrowed<ST>(query: Query<ST>, reader: &Reader, filter: &ContactFilter) -> Qu
     }
     query
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+    use diesel::pg::Pg;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::platform::postgres::Needs;
+
+    #[test]
+    fn a_row_by_its_id_is_asked_for_in_the_words_of_the_query_and_by_values_of_its_own() {
+        let (needs, fields) = (Needs::default(), ["name".to_owned(), "email".to_owned()]);
+        let query = |organization: Uuid, id: Uuid| {
+            let columns = needs.of::<Contact>(Some(&fields)).columns::<Contact>(&[]);
+            contacts::table.select(columns).filter(contacts::organization_id.eq(organization)).filter(contacts::id.eq(id))
+        };
+        for (organization, id) in [(1, 2), (3, 4)].map(|(organization, id)| (Uuid::from_u128(organization), Uuid::from_u128(id))) {
+            let one = needs.of::<Contact>(Some(&fields)).one_row(|| query(organization, id), organization, id).unwrap();
+            let (one, whole) = (debug_query::<Pg, _>(&one).to_string(), debug_query::<Pg, _>(&query(organization, id)).to_string());
+            assert_eq!(one, whole);
+            assert!(one.contains(r#""contacts"."organization_id" = $1"#) && one.contains(&organization.to_string()), "{one}");
+        }
+    }
+}

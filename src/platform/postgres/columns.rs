@@ -168,7 +168,8 @@ impl Need {
         Columns { columns: R::construct_selection(), read: self.read | also }
     }
 
-    /// The statement for one row, whose text is made the first time by `query`: it binds the organization, and then the id.
+    /// The statement for one row by its id, with `columns(&[])`. Its text is made the first time, by `query`, which binds the organization and then the
+    /// id; so there is one such query for each row struct.
     ///
     /// # Errors
     /// `INTERNAL_ERROR` when Diesel cannot write it.
@@ -198,9 +199,8 @@ impl Needs {
         if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&TypeId::of::<R>()) {
             return Arc::clone(known);
         }
-        let need = Arc::new(Need { read: Columns::of::<R>(fields).read, by_id: OnceLock::new() });
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<R>(), Arc::clone(&need));
-        need
+        let fresh = || Arc::new(Need { read: Columns::of::<R>(fields).read, by_id: OnceLock::new() });
+        Arc::clone(self.0.write().unwrap_or_else(PoisonError::into_inner).entry(TypeId::of::<R>()).or_insert_with(fresh))
     }
 }
 

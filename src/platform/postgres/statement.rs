@@ -66,7 +66,7 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Limited<Q> {
     }
 }
 
-/// One row by the organization and its id, by a text that was written before: writing it each time takes longer than all else that is done for it.
+/// One row by the organization and its id, by a text that was written before: writing it takes longer than all else before it is handed to the driver.
 #[derive(Debug, Clone)]
 pub struct OneRow<ST> {
     text: Arc<str>,

@@ -157,6 +157,19 @@ async fn long_bodies_are_not_read_to_their_end() {
 }
 
 #[tokio::test]
+async fn answers_are_compressed_by_gzip_for_those_who_take_it() {
+    for (accepted, expected) in [("gzip, deflate, br", Some("gzip")), ("br", None), ("identity", None), ("gzip;q=0", None)] {
+        let mut request = document("{ nothing }");
+        request.headers_mut().insert(header::ACCEPT_ENCODING, accepted.parse().unwrap());
+        let response = send(request).await;
+        assert_eq!(response.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap()), expected, "{accepted}");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(body.starts_with(&[0x1f, 0x8b]), expected.is_some());
+        assert_eq!(body.starts_with(b"{"), expected.is_none());
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_an_id_and_the_security_headers() {
     for uri in ["/graphql?query=%7B__typename%7D", "/livez", "/readyz", "/metrics", "/graphiql", "/nothing"] {
         let response = send(get(uri)).await;
