@@ -5,10 +5,8 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use metrics::Counter;
 use serde_json::json;
 
 use crate::access::document::Selection;
@@ -18,7 +16,7 @@ use crate::access::scope::Scope;
 use crate::access::tier::Plan;
 use crate::base::allowance::Allowance;
 use crate::base::duration::whole_seconds;
-use crate::base::{Code, Error, Map};
+use crate::base::{Code, Error};
 use crate::platform::config::LimitConfig;
 
 /// How many sessions' worth of points a user has in all sessions together.
@@ -224,7 +222,7 @@ impl Charge {
     /// Gives back what the operation has not come to, and says how the budget stands then. A point is kept at least.
     pub fn settle(&self, actual: u64) -> Option<Budget> {
         let actual = actual.clamp(1, self.requested);
-        points_counter(self.plan).increment(actual);
+        metrics::counter!("points_total", "plan" => self.plan).increment(actual);
         let back = u32::try_from(self.requested.saturating_sub(actual)).unwrap_or(u32::MAX);
         let points = self.claims.get(..self.points)?;
         self.limits.give_back(points, &self.taken, back, false);
@@ -234,17 +232,6 @@ impl Charge {
         let sooner = Duration::from_micros(budget.allowance.each_micros().saturating_mul(u64::from(given)));
         Some(Budget { level: Level { left, full_in: budget.level.full_in.saturating_sub(sooner) }, ..budget })
     }
-}
-
-/// The count of the points of a plan, looked up once and kept.
-fn points_counter(plan: &'static str) -> Counter {
-    static KNOWN: LazyLock<RwLock<Map<&'static str, Counter>>> = LazyLock::new(RwLock::default);
-    if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(plan) {
-        return known.clone();
-    }
-    let counter = metrics::counter!("points_total", "plan" => plan);
-    KNOWN.write().unwrap_or_else(PoisonError::into_inner).insert(plan, counter.clone());
-    counter
 }
 
 fn budget(policies: &[&'static str], claims: &[Claim], index: usize, level: Level, of_points: bool) -> Budget {

@@ -2,8 +2,6 @@
 //! (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use bytes::Bytes;
-use itoa::Buffer;
 use serde::Serialize;
 
 use crate::access::budget::Budget;
@@ -80,11 +78,12 @@ pub fn put_headers(headers: &mut HeaderMap, budget: &Budget) {
     let unit = if *of_points { "points" } else { "requests" };
     let seconds = allowance.period.as_secs().max(1);
     let full_in = whole_seconds(level.full_in);
-    let (mut left, mut most, mut time) = (Buffer::new(), Buffer::new(), Buffer::new());
-    let now = ["\"", policy, "\";r=", left.format(level.left), ";t=", time.format(full_in)].concat();
-    let always = ["\"", policy, "\";q=", most.format(allowance.most.get()), ";w=", Buffer::new().format(seconds), ";qu=\"", unit, "\""].concat();
-    for (name, text) in [(RATE_LIMIT, now), (RATE_LIMIT_POLICY, always)] {
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+    let texts = [
+        (RATE_LIMIT, format!("\"{policy}\";r={};t={full_in}", level.left)),
+        (RATE_LIMIT_POLICY, format!("\"{policy}\";q={};w={seconds};qu=\"{unit}\"", allowance.most)),
+    ];
+    for (name, text) in texts {
+        if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(name, value);
         }
     }
