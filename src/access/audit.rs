@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::access::operation::Act;
+use crate::access::writing::Act;
 use crate::base::{Error, Noun, Result};
 use crate::schema::audit_entries;
 

@@ -10,6 +10,7 @@ use crate::base::cursor::Cursor;
 use crate::base::directives::cost;
 use crate::base::page::{Keyed, Order, OrderField, Page, Window};
 use crate::base::{Error, Result};
+use crate::plain;
 
 /// A GraphQL object that appears in lists.
 pub trait Listed: Writable + Clone + Send + Sync + 'static {
@@ -130,6 +131,12 @@ impl<T: Listed> Edge<T> {
     }
 }
 
-impl Writable for PageInfo {}
-impl<T: Listed> Writable for Connection<T> {}
-impl<T: Listed> Writable for Edge<T> {}
+impl Writable for PageInfo {
+    plain!(has_previous_page, has_next_page, start_cursor, end_cursor);
+}
+impl<T: Listed> Writable for Connection<T> {
+    plain!(edges, nodes, page_info, total_count);
+}
+impl<T: Listed> Writable for Edge<T> {
+    plain!(node, cursor);
+}

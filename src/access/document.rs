@@ -16,12 +16,13 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, Selection as Node, SelectionSet,
 };
 use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, Value, Variables, parser};
+use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables, parser};
 
 use crate::access::cost::price::Price;
 use crate::access::limits::Class;
 use crate::access::plan::{Condition, Plan};
 use crate::access::variables::is_surely;
+use crate::access::writer::Writable;
 use crate::base::{Code, Error, Map, Result};
 use crate::platform::config::DocumentConfig;
 use crate::platform::postgres::{ColumnNames, Need, Needs, ReadShape};
@@ -169,7 +170,7 @@ impl Selection {
     /// not valid. Plans repeat parts of the document, and what that comes to is the caller's choice: so much of it is kept with the document, and the
     /// rest in `own` as long as the operation.
     #[must_use]
-    pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
+    pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
         let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr(), std::any::type_name::<T>().len());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
             return Some(Arc::clone(known));
@@ -178,7 +179,7 @@ impl Selection {
         if let Some(known) = own.get(&key) {
             return Some(Arc::clone(known));
         }
-        let plan = Arc::new(Plan::of(ctx, self, &T::type_name())?);
+        let plan = Arc::new(Plan::of(ctx, self, &T::type_name(), T::PLAIN)?);
         let mut kept = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.plans.get(&key) {
             return Some(Arc::clone(known));
@@ -329,10 +330,8 @@ impl Document {
         let parsed = Arc::new(parsed);
         let all = operations(&parsed.operations);
         if all.len() > limits.document_max_operations {
-            return Err(too_complex(
-                &format!("The document has {} operations", all.len()),
-                &format!("{} are allowed", limits.document_max_operations),
-            ));
+            let allowed = format!("{} are allowed", limits.document_max_operations);
+            return Err(too_complex(&format!("The document has {} operations", all.len()), &allowed));
         }
         // As many parts as the text has letters.
         let room = text.len() / all.len().max(1);

@@ -42,6 +42,8 @@ pub enum ChangeKind {
     Shown,
 }
 
+crate::plain_enums!(ChangeKind);
+
 /// One change of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {

@@ -17,11 +17,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::access::operation::Act;
 use crate::access::permissions::Role;
 use crate::access::scope::{Means, Scope};
 use crate::access::services::Services;
 use crate::access::tier::Plan;
+use crate::access::writing::Act;
 use crate::access::writing::write_as;
 use crate::base::{Error, Result, SharedClock};
 pub use crate::platform::jobs::{Priority, Queue};

@@ -38,20 +38,19 @@ pub trait Batch: Send + Sync + 'static {
     fn load(reader: Reader, keys: Vec<Self::Key>) -> impl Future<Output = Result<Map<Self::Key, Self::Value>>> + Send;
 }
 
-/// A list that belongs to a parent: the parent, and the list's arguments, which all parents of one field share.
+/// A list that parents have: the parents that stand beside each other, and the list's arguments, which they share.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ListKey<A> {
-    /// The parent's id.
-    pub parent: Uuid,
+    /// The parents' ids.
+    pub parents: Arc<[Uuid]>,
     /// Filter, window and whatever else the field takes.
     pub args: Same<A>,
 }
 
 impl<A> Hash for ListKey<A> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In one number, since the crate hashes each key several times. Of an id of version 7 the last bits are random.
-        let args = u64::try_from(self.args.address()).unwrap_or_default();
-        state.write_u64(self.parent.as_u64_pair().1 ^ args.rotate_left(32));
+        // By the first of them: the crate hashes each key several times, and there are few keys.
+        (self.parents.first(), self.parents.len(), &self.args).hash(state);
     }
 }
 
@@ -59,6 +58,21 @@ impl<A> Debug for ListKey<A> {
     /// In short: the crate writes a message for each key, whether or not it is needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
+    }
+}
+
+/// What each parent has.
+pub type OfParents<V> = Arc<Map<Uuid, V>>;
+
+/// What parents have, as it was read at several times.
+#[derive(Clone)]
+pub struct Lists<V>(Vec<OfParents<V>>);
+
+impl<V> Lists<V> {
+    /// What a parent has.
+    #[must_use]
+    pub fn of(&self, parent: Uuid) -> Option<&V> {
+        self.0.iter().find_map(|known| known.get(&parent))
     }
 }
 
@@ -70,60 +84,66 @@ impl<A: Eq + Hash> ListKey<A> {
     ///
     /// # Errors
     /// What a statement failed with.
-    pub async fn pages<R, F, Fut, O>(keys: Vec<Self>, read: F, window: fn(&A) -> &Window<O>) -> Result<Map<Self, Page<Arc<R>>>>
+    pub async fn pages<R, F, Fut, O>(keys: Vec<Self>, read: F, window: fn(&A) -> &Window<O>) -> Result<Map<Self, OfParents<Page<Arc<R>>>>>
     where
         F: Fn(Same<A>, Vec<Uuid>) -> Fut,
         Fut: Future<Output = Result<ByParent<R>>>,
         O: OrderField,
     {
-        let read_one = |(args, parents): (Same<A>, Vec<Uuid>)| {
-            let rows = read(args.clone(), parents.clone());
-            async move { Ok::<_, Error>((args, parents, rows.await?)) }
-        };
-        let mut pages = Map::with_capacity_and_hasher(keys.len(), foldhash::fast::RandomState::default());
-        for (args, parents, rows) in try_join_all(Self::grouped(keys).into_iter().map(read_one)).await? {
+        Self::read_together(keys, read, |args, parents, rows| {
             let mut by_parent: Map<Uuid, Vec<Arc<R>>> = Map::default();
             for (parent, row) in rows {
                 by_parent.entry(parent.unwrap_or_default()).or_default().push(Arc::new(row));
             }
-            for parent in parents {
-                let page = window(&args).page(by_parent.remove(&parent).unwrap_or_default());
-                pages.insert(Self { parent, args: args.clone() }, page);
-            }
-        }
-        Ok(pages)
+            let mut page_of = |parent| window(args).page(by_parent.remove(&parent).unwrap_or_default());
+            parents.into_iter().map(|parent| (parent, page_of(parent))).collect()
+        })
+        .await
     }
 
     /// A count for each parent, zero where there is nothing to count.
     ///
     /// # Errors
     /// What a statement failed with.
-    pub async fn counts<F, Fut>(keys: Vec<Self>, read: F) -> Result<Map<Self, i64>>
+    pub async fn counts<F, Fut>(keys: Vec<Self>, read: F) -> Result<Map<Self, OfParents<i64>>>
     where
         F: Fn(Same<A>, Vec<Uuid>) -> Fut,
         Fut: Future<Output = Result<Vec<(Uuid, i64)>>>,
     {
-        let read_one = |(args, parents): (Same<A>, Vec<Uuid>)| {
-            let rows = read(args.clone(), parents.clone());
-            async move { Ok::<_, Error>((args, parents, rows.await?)) }
-        };
-        let mut counts = Map::default();
-        for (args, parents, rows) in try_join_all(Self::grouped(keys).into_iter().map(read_one)).await? {
+        Self::read_together(keys, read, |_, parents, rows| {
             let found: Map<Uuid, i64> = rows.into_iter().collect();
-            for parent in parents {
-                let count = found.get(&parent).copied().unwrap_or_default();
-                counts.insert(Self { parent, args: args.clone() }, count);
-            }
-        }
-        Ok(counts)
+            parents.into_iter().map(|parent| (parent, found.get(&parent).copied().unwrap_or_default())).collect()
+        })
+        .await
     }
 
-    fn grouped(keys: Vec<Self>) -> Map<Same<A>, Vec<Uuid>> {
-        let mut groups: Map<Same<A>, Vec<Uuid>> = Map::default();
+    /// What `values` makes of the rows of each statement, for all of the keys that it was made for.
+    async fn read_together<R, V, F, Fut>(
+        keys: Vec<Self>,
+        read: F,
+        values: impl Fn(&A, Vec<Uuid>, R) -> Map<Uuid, V>,
+    ) -> Result<Map<Self, OfParents<V>>>
+    where
+        F: Fn(Same<A>, Vec<Uuid>) -> Fut,
+        Fut: Future<Output = Result<R>>,
+    {
+        let mut groups: Map<Same<A>, Vec<Self>> = Map::default();
         for key in keys {
-            groups.entry(key.args).or_default().push(key.parent);
+            groups.entry(key.args.clone()).or_default().push(key);
         }
-        groups
+        let read_one = |(args, keys): (Same<A>, Vec<Self>)| {
+            let mut parents: Vec<Uuid> = keys.iter().flat_map(|key| key.parents.iter().copied()).collect();
+            parents.sort_unstable();
+            parents.dedup();
+            let rows = read(args.clone(), parents.clone());
+            async move { Ok::<_, Error>((args, keys, parents, rows.await?)) }
+        };
+        let mut found = Map::default();
+        for (args, keys, parents, rows) in try_join_all(groups.into_iter().map(read_one)).await? {
+            let of_parents = Arc::new(values(&args, parents, rows));
+            found.extend(keys.into_iter().map(|key| (key, Arc::clone(&of_parents))));
+        }
+        Ok(found)
     }
 }
 
@@ -199,6 +219,8 @@ impl<B: Batch> Gatherer<B> {
 /// The loaders of one snapshot, made when they are first asked, and the arguments that their keys share.
 pub struct Loaders {
     by_batch: Mutex<Map<TypeId, Arc<dyn Any + Send + Sync>>>,
+    /// By the batch function and where its arguments are: the [`Lists`] that were read.
+    lists: Mutex<Map<(TypeId, usize), Box<dyn Any + Send + Sync>>>,
     same: SameArguments,
     turns: Arc<Turns>,
 }
@@ -207,7 +229,7 @@ impl Loaders {
     /// The loaders of a snapshot that the operation of these turns reads.
     #[must_use]
     pub fn new(turns: Arc<Turns>) -> Self {
-        Self { by_batch: Mutex::default(), same: SameArguments::default(), turns }
+        Self { by_batch: Mutex::default(), lists: Mutex::default(), same: SameArguments::default(), turns }
     }
 
     /// The value for a key, read together with those of its siblings.
@@ -222,6 +244,37 @@ impl Loaders {
         let found = answers.as_ref().as_ref().map_err(Error::internal)?;
         let answer = found.get(&key).ok_or_else(|| Error::internal("a loader left a key without an answer"))?;
         answer.clone().map_err(|error| Error::clone(&error))
+    }
+
+    /// What the parents of a key have, of which only that is read which was not read before.
+    ///
+    /// # Errors
+    /// What the batch function failed with.
+    pub async fn load_lists<B, A, V>(&self, reader: &Reader, key: ListKey<A>) -> Result<Lists<V>>
+    where
+        B: Batch<Key = ListKey<A>, Value = OfParents<V>>,
+        A: Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let of = (TypeId::of::<B>(), key.args.address());
+        let mut known = self.known_lists(of);
+        let missing: Arc<[Uuid]> = match known.0.as_slice() {
+            [] => key.parents,
+            _ => key.parents.iter().copied().filter(|parent| known.of(*parent).is_none()).collect(),
+        };
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        let fresh = self.load::<B>(reader, ListKey { parents: missing, args: key.args }).await?;
+        known.0.extend(fresh);
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).insert(of, Box::new(known.clone()));
+        Ok(known)
+    }
+
+    fn known_lists<V: 'static>(&self, of: (TypeId, usize)) -> Lists<V> {
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lists.get(&of).and_then(|known| known.downcast_ref::<Lists<V>>());
+        Lists(known.map(|known| known.0.clone()).unwrap_or_default())
     }
 
     /// The arguments that many parents share.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::parser::types::Field;
-use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerError};
+use async_graphql::{Context, ContextSelectionSet, Positioned, QueryEnv, ServerError};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -17,16 +17,16 @@ use crate::access::document::{Plans, Selection};
 use crate::access::events::Event;
 use crate::access::events::watch::Watch;
 use crate::access::guard::unauthenticated;
-use crate::access::loaders::{Batch, Loaders};
-use crate::access::permissions::Permission;
+use crate::access::loaders::{Batch, ListKey, Lists, Loaders, OfParents};
+use crate::access::permissions::{Granted, Permission};
 use crate::access::plan::Plan;
 use crate::access::same::SameArguments;
 use crate::access::scope::Scope;
 use crate::access::services::Services;
 use crate::access::turns::Turns;
-use crate::access::writer::Again;
-use crate::access::writing::write_as;
-use crate::base::{Error, Result, id};
+use crate::access::writer::{Again, Writable};
+use crate::access::writing::{Act, write_as};
+use crate::base::{Error, Result};
 use crate::platform::postgres::{Access, ColumnNames, Columns, Need, ReadShape, Route, Transaction};
 
 /// What a read needs: the snapshot, on whose behalf, and which fields were selected.
@@ -88,48 +88,18 @@ impl Reads {
     pub async fn load<B: Batch>(&self, key: B::Key) -> Result<Option<B::Value>> {
         self.loaders.load::<B>(&self.reader, key).await
     }
-}
 
-/// What an action has at hand: the transaction of its mutation field, and on whose behalf it runs.
-#[derive(Clone)]
-pub struct Act {
-    /// The transaction.
-    pub db: Transaction,
-    /// On whose behalf.
-    pub scope: Scope,
-    now: DateTime<Utc>,
-}
-
-impl Act {
-    /// What an action has at hand; all that it writes bears the present instant.
-    #[must_use]
-    pub fn new(db: Transaction, scope: Scope) -> Self {
-        let now = chrono::SubsecRound::trunc_subsecs(scope.clock.now(), 6);
-        Self { db, scope, now }
-    }
-
-    /// The tenant.
-    #[must_use]
-    pub const fn organization(&self) -> Uuid {
-        self.scope.organization
-    }
-
-    /// The instant at which the action began, to the microsecond that the database keeps.
-    #[must_use]
-    pub const fn now(&self) -> DateTime<Utc> {
-        self.now
-    }
-
-    /// The same action within another organization of the acting user. The database has to be told as well.
-    #[must_use]
-    pub fn within(&self, organization: Uuid) -> Self {
-        Self { db: self.db.clone(), scope: Scope { organization, ..self.scope.clone() }, now: self.now }
-    }
-
-    /// A fresh identifier.
-    #[must_use]
-    pub fn fresh_id(&self) -> Uuid {
-        id::fresh(&*self.scope.clock)
+    /// What parents have, read together with what their siblings have.
+    ///
+    /// # Errors
+    /// What the batch function failed with.
+    pub async fn load_lists<B, A, V>(&self, key: ListKey<A>) -> Result<Lists<V>>
+    where
+        B: Batch<Key = ListKey<A>, Value = OfParents<V>>,
+        A: Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        self.loaders.load_lists::<B, A, V>(&self.reader, key).await
     }
 }
 
@@ -159,6 +129,8 @@ pub struct Operation {
 struct Inner {
     services: Services,
     scope: RwLock<Option<Scope>>,
+    /// Those of the scope.
+    granted: Granted,
     selection: Arc<Selection>,
     client: ClientInfo,
     reads: Mutex<Option<Arc<Reads>>>,
@@ -169,6 +141,8 @@ struct Inner {
     turns: Arc<Turns>,
     /// Plans that are not kept with the document.
     plans: Mutex<Plans>,
+    /// The addresses of the plans by which an object was resolved in full without an error.
+    proven: Mutex<Vec<usize>>,
     /// What it has taken from its caller's budgets.
     charge: Option<Arc<Charge>>,
     /// The points that it has come to.
@@ -212,16 +186,20 @@ impl Operation {
         route: Option<Arc<Route>>,
         watch: Watch,
     ) -> Self {
+        let granted = Granted::default();
+        granted.set(scope.as_ref().map(|scope| scope.permissions).unwrap_or_default());
         Self {
             inner: Arc::new(Inner {
                 services,
                 scope: RwLock::new(scope),
+                granted,
                 selection,
                 client,
                 reads: Mutex::new(None),
                 errors: Mutex::default(),
                 turns: Arc::default(),
                 plans: Mutex::default(),
+                proven: Mutex::default(),
                 route,
                 charge,
                 spent: AtomicU64::new(0),
@@ -257,16 +235,23 @@ impl Operation {
 
     /// What was noted so far: errors, here and by async-graphql, and points.
     #[must_use]
-    pub fn noted(&self, ctx: &Context<'_>) -> Noted {
-        let others = ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
+    pub fn noted(&self, environment: &QueryEnv) -> Noted {
+        let others = environment.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
         let own = self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
         Noted { own, others, spent: self.spent() }
     }
 
+    /// Whether errors were noted since then.
+    #[must_use]
+    pub fn has_failed_since(&self, environment: &QueryEnv, noted: Noted) -> bool {
+        let now = self.noted(environment);
+        (now.own, now.others) != (noted.own, noted.others)
+    }
+
     /// Forgets what was noted since then: by a field that is begun anew.
-    pub fn forget(&self, ctx: &Context<'_>, noted: Noted) {
+    pub fn forget(&self, environment: &QueryEnv, noted: Noted) {
         self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.own);
-        ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.others);
+        environment.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.others);
         self.inner.spent.store(noted.spent, Ordering::Relaxed);
     }
 
@@ -292,8 +277,19 @@ impl Operation {
 
     /// What is selected of `T` at the place of a context; `None` when the document is not valid.
     #[must_use]
-    pub fn plan<T: OutputType>(&self, ctx: &ContextSelectionSet<'_>) -> Option<Arc<Plan>> {
+    pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>) -> Option<Arc<Plan>> {
         self.inner.selection.plan::<T>(ctx, &self.inner.plans)
+    }
+
+    /// Whether an object was resolved in full by a plan of this operation, guards and all, without an error.
+    #[must_use]
+    pub fn is_proven(&self, plan: &Plan) -> bool {
+        self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner).contains(&std::ptr::from_ref(plan).addr())
+    }
+
+    /// Notes that an object was resolved in full by a plan of this operation, without an error.
+    pub fn note_proven(&self, plan: &Plan) {
+        self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner).push(std::ptr::from_ref(plan).addr());
     }
 
     /// The errors that were noted, which belong into the answer.
@@ -334,6 +330,9 @@ impl Operation {
     /// # Errors
     /// `UNAUTHENTICATED`, or as [`Scope::require`].
     pub fn require(&self, permission: Permission) -> Result<()> {
+        if self.inner.granted.has(permission) {
+            return Ok(());
+        }
         let scope = self.inner.scope.read().unwrap_or_else(PoisonError::into_inner);
         scope.as_ref().ok_or_else(unauthenticated)?.require(permission)
     }
@@ -347,7 +346,11 @@ impl Operation {
     /// Goes on as somebody who has just proven who she is: what follows in this operation, beginning with the payload of the mutation that calls
     /// this, is read and written in her scope.
     pub fn continue_as(&self, scope: Scope) {
-        *self.inner.scope.write().unwrap_or_else(PoisonError::into_inner) = Some(scope);
+        let mut known = self.inner.scope.write().unwrap_or_else(PoisonError::into_inner);
+        self.inner.granted.set(scope.permissions);
+        *known = Some(scope);
+        drop(known);
+        self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget_reads();
     }
 

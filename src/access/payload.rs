@@ -6,6 +6,7 @@ use crate::access::writer::{Writable, WrittenList};
 use crate::base::directives::cost;
 use crate::base::error::Problem;
 use crate::base::{Code, Error, Result};
+use crate::plain;
 
 /// Something about the input that the caller can put right. The mutation changed nothing.
 #[derive(Debug, Clone, SimpleObject)]
@@ -19,7 +20,9 @@ pub struct UserError {
     pub message: String,
 }
 
-impl Writable for UserError {}
+impl Writable for UserError {
+    plain!(code, field, message);
+}
 
 impl From<Problem> for UserError {
     fn from(problem: Problem) -> Self {

@@ -2,6 +2,8 @@
 //!
 //! An API key has scopes, which are permissions as well: what it may do is in both its scopes and the role of the member it acts for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_graphql::Enum;
 
 use crate::text_enum;
@@ -170,6 +172,23 @@ impl Permissions {
     #[must_use]
     pub fn codes(self) -> Vec<&'static str> {
         Permission::ALL.iter().filter(|permission| self.has(**permission)).map(|permission| permission.code()).collect()
+    }
+}
+
+/// Permissions that are looked at for every field, and change when an operation goes on as somebody else.
+#[derive(Debug, Default)]
+pub struct Granted(AtomicU64);
+
+impl Granted {
+    /// Grants these and no others.
+    pub fn set(&self, permissions: Permissions) {
+        self.0.store(permissions.0, Ordering::Release);
+    }
+
+    /// Whether a permission is granted.
+    #[must_use]
+    pub fn has(&self, permission: Permission) -> bool {
+        Permissions(self.0.load(Ordering::Acquire)).has(permission)
     }
 }
 

@@ -10,12 +10,15 @@ use async_graphql_value::Value as Argument;
 
 use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::document::Selection;
+use crate::base::text::snake_case;
 
 /// The fields of an object in the answer.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// In the order of the answer.
     pub entries: Vec<Entry>,
+    /// Whether there are plain fields among them.
+    pub is_plain: bool,
     /// What an object costs.
     weight: u64,
     /// The bytes of an object, as noted.
@@ -36,6 +39,8 @@ pub struct Entry {
     pub nullable: bool,
     /// Whether it is `__typename`.
     pub is_type_name: bool,
+    /// Its place among the plain fields of its type; `None` when it is none of them.
+    pub plain: Option<usize>,
     /// The conditions under which it is there.
     when: Vec<Condition>,
     /// What it costs besides the objects that it leads to.
@@ -130,6 +135,17 @@ impl Plan {
         self.entries.iter().map(|entry| parts(&entry.field.node)).sum()
     }
 
+    /// The fields of an object that are there when the variables have these values.
+    pub fn there(&self, variables: &Variables) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.is_there(variables))
+    }
+
+    /// Whether each of these fields always had its answer at once, so far.
+    #[must_use]
+    pub fn is_there_at_once(&self, variables: &Variables) -> bool {
+        self.there(variables).all(|entry| entry.is_type_name || entry.seen() == Some(Seen::AtOnce))
+    }
+
     /// The points of an object, when the variables have these values.
     #[must_use]
     pub fn points(&self, variables: &Variables) -> u64 {
@@ -149,12 +165,14 @@ impl Plan {
         self.each.fetch_max(each.min(MOST_BYTES_EACH), Ordering::Relaxed);
     }
 
-    /// What is selected of the type; `None` when the document is not valid.
+    /// What is selected of the type, which has these plain fields; `None` when the document is not valid.
     #[must_use]
-    pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str) -> Option<Self> {
+    pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str, plain: &[&str]) -> Option<Self> {
         let mut plan = Self { weight: of_object(&ctx.schema_env.registry, type_name), ..Self::default() };
-        let place = Place { ctx, selection, type_name };
-        plan.spread(&place, &ctx.item.node, &[]).then_some(plan)
+        let place = Place { ctx, selection, type_name, plain };
+        let is_valid = plan.spread(&place, &ctx.item.node, &[]);
+        plan.is_plain = plan.entries.iter().any(|entry| entry.plain.is_some());
+        is_valid.then_some(plan)
     }
 
     fn spread(&mut self, place: &Place<'_>, set: &SelectionSet, when: &[Condition]) -> bool {
@@ -188,7 +206,9 @@ impl Plan {
         let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else { return false };
         let key = format!("\"{key}\":").into_bytes();
         let price = OwnPrice::of(&place.ctx.schema_env.registry, place.type_name, &field.node);
-        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, when, price, seen: AtomicU8::new(0) });
+        let name = snake_case(&field.node.name.node);
+        let plain = place.plain.iter().position(|plain| *plain == name).filter(|_| field.node.arguments.is_empty());
+        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, plain, when, price, seen: AtomicU8::new(0) });
         true
     }
 }
@@ -218,6 +238,8 @@ struct Place<'a> {
     ctx: &'a ContextSelectionSet<'a>,
     selection: &'a Selection,
     type_name: &'a str,
+    /// The plain fields of the type, in snake case.
+    plain: &'a [&'a str],
 }
 
 impl Place<'_> {

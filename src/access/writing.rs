@@ -1,12 +1,56 @@
 //! Writing: one transaction on the primary for each mutation field, in a task of its own.
 
+use chrono::{DateTime, Utc};
 use tracing::Instrument;
+use uuid::Uuid;
 
-use crate::access::operation::Act;
 use crate::access::scope::{Means, Scope};
 use crate::access::services::Services;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Result, id};
 use crate::platform::postgres::{Access, Pool, Position, Settings, Transaction};
+
+/// What an action has at hand: the transaction of its mutation field, and on whose behalf it runs.
+#[derive(Clone)]
+pub struct Act {
+    /// The transaction.
+    pub db: Transaction,
+    /// On whose behalf.
+    pub scope: Scope,
+    now: DateTime<Utc>,
+}
+
+impl Act {
+    /// What an action has at hand; all that it writes bears the present instant.
+    #[must_use]
+    pub fn new(db: Transaction, scope: Scope) -> Self {
+        let now = chrono::SubsecRound::trunc_subsecs(scope.clock.now(), 6);
+        Self { db, scope, now }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub const fn organization(&self) -> Uuid {
+        self.scope.organization
+    }
+
+    /// The instant at which the action began, to the microsecond that the database keeps.
+    #[must_use]
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The same action within another organization of the acting user. The database has to be told as well.
+    #[must_use]
+    pub fn within(&self, organization: Uuid) -> Self {
+        Self { db: self.db.clone(), scope: Scope { organization, ..self.scope.clone() }, now: self.now }
+    }
+
+    /// A fresh identifier.
+    #[must_use]
+    pub fn fresh_id(&self) -> Uuid {
+        id::fresh(&*self.scope.clock)
+    }
+}
 
 /// Runs an action in one transaction on the primary, in a task of its own, so that a caller who leaves cannot cut it; what it has written, the
 /// session's reads see from then on.

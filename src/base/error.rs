@@ -51,6 +51,8 @@ pub enum Code {
     InternalError,
 }
 
+crate::plain_enums!(Code);
+
 impl Code {
     /// Every code, in the order of the documentation.
     pub const ALL: [Self; 18] = [

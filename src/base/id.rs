@@ -9,11 +9,12 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{Context, ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::base::clock::Clock;
 use crate::base::error::{Code, Error, Result};
+use crate::base::json::Plain;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
@@ -96,6 +97,12 @@ pub fn fresh(clock: &dyn Clock) -> Uuid {
 }
 
 fn outer(prefix: &str, uuid: Uuid) -> String {
+    let mut text = Vec::with_capacity(prefix.len() + 1 + DIGITS);
+    put_outer(&mut text, prefix, uuid);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+fn put_outer(text: &mut Vec<u8>, prefix: &str, uuid: Uuid) {
     let (high, low) = uuid.as_u64_pair();
     // 26 digits of five bits hold 130: thirteen carry the first 63, one the four on both sides of the middle, twelve the last 60.
     let mut digits = [b'0'; DIGITS];
@@ -104,11 +111,9 @@ fn outer(prefix: &str, uuid: Uuid) -> String {
     put_digits(left, high >> 1);
     put_digits(middle, (high << 4) | (low >> 60));
     put_digits(right, low);
-    let mut text = Vec::with_capacity(prefix.len() + 1 + DIGITS);
     text.extend_from_slice(prefix.as_bytes());
     text.push(b'_');
     text.extend_from_slice(&digits);
-    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Writes as many digits as there is room for, from the last five bits on.
@@ -193,6 +198,15 @@ impl<N: Noun> InputType for Id<N> {
 
     fn as_raw_value(&self) -> Option<&Self::RawValueType> {
         Some(self)
+    }
+}
+
+impl<N: Noun> Plain for Id<N> {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        out.push(b'"');
+        put_outer(out, N::PREFIX, self.uuid);
+        out.push(b'"');
+        true
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use async_graphql::Value;
+use async_graphql::resolver_utils::EnumType;
+use async_graphql::{Context, ID, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -47,6 +48,97 @@ pub fn length(value: &Value) -> usize {
         Value::String(text) => text.len() + 2,
         _ => 16,
     }
+}
+
+/// What a field can answer with that is written straight into the answer.
+pub trait Plain {
+    /// Adds the JSON to a text; whether that was possible. If not, what was added is of no use.
+    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool;
+}
+
+impl Plain for str {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        put_text(out, self);
+        true
+    }
+}
+impl Plain for String {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        put_text(out, self);
+        true
+    }
+}
+impl Plain for ID {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        put_text(out, self);
+        true
+    }
+}
+impl<T: Plain + ?Sized> Plain for &T {
+    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        T::put(self, ctx, out)
+    }
+}
+impl<T: Plain> Plain for Option<T> {
+    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        match self {
+            Some(value) => value.put(ctx, out),
+            None => {
+                out.extend_from_slice(b"null");
+                true
+            }
+        }
+    }
+}
+impl<T: Plain, E> Plain for Result<T, E> {
+    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        self.as_ref().is_ok_and(|value| value.put(ctx, out))
+    }
+}
+impl<T: Plain> Plain for Vec<T> {
+    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        out.push(b'[');
+        let are_written = self.iter().enumerate().all(|(index, value)| {
+            if index > 0 {
+                out.push(b',');
+            }
+            value.put(ctx, out)
+        });
+        out.push(b']');
+        are_written
+    }
+}
+
+macro_rules! as_serde_does {
+    ($($kind:ty),+) => {
+        $(impl Plain for $kind {
+            fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+                self.serialize(&mut Serializer::new(out)).is_ok()
+            }
+        })+
+    };
+}
+as_serde_does!(bool, i32, i64);
+
+/// Adds a value of an enum to a text, by its name in the schema; whether it has one.
+pub fn put_enum<T: EnumType>(out: &mut Vec<u8>, value: &T) -> bool {
+    let item = T::items().iter().find(|item| item.value == *value);
+    item.is_some_and(|item| {
+        put_text(out, item.name);
+        true
+    })
+}
+
+/// Writes values of these enums straight into answers.
+#[macro_export]
+macro_rules! plain_enums {
+    ($($name:ty),+ $(,)?) => {
+        $(impl $crate::base::json::Plain for $name {
+            fn put(&self, _: &async_graphql::Context<'_>, out: &mut Vec<u8>) -> bool {
+                $crate::base::json::put_enum(out, self)
+            }
+        })+
+    };
 }
 
 /// Adds a JSON string to a text.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::directives::cost;
 use crate::base::error::{Error, Result};
 use crate::base::scalars::Decimal;
+use crate::plain_enums;
 
 /// The most that one amount may be, in minor units: ten trillion rupees. Sums are made as exact decimals, since a few thousand such amounts fill 64
 /// bits.
@@ -36,6 +37,8 @@ pub enum Currency {
     /// Kuwaiti dinar, of 1000 fils.
     Kwd,
 }
+
+plain_enums!(Currency);
 
 impl Currency {
     const ALL: [Self; 9] = [Self::Inr, Self::Usd, Self::Eur, Self::Gbp, Self::Aed, Self::Sgd, Self::Aud, Self::Jpy, Self::Kwd];

@@ -1,11 +1,14 @@
 //! The schema's own scalars for dates, instants and exact numbers. Each names the specification of its text.
 
 use std::fmt;
+use std::io::Write;
 use std::str::FromStr;
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{Context, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{Datelike, NaiveDate, SubsecRound, Timelike, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::base::json::{self, Plain};
 
 /// A calendar day without a time of day, as `2026-04-01` (ISO 8601). Which zone it is meant in is said by the field.
 #[derive(async_graphql::Description, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,9 +29,9 @@ impl ScalarType for Date {
     }
 
     fn to_value(&self) -> Value {
-        let mut text = String::with_capacity(10);
+        let mut text = Vec::with_capacity(10);
         put_date(&mut text, self.0);
-        Value::String(text)
+        Value::String(String::from_utf8(text).unwrap_or_default())
     }
 }
 
@@ -52,44 +55,90 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        let mut text = String::with_capacity(27);
-        self.put(&mut text);
-        Value::String(text)
+        Value::String(self.text())
     }
 }
 
 impl DateTime {
-    /// Writes the instant as answers have it.
-    pub fn put(self, text: &mut String) {
+    /// The instant as answers have it.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut text = Vec::with_capacity(27);
+        self.write(&mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    fn put_json(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        self.write(out);
+        out.push(b'"');
+    }
+
+    fn write(self, text: &mut Vec<u8>) {
         let time = self.0.time();
         put_date(text, self.0.date_naive());
-        for (before, value) in [('T', time.hour()), (':', time.minute()), (':', time.second())] {
+        for (before, value) in [(b'T', time.hour()), (b':', time.minute()), (b':', time.second())] {
             text.push(before);
             put_digits::<2>(text, value);
         }
-        text.push('.');
+        text.push(b'.');
         put_digits::<6>(text, time.nanosecond() / 1000);
-        text.push('Z');
+        text.push(b'Z');
     }
 }
 
 /// Writes a day of the years 0 to 9999. Lists are full of dates, and chrono's own formatting is made for any pattern.
-fn put_date(text: &mut String, date: NaiveDate) {
+fn put_date(text: &mut Vec<u8>, date: NaiveDate) {
     put_digits::<4>(text, date.year().unsigned_abs());
-    text.push('-');
+    text.push(b'-');
     put_digits::<2>(text, date.month());
-    text.push('-');
+    text.push(b'-');
     put_digits::<2>(text, date.day());
 }
 
-fn put_digits<const COUNT: usize>(text: &mut String, value: u32) {
-    let mut digits = [0; COUNT];
+fn put_digits<const COUNT: usize>(text: &mut Vec<u8>, value: u32) {
+    let mut digits = [b'0'; COUNT];
     let mut rest = value;
     for digit in digits.iter_mut().rev() {
-        *digit = rest % 10;
+        *digit += (rest % 10).to_le_bytes()[0];
         rest /= 10;
     }
-    text.extend(digits.iter().filter_map(|digit| char::from_digit(*digit, 10)));
+    text.extend_from_slice(&digits);
+}
+
+impl Date {
+    fn put_json(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        put_date(out, self.0);
+        out.push(b'"');
+    }
+}
+
+impl Plain for Date {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        self.put_json(out);
+        true
+    }
+}
+
+impl Plain for DateTime {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        self.put_json(out);
+        true
+    }
+}
+
+impl Plain for Decimal {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        write!(out, "\"{}\"", self.0).is_ok()
+    }
+}
+
+impl Plain for Json {
+    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        json::put(out, &self.to_value());
+        true
+    }
 }
 
 /// An exact decimal number, sent and received as a string such as `"1250.50"`. JSON integers are accepted too; JSON numbers with a fraction are
@@ -148,6 +197,12 @@ mod tests {
             let instant = chrono::DateTime::from_timestamp_micros(micros).unwrap();
             proptest::prop_assert_eq!(DateTime(instant).to_value(), Value::String(instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)));
             proptest::prop_assert_eq!(Date(instant.date_naive()).to_value(), Value::String(instant.date_naive().to_string()));
+            let (mut as_values, mut as_plain) = (Vec::new(), Vec::new());
+            json::put(&mut as_values, &DateTime(instant).to_value());
+            json::put(&mut as_values, &Date(instant.date_naive()).to_value());
+            DateTime(instant).put_json(&mut as_plain);
+            Date(instant.date_naive()).put_json(&mut as_plain);
+            proptest::prop_assert_eq!(as_values, as_plain);
         }
     }
 }

@@ -82,6 +82,19 @@ fn bounded(text: &str, limit: usize) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// The name of a field of the schema, as columns and methods are named: `createdAt` is `created_at`.
+#[must_use]
+pub fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

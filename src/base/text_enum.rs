@@ -26,6 +26,8 @@ macro_rules! text_enum {
             }
         }
 
+        $crate::plain_enums!($name);
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())

@@ -21,6 +21,7 @@ use crate::base::id::AnyId;
 use crate::base::page::{argument, at_most};
 use crate::base::scalars::DateTime;
 use crate::features::{AnyNode, find_any, told};
+use crate::plain;
 
 /// A change of one object, or of what may be seen of a kind of objects.
 #[derive(Debug, Clone)]
@@ -32,7 +33,9 @@ pub struct Change {
     position: EventPosition,
 }
 
-impl Writable for Change {}
+impl Writable for Change {
+    plain!(kind, noun, id, at);
+}
 
 impl Change {
     fn of(event: &Event, kind: ChangeKind) -> Self {
@@ -97,7 +100,9 @@ pub struct ChangePage {
     pub has_more: bool,
 }
 
-impl Writable for ChangePage {}
+impl Writable for ChangePage {
+    plain!(nodes, cursor, has_more);
+}
 
 /// The query fields of changes.
 #[derive(Default)]

@@ -14,10 +14,10 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::access::connection::{Connection, Listed};
-use crate::access::loaders::ByParent;
+use crate::access::loaders::{ByParent, Lists, OfParents};
 use crate::access::operation::Reads;
 use crate::access::same::Same;
-use crate::access::writer::{self, Again, Written};
+use crate::access::writer::{Again, Siblings, Written};
 use crate::access::{Batch, ListKey, Operation, Reader};
 use crate::base::page::{Keyed, Order, OrderField, Page, PageArgs, Window};
 use crate::base::{Error, Map, Result};
@@ -135,39 +135,50 @@ where
     });
     async move {
         let (reads, args, is_counted) = asked?;
-        page_of(&reads, ListKey { parent, args }, is_counted).await.map(Some)
+        Found::<T::Row>::load(&reads, ListKey { parents: Arc::new([parent]), args }, is_counted).await?.of(parent).map(Written).map(Some)
     }
 }
 
-/// The same list of another parent.
+/// The same list of other parents.
 fn again<T>(args: Same<ParentsArgs<T::Row>>, is_counted: bool) -> Again
 where
     T: Listed + From<Arc<T::Row>>,
     T::Row: UnderParents<Order = T::Order>,
 {
-    Arc::new(move |ctx: &Context<'_>, parent| {
-        let key = ListKey { parent, args: args.clone() };
+    Arc::new(move |siblings: Siblings<'_>| {
+        let key = ListKey { parents: siblings.parents(), args: args.clone() };
         async move {
-            let reads = Operation::of(ctx).and_then(Operation::reads);
-            let page = async { page_of::<T>(&*reads?, key, is_counted).await }.await;
-            writer::answer(page, ctx).await
+            let reads = siblings.operation().reads();
+            let lists = async { Found::<T::Row>::load(&*reads?, key, is_counted).await }.await;
+            siblings.write::<Connection<T>>(|parent| lists.as_ref().map_err(Error::clone)?.of(parent)).await
         }
         .boxed()
     })
 }
 
-async fn page_of<T>(reads: &Reads, key: ParentsList<T::Row>, is_counted: bool) -> Result<Written<Connection<T>>>
-where
-    T: Listed + From<Arc<T::Row>>,
-    T::Row: UnderParents<Order = T::Order>,
-{
-    let (page, total) = if is_counted {
-        futures_util::try_join!(reads.load::<Pages<T::Row>>(key.clone()), reads.load::<Counts<T::Row>>(key.clone()))?
-    } else {
-        (reads.load::<Pages<T::Row>>(key.clone()).await?, None)
-    };
-    let page = page.ok_or_else(|| Error::internal("a loader left a parent's page out"))?;
-    Ok(Written(Connection::new(&key.args.1.window, page, total)))
+/// The lists of some parents, as they were read.
+struct Found<R: UnderParents> {
+    args: Same<ParentsArgs<R>>,
+    pages: Lists<Page<Arc<R>>>,
+    counts: Option<Lists<i64>>,
+}
+
+impl<R: UnderParents> Found<R> {
+    async fn load(reads: &Reads, key: ParentsList<R>, is_counted: bool) -> Result<Self> {
+        let pages = reads.load_lists::<Pages<R>, _, _>(key.clone());
+        let counts = async { if is_counted { reads.load_lists::<Counts<R>, _, _>(key.clone()).await.map(Some) } else { Ok(None) } };
+        let (pages, counts) = futures_util::try_join!(pages, counts)?;
+        Ok(Self { args: key.args, pages, counts })
+    }
+
+    fn of<T>(&self, parent: Uuid) -> Result<Connection<T>>
+    where
+        T: Listed<Row = R, Order = R::Order> + From<Arc<R>>,
+    {
+        let page = self.pages.of(parent).ok_or_else(|| Error::internal("a loader left a parent's list out"))?.clone();
+        let count = self.counts.as_ref().and_then(|counts| counts.of(parent)).copied();
+        Ok(Connection::new(&self.args.1.window, page, count))
+    }
 }
 
 fn checked<R: InLists, O: Into<Order<R::Order>>>(page: &PageArgs, filter: Option<R::Filter>, order: Option<O>) -> Result<ListOf<R>> {
@@ -188,7 +199,7 @@ struct Pages<R>(PhantomData<fn() -> R>);
 
 impl<R: UnderParents> Batch for Pages<R> {
     type Key = ParentsList<R>;
-    type Value = Page<Arc<R>>;
+    type Value = OfParents<Page<Arc<R>>>;
 
     async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<Map<Self::Key, Self::Value>> {
         let read = |args: Same<ParentsArgs<R>>, parents| {
@@ -204,9 +215,9 @@ struct Counts<R>(PhantomData<fn() -> R>);
 
 impl<R: UnderParents> Batch for Counts<R> {
     type Key = ParentsList<R>;
-    type Value = i64;
+    type Value = OfParents<i64>;
 
-    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<Map<Self::Key, i64>> {
+    async fn load(reader: Reader, keys: Vec<Self::Key>) -> Result<Map<Self::Key, Self::Value>> {
         let read = |args: Same<ParentsArgs<R>>, parents| {
             let reader = reader.clone();
             async move { R::counts(&reader, args.0, parents, &args.1).await }

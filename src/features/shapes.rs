@@ -1,21 +1,24 @@
 //! Shapes of the schema that every noun has: its object, the inputs and the payloads of its mutations. Each name is written out where a noun asks
 //! for it, so that a search for `ContactDeleteInput` finds it.
 
-/// The GraphQL object of a row: what finds it by its id and what makes pages of it. Its fields are written beside, in `#[Object] impl`.
+/// The GraphQL object of a row: what finds it by its id and what makes pages of it. Its fields are written beside, in `#[Object] impl`; of them those
+/// are [`plain!`](crate::plain) that take no arguments and wait for nothing.
 ///
 /// ```text
 /// object! {
 ///     /// A person the business deals with.
 ///     Contact of model::Contact, ordered by ContactOrderField, seen with ContactsRead;
 ///     /// A page of contacts.
-///     ContactConnection
+///     ContactConnection;
+///     plain id, name, email
 /// }
 /// ```
 #[macro_export]
 macro_rules! object {
     (
         $(#[$meta:meta])* $name:ident of $row:ty, ordered by $order:ty, seen with $permission:ident;
-        $(#[$page_meta:meta])* $connection:ident
+        $(#[$page_meta:meta])* $connection:ident;
+        plain $($plain:ident),+ $(,)?
     ) => {
         $(#[$meta])*
         #[derive(Clone)]
@@ -37,6 +40,8 @@ macro_rules! object {
         }
 
         impl $crate::access::writer::Writable for $name {
+            $crate::plain!($($plain),+);
+
             fn parent_id(&self) -> Option<uuid::Uuid> {
                 Some(self.0.id)
             }

@@ -14,6 +14,7 @@ use crate::access::cost::of_introspection;
 use crate::access::cost::price::Price;
 use crate::access::cost::tariff::Tariff;
 use crate::access::plan::Condition;
+use crate::base::text::snake_case;
 use crate::base::{Code, Error, Result};
 use crate::platform::config::DocumentConfig;
 
@@ -248,15 +249,4 @@ impl<'a> Walk<'a> {
             fields.push(name);
         }
     }
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }

@@ -13,9 +13,9 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::access::jobs::{Failed, Registry, Run, scope};
-use crate::access::operation::Act;
 use crate::access::scope::Scope;
 use crate::access::services::Services;
+use crate::access::writing::Act;
 use crate::access::writing::write_as;
 use crate::base::{Code, Error, Result};
 use crate::platform::jobs::{Errand, Perform, Queue, Ticket};

@@ -9,8 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::jobs::{Errand, Failed, Job, Run};
-use crate::access::operation::Act;
 use crate::access::services::Services;
+use crate::access::writing::Act;
 use crate::base::{Error, Result};
 use crate::platform::jobs::Times;
 

@@ -17,7 +17,8 @@ object! {
     /// An entry of the timeline: a call, a message, a meeting or a note.
     Activity of model::Activity, ordered by ActivityOrderField, seen with ActivitiesRead;
     /// A page of activities.
-    ActivityConnection
+    ActivityConnection;
+    plain id, kind, subject, body, occurred_at, duration_minutes, created_at, updated_at, version
 }
 
 /// An entry of the timeline: a call, a message, a meeting or a note.

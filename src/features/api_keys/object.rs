@@ -15,7 +15,8 @@ object! {
     /// A key by which a program asks without anybody signing in.
     ApiKey of model::ApiKey, ordered by ApiKeyOrderField, seen with ApiKeysRead;
     /// A page of API keys.
-    ApiKeyConnection
+    ApiKeyConnection;
+    plain id, name, beginning, scopes, allowed_ips, expires_at, last_used_at, revoked_at, created_at, updated_at, version
 }
 
 /// A key by which a program asks without anybody signing in. It acts for the member who made it: it may do what is in its scopes and what her role

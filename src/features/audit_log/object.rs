@@ -16,6 +16,7 @@ use crate::features::api_keys::object::ApiKey;
 use crate::features::audit_log::loaders::AuditEntryById;
 use crate::features::audit_log::model::{self, AuditEntryId};
 use crate::features::audit_log::queries::AuditEntryOrderField;
+use crate::plain;
 
 /// One action on one object.
 #[derive(Clone)]
@@ -41,7 +42,9 @@ impl Listed for AuditEntry {
     }
 }
 
-impl Writable for AuditEntry {}
+impl Writable for AuditEntry {
+    plain!(id, at, action, noun, object_id, before, after, request_id);
+}
 
 impl NodeObject for AuditEntry {
     type Row = model::AuditEntry;

@@ -17,12 +17,14 @@ use crate::features::deals::object::DealConnection;
 use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
 use crate::object;
+use crate::plain;
 
 object! {
     /// A business that contacts work for.
     Company of model::Company, ordered by CompanyOrderField, seen with CompaniesRead;
     /// A page of companies.
-    CompanyConnection
+    CompanyConnection;
+    plain id, name, gstin, state_code, state, industry, email, phone, website, addresses, notes, created_at, updated_at, version
 }
 
 /// A business that contacts work for.
@@ -139,7 +141,9 @@ impl Company {
 /// A postal address.
 pub struct Address<'a>(&'a model::Address);
 
-impl Writable for Address<'_> {}
+impl Writable for Address<'_> {
+    plain!(label, line1, line2, city, state_code, state, pin, country);
+}
 
 /// A postal address.
 #[Object(guard = "Can(Permission::CompaniesRead)", directive = cost::apply("0".into()))]

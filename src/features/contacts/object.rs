@@ -27,7 +27,8 @@ object! {
     /// A person the business deals with.
     Contact of model::Contact, ordered by ContactOrderField, seen with ContactsRead;
     /// A page of contacts.
-    ContactConnection
+    ContactConnection;
+    plain id, name, email, phone, city, state_code, state, stage, status, source, tags, notes, created_at, updated_at, version
 }
 
 /// A person the business deals with.

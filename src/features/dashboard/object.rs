@@ -22,6 +22,7 @@ use crate::features::dashboard::model::{self, OpenDeals, WonDeals};
 use crate::features::dashboard::period::Span;
 use crate::features::deals::model::DealId;
 use crate::features::pipelines::model::{PipelineId, StageId};
+use crate::plain;
 
 /// What the organization's business comes to.
 #[derive(Debug, Clone, Copy)]
@@ -255,8 +256,18 @@ fn by_month(months: &[NaiveDate], rows: &[WonDeals]) -> Result<Vec<WonMonthFigur
 }
 
 impl Writable for Dashboard {}
-impl Writable for ContactStageFigures {}
-impl Writable for PipelineStageFigures {}
-impl Writable for WonMonthFigures {}
-impl Writable for TaskFigures {}
-impl Writable for DashboardActivity {}
+impl Writable for ContactStageFigures {
+    plain!(stage, count);
+}
+impl Writable for PipelineStageFigures {
+    plain!(stage_id, stage_name, pipeline_id, pipeline_name, count, value, weighted_value);
+}
+impl Writable for WonMonthFigures {
+    plain!(month, count, value);
+}
+impl Writable for TaskFigures {
+    plain!(open, overdue, due_today, due_this_week);
+}
+impl Writable for DashboardActivity {
+    plain!(activity_id, kind, subject, occurred_at, duration_minutes, contact_id, contact_name, deal_id, deal_title, author_id, author_name);
+}

@@ -25,12 +25,14 @@ use crate::features::pipelines::object::{Pipeline, PipelineStage};
 use crate::features::tasks::object::TaskConnection;
 use crate::features::tasks::queries::{TaskFilter, TaskOrder, TaskParent};
 use crate::object;
+use crate::plain;
 
 object! {
     /// Something the business hopes to sell.
     Deal of model::Deal, ordered by DealOrderField, seen with DealsRead;
     /// A page of deals.
-    DealConnection
+    DealConnection;
+    plain id, title, status, value, weighted_value, probability, expected_close, closed_at, closed_reason, notes, created_at, updated_at, version
 }
 
 /// Something the business hopes to sell.
@@ -179,7 +181,9 @@ impl Deal {
 #[derive(Clone)]
 pub struct DealStageChange(pub Arc<model::DealStageChange>);
 
-impl Writable for DealStageChange {}
+impl Writable for DealStageChange {
+    plain!(at);
+}
 
 /// A move of a deal into a stage.
 #[Object(guard = "Can(Permission::DealsRead)")]

@@ -11,12 +11,15 @@ use crate::features::accounts::object::User;
 use crate::features::jobs::model::{self, JobId, JobState};
 use crate::features::jobs::queries::JobOrderField;
 use crate::object;
+use crate::plain;
 
 object! {
     /// Something that is done in the background.
     Job of model::Job, ordered by JobOrderField, seen with JobsRead;
     /// A page of jobs.
-    JobConnection
+    JobConnection;
+    plain id, kind, queue, priority, state, attempts, max_attempts, progress, last_error, run_at, started_at, finished_at, created_at, updated_at,
+        version
 }
 
 /// How far long work has come.
@@ -28,7 +31,9 @@ pub struct JobProgress {
     pub total: i32,
 }
 
-impl Writable for JobProgress {}
+impl Writable for JobProgress {
+    plain!(done, total);
+}
 
 /// Something that is done in the background: a message to send, a report to write.
 #[Object(guard = "Can(Permission::JobsRead)")]

@@ -16,6 +16,7 @@ use crate::features::contacts::object::Contact;
 use crate::features::messages::model::{self, MessageChannel, MessageId, MessageLanguage, MessageState};
 use crate::features::messages::queries::MessageOrderField;
 use crate::object;
+use crate::plain;
 
 pub use suppression::{Suppression, SuppressionConnection};
 pub use template::{SmsTemplate, SmsTemplateConnection};
@@ -24,7 +25,9 @@ object! {
     /// A mail or text message that the business sent or is about to send.
     Message of model::Message, ordered by MessageOrderField, seen with MessagesRead;
     /// A page of messages.
-    MessageConnection
+    MessageConnection;
+    plain id, channel, state, to, to_name, subject, body, template, variables, language, transactional, provider, provider_reference, attempts,
+        error, may_have_been_sent, about_id, send_at, sent_at, delivered_at, created_at, updated_at, version
 }
 
 /// A mail or text message that the business sent or is about to send.
@@ -168,7 +171,9 @@ pub struct MessageVariable<'a> {
     value: &'a str,
 }
 
-impl Writable for MessageVariable<'_> {}
+impl Writable for MessageVariable<'_> {
+    plain!(name, value);
+}
 
 /// A value that is filled into a template.
 #[Object(guard = "Can(Permission::MessagesRead)", directive = cost::apply("0".into()))]

@@ -16,6 +16,7 @@ use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
 use crate::features::pipelines::loaders::{PipelineById, StageById, StagesByPipeline};
 use crate::features::pipelines::model::{self, PipelineId, StageId, StageKind};
+use crate::plain;
 
 /// A way that deals go, stage by stage.
 #[derive(Clone)]
@@ -27,7 +28,9 @@ impl From<model::Pipeline> for Pipeline {
     }
 }
 
-impl Writable for Pipeline {}
+impl Writable for Pipeline {
+    plain!(id, name, is_default, created_at, updated_at, version);
+}
 
 impl NodeObject for Pipeline {
     type Row = model::Pipeline;
@@ -110,6 +113,8 @@ impl From<model::PipelineStage> for PipelineStage {
 }
 
 impl Writable for PipelineStage {
+    plain!(id, name, position, kind, probability, created_at, updated_at, version);
+
     fn parent_id(&self) -> Option<Uuid> {
         Some(self.0.id)
     }

@@ -18,7 +18,8 @@ object! {
     /// Something that somebody is to do.
     Task of model::Task, ordered by TaskOrderField, seen with TasksRead;
     /// A page of tasks.
-    TaskConnection
+    TaskConnection;
+    plain id, title, description, status, priority, due_at, completed_at, created_at, updated_at, version
 }
 
 /// Something that somebody is to do.

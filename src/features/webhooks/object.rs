@@ -21,12 +21,15 @@ use crate::features::webhooks::queries::WebhookEndpointOrderField;
 use crate::features::webhooks::queries::deliveries::{WebhookDeliveryFilter, WebhookDeliveryOrder, WebhookDeliveryOrderField, WebhookDeliveryParent};
 use crate::features::webhooks::rules;
 use crate::object;
+use crate::plain;
 
 object! {
     /// An address that is told of events.
     WebhookEndpoint of model::WebhookEndpoint, ordered by WebhookEndpointOrderField, seen with WebhooksManage;
     /// A page of endpoints.
-    WebhookEndpointConnection
+    WebhookEndpointConnection;
+    plain id, url, description, events, document, previous_secret_until, granted, state, disabled_reason, failing_since, created_at, updated_at,
+        version
 }
 
 /// An address that is told of events, by signed calls as Standard Webhooks describes them.
@@ -144,6 +147,8 @@ impl From<model::WebhookDelivery> for WebhookDelivery {
 }
 
 impl Writable for WebhookDelivery {
+    plain!(id, event_id, event, state, attempt_count, next_at, delivered_at, request_body, response_status, error, created_at, updated_at);
+
     fn parent_id(&self) -> Option<Uuid> {
         Some(self.0.id)
     }
@@ -260,7 +265,9 @@ impl WebhookDelivery {
 #[derive(Clone)]
 pub struct WebhookAttempt(pub Arc<model::WebhookAttempt>);
 
-impl Writable for WebhookAttempt {}
+impl Writable for WebhookAttempt {
+    plain!(at, duration_ms, request_headers, response_status, response_headers, response_body, error);
+}
 
 /// One call to an endpoint.
 #[Object(guard = "Can(Permission::WebhooksManage)")]

@@ -1,83 +1,54 @@
 //! Rows from which columns were left out: what stands where in the struct is found by which columns were read.
 
-use std::ops::Range;
-
-use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql};
 use diesel::pg::Pg;
-use diesel::row::{Field, PartialRow, Row, RowIndex, RowSealed};
+use diesel::row::{Field, Row};
 
-/// As many columns as have a bit.
-const MOST_COLUMNS: usize = 64;
-
-/// A row that has a part of the columns of its struct; the others are null.
-pub struct Sparse<'r, R> {
-    row: &'r R,
-    read: u64,
+/// The fields of a struct, of whose columns a row may have only some. Written for tuples, as which Diesel reads structs: its own way of reading one
+/// asks for each column several times over, also for those that are not there.
+pub trait FromSparse<ST>: Sized {
+    /// Reads a row that has the columns whose bit is set in `read`, in their order; the others are null.
+    ///
+    /// # Errors
+    /// When a value is not of its field's type, and names its column by its number in the struct.
+    fn from_sparse<'a, R: Row<'a, Pg>>(row: &R, read: u64) -> deserialize::Result<Self>;
 }
 
-/// A column's value, or that the column was left out.
-pub struct MaybeField<F>(Option<F>);
-
-impl<'r, R> Sparse<'r, R> {
-    /// The row around one that has the columns whose bit is set in `read`, in their order.
-    pub const fn new(row: &'r R, read: u64) -> Self {
-        Self { row, read }
-    }
-
-    /// Where a column of the struct stands in the row.
-    fn place(&self, column: usize) -> Option<usize> {
-        let bit = u32::try_from(column).ok().and_then(|column| 1_u64.checked_shl(column))?;
-        (self.read & bit != 0).then(|| usize::try_from((self.read & (bit - 1)).count_ones()).unwrap_or_default())
+fn value<'a, T: FromSql<ST, Pg>, ST, R: Row<'a, Pg>>(row: &R, place: Option<usize>) -> deserialize::Result<T> {
+    match place.and_then(|place| row.get(place)) {
+        Some(field) => T::from_nullable_sql(field.value()),
+        None => T::from_nullable_sql(None),
     }
 }
 
-impl<R> RowSealed for Sparse<'_, R> {}
-
-impl<'a, 'r, R: Row<'a, Pg>> Row<'a, Pg> for Sparse<'r, R> {
-    type Field<'f>
-        = MaybeField<R::Field<'f>>
-    where
-        'a: 'f,
-        Self: 'f;
-    type InnerPartialRow = Self;
-
-    fn field_count(&self) -> usize {
-        MOST_COLUMNS
-    }
-
-    fn get<'b, I>(&'b self, index: I) -> Option<Self::Field<'b>>
-    where
-        'a: 'b,
-        Self: RowIndex<I>,
-    {
-        let column = self.idx(index)?;
-        Some(MaybeField(self.place(column).and_then(|place| self.row.get(place))))
-    }
-
-    fn partial_row(&self, range: Range<usize>) -> PartialRow<'_, Self::InnerPartialRow> {
-        PartialRow::new(self, range)
-    }
+macro_rules! from_sparse {
+    ($($value:ident $kind:ident)+) => {
+        impl<$($value, $kind),+> FromSparse<($($kind,)+)> for ($($value,)+)
+        where
+            $($value: FromSql<$kind, Pg>),+
+        {
+            fn from_sparse<'a, R: Row<'a, Pg>>(row: &R, read: u64) -> deserialize::Result<Self> {
+                let (mut column, mut next) = (0_u32, 0_usize);
+                let values = ($({
+                    let place = (read.checked_shr(column).unwrap_or_default() & 1 == 1).then_some(next);
+                    let value: $value = value::<$value, $kind, R>(row, place).map_err(|error| format!("column {column}: {error}"))?;
+                    column += 1;
+                    next += usize::from(place.is_some());
+                    value
+                },)+);
+                let _ = (column, next);
+                Ok(values)
+            }
+        }
+    };
 }
 
-impl<R> RowIndex<usize> for Sparse<'_, R> {
-    fn idx(&self, index: usize) -> Option<usize> {
-        Some(index)
-    }
+macro_rules! from_sparse_up_to {
+    ($value:ident $kind:ident) => { from_sparse!($value $kind); };
+    ($value:ident $kind:ident $($rest:ident)+) => { from_sparse!($value $kind $($rest)+); from_sparse_up_to!($($rest)+); };
 }
 
-impl<'n, R: RowIndex<&'n str>> RowIndex<&'n str> for Sparse<'_, R> {
-    fn idx(&self, name: &'n str) -> Option<usize> {
-        let place = self.row.idx(name)?;
-        (0..MOST_COLUMNS).filter(|column| self.read & (1 << column) != 0).nth(place)
-    }
-}
-
-impl<'a, F: Field<'a, Pg>> Field<'a, Pg> for MaybeField<F> {
-    fn field_name(&self) -> Option<&str> {
-        self.0.as_ref().and_then(F::field_name)
-    }
-
-    fn value(&self) -> Option<<Pg as Backend>::RawValue<'_>> {
-        self.0.as_ref().and_then(F::value)
-    }
-}
+from_sparse_up_to!(
+    T1 S1 T2 S2 T3 S3 T4 S4 T5 S5 T6 S6 T7 S7 T8 S8 T9 S9 T10 S10 T11 S11 T12 S12 T13 S13 T14 S14 T15 S15 T16 S16 T17 S17 T18 S18 T19 S19 T20 S20 T21
+    S21 T22 S22 T23 S23 T24 S24 T25 S25 T26 S26 T27 S27 T28 S28 T29 S29 T30 S30 T31 S31 T32 S32
+);

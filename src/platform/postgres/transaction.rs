@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::QueryResult;
-use diesel::deserialize::FromSqlRow;
+use diesel::deserialize::{FromSqlRow, Queryable};
 use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, Query, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
@@ -28,7 +28,7 @@ use crate::platform::postgres::pool::{Pool, Pooled};
 use crate::platform::postgres::position::Position;
 use crate::platform::postgres::routing::{Found, Route, too_far_behind, written};
 use crate::platform::postgres::settings::Settings;
-use crate::platform::postgres::sparse::Sparse;
+use crate::platform::postgres::sparse::FromSparse;
 use crate::platform::postgres::statement::ByText;
 
 /// How long the end of a transaction may take before its connection is given up.
@@ -118,11 +118,12 @@ impl Transaction {
         Q: AsQuery,
         Q::Query: QueryFragment<Pg> + QueryId,
         Q::SqlType: CompatibleType<T, Pg, SqlType = ST>,
-        T: FromSqlRow<ST, Pg>,
+        T: Queryable<ST, Pg>,
+        T::Row: FromSparse<ST>,
         S: ColumnNames,
     {
         let rows = self.rows(query).await?;
-        rows.iter().map(|row| T::build_from_row(&Sparse::new(row, columns.read())).map_err(unreadable)).collect()
+        rows.iter().map(|row| T::Row::from_sparse(row, columns.read()).and_then(T::build).map_err(unreadable)).collect()
     }
 
     async fn rows<Q>(&self, query: Q) -> Result<Vec<Row>>

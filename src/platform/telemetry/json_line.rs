@@ -46,7 +46,7 @@ where
         let of = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let mut line = String::with_capacity(512);
         line.push_str("{\"timestamp\":\"");
-        DateTime(self.clock.now()).put(&mut line);
+        line.push_str(&DateTime(self.clock.now()).text());
         write!(line, "\",\"level\":\"{}\",", of.level())?;
         ctx.format_fields(Writer::new(&mut line), event)?;
         line.push_str("\"target\":");

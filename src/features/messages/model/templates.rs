@@ -31,6 +31,8 @@ pub enum SmsVariableKind {
     Email,
 }
 
+crate::plain_enums!(SmsVariableKind);
+
 impl From<SmsVariableKind> for Kind {
     fn from(kind: SmsVariableKind) -> Self {
         match kind {

@@ -15,7 +15,8 @@ object! {
     /// An address that nothing more is sent to, or nothing but what is transactional.
     Suppression of model::Suppression, ordered by SuppressionOrderField, seen with MessagesRead;
     /// A page of suppressions.
-    SuppressionConnection
+    SuppressionConnection;
+    plain id, channel, address, reason, detail, created_at
 }
 
 /// An address that nothing more is sent to, or nothing but what is transactional.

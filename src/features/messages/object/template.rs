@@ -11,12 +11,15 @@ use crate::features::messages::model::templates as model;
 use crate::features::messages::model::templates::{SmsTemplateId, SmsVariableKind};
 use crate::features::messages::queries::templates::SmsTemplateOrderField;
 use crate::object;
+use crate::plain;
 
 object! {
     /// A text that is registered with the telecom operators (DLT), from which text messages are made.
     SmsTemplate of model::SmsTemplate, ordered by SmsTemplateOrderField, seen with MessagesRead;
     /// A page of SMS templates.
-    SmsTemplateConnection
+    SmsTemplateConnection;
+    plain id, name, dlt_template_id, dlt_entity_id, header, body, variables, msg91_template_id, fast2sms_message_id, created_at, updated_at,
+        version
 }
 
 /// A text that is registered with the telecom operators (DLT), from which text messages are made.
@@ -88,7 +91,9 @@ impl SmsTemplate {
 /// A place of a registered text that is filled.
 pub struct SmsVariable<'a>(&'a model::SmsVariable);
 
-impl Writable for SmsVariable<'_> {}
+impl Writable for SmsVariable<'_> {
+    plain!(name, kind);
+}
 
 /// A place of a registered text that is filled.
 #[Object(guard = "Can(Permission::MessagesRead)", directive = cost::apply("0".into()))]
