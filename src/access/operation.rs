@@ -19,7 +19,7 @@ use crate::access::events::watch::Watch;
 use crate::access::guard::unauthenticated;
 use crate::access::loaders::{Batch, ListKey, Lists, Loaders, OfParents};
 use crate::access::permissions::{Granted, Permission};
-use crate::access::plan::Plan;
+use crate::access::plan::{Plan, Proven};
 use crate::access::same::SameArguments;
 use crate::access::scope::Scope;
 use crate::access::services::Services;
@@ -141,8 +141,7 @@ struct Inner {
     turns: Arc<Turns>,
     /// Plans that are not kept with the document.
     plans: Mutex<Plans>,
-    /// The addresses of the plans by which an object was resolved in full without an error.
-    proven: Mutex<Vec<usize>>,
+    proven: Proven,
     /// What it has taken from its caller's budgets.
     charge: Option<Arc<Charge>>,
     /// The points that it has come to.
@@ -199,7 +198,7 @@ impl Operation {
                 errors: Mutex::default(),
                 turns: Arc::default(),
                 plans: Mutex::default(),
-                proven: Mutex::default(),
+                proven: Proven::default(),
                 route,
                 charge,
                 spent: AtomicU64::new(0),
@@ -284,12 +283,12 @@ impl Operation {
     /// Whether an object was resolved in full by a plan of this operation, guards and all, without an error.
     #[must_use]
     pub fn is_proven(&self, plan: &Plan) -> bool {
-        self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner).contains(&std::ptr::from_ref(plan).addr())
+        self.inner.proven.has(plan)
     }
 
     /// Notes that an object was resolved in full by a plan of this operation, without an error.
     pub fn note_proven(&self, plan: &Plan) {
-        self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner).push(std::ptr::from_ref(plan).addr());
+        self.inner.proven.add(plan);
     }
 
     /// The errors that were noted, which belong into the answer.
@@ -350,7 +349,7 @@ impl Operation {
         self.inner.granted.set(scope.permissions);
         *known = Some(scope);
         drop(known);
-        self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.inner.proven.clear();
         self.forget_reads();
     }
 

@@ -25,6 +25,33 @@ pub struct Plan {
     each: AtomicUsize,
 }
 
+/// Plans by which an operation has resolved an object in full, guards and all, without an error: the first ones of them, which are all but for very
+/// large documents. Asked for every object, and so without a lock.
+#[derive(Debug, Default)]
+pub struct Proven([AtomicUsize; 16]);
+
+impl Proven {
+    /// Whether the plan is one of them. Plans stay where they are as long as the operation.
+    pub fn has(&self, plan: &Plan) -> bool {
+        self.0.iter().any(|known| known.load(Ordering::Acquire) == std::ptr::from_ref(plan).addr())
+    }
+
+    /// Adds a plan, if there is room.
+    pub fn add(&self, plan: &Plan) {
+        let plan = std::ptr::from_ref(plan).addr();
+        let took = |place: &&AtomicUsize| match place.compare_exchange(0, plan, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(known) => known == plan,
+        };
+        let _ = self.0.iter().find(took);
+    }
+
+    /// Takes all of them back.
+    pub fn clear(&self) {
+        self.0.iter().for_each(|known| known.store(0, Ordering::Release));
+    }
+}
+
 /// No more memory is taken for an object beforehand, however long one was.
 const MOST_BYTES_EACH: usize = 1024;
 

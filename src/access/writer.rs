@@ -32,6 +32,7 @@ use crate::base::money::Money;
 use crate::base::{Error, json};
 use crate::plain;
 
+use draft::Objects;
 pub use siblings::{Again, Siblings};
 
 /// An object that can be written.
@@ -121,7 +122,7 @@ where
             return resolve_list(ctx, field, self.0.iter(), Some(self.0.len())).boxed().await;
         }
         let (operation, plan) = planned::<T>(ctx)?;
-        draft::write(&self.0, true, ctx, operation, &plan).await
+        Objects { all: &self.0, list: true, ctx, operation, plan: &plan }.write().await
     }
 }
 
@@ -131,7 +132,7 @@ where
 /// What a field that cannot be null failed with.
 pub async fn write<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
     let (operation, plan) = planned::<T>(ctx)?;
-    draft::write(std::slice::from_ref(object), false, ctx, operation, &plan).await
+    Objects { all: std::slice::from_ref(object), list: false, ctx, operation, plan: &plan }.write().await
 }
 
 /// The answer of an object whose fields change something: one is done before the next begins.

@@ -6,6 +6,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::app::PASSWORD;
+use crate::harness::client::codes;
 use crate::harness::clock::HeldClock;
 use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
@@ -176,5 +177,33 @@ async fn five_statements_whatever_is_selected() {
             assert_eq!(won, i64::from(period != "LAST_FINANCIAL_YEAR"), "{period}: {dashboard:#}");
         }
         assert!(statements.len() <= 5, "{} statements: {statements:#?}", statements.len());
+    }
+}
+
+/// Each row is refused, not the first alone, although the guards of the others are not asked again where the first was let through.
+#[tokio::test]
+async fn what_a_key_may_not_see_is_withheld_in_every_row() {
+    let (_app, owner) = business().await;
+    let query = "{ dashboard { recentActivity { subject contactName } } }";
+    let rows = async |scopes: Value| {
+        let key = owner.done("apiKeyCreate", json!({"name": "Key", "scopes": scopes}), "key").await["key"].as_str().unwrap().to_owned();
+        let client = Client::new(owner.url.clone(), Some(key));
+        client.send(query, json!({})).await;
+        client.send(query, json!({})).await
+    };
+    for _ in 0..2 {
+        let withheld = rows(json!(["dashboard.read", "activities.read"])).await;
+        let names = withheld["data"]["dashboard"]["recentActivity"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["subject"].as_str(), row["contactName"].as_str()));
+        assert_eq!(names.collect::<Vec<_>>(), ["first", "second", "third"].map(|subject| (Some(subject), None)), "{withheld:#}");
+        let paths = withheld["errors"].as_array().unwrap().iter().map(|error| error["path"].clone());
+        assert_eq!(paths.collect::<Vec<_>>(), [0, 1, 2].map(|row| json!(["dashboard", "recentActivity", row, "contactName"])));
+        assert!(codes(&withheld).iter().all(|code| code == "INSUFFICIENT_PERMISSIONS"), "{withheld:#}");
+        let shown = rows(json!(["dashboard.read", "activities.read", "contacts.read"])).await;
+        let names = shown["data"]["dashboard"]["recentActivity"].as_array().unwrap().iter().map(|row| row["contactName"].as_str());
+        assert_eq!(names.collect::<Vec<_>>(), [Some("Asha"); 3], "{shown:#}");
     }
 }

@@ -1,9 +1,10 @@
 //! Every object of the schema writes itself: one that a field gave back as it is would be left to the executor, which knows neither the document's
-//! fragments nor that a nullable field fails by itself.
+//! fragments nor that a nullable field fails by itself. And those that stand in lists name all of their fields that need nothing but the object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use payaid::base::text::snake_case;
 use syn::visit::Visit;
 
 use crate::architecture::sources;
@@ -130,4 +131,69 @@ fn a_bare_object_is_found() {
                 Result<Option<Vec<A>>> { x } async fn w(&self) -> Result<WrittenList<Vec<A>>> { x } }";
     let files = [syn::parse_file(text).unwrap()];
     assert_eq!(wrong(&files, &objects(&files)), (vec!["b gives back a bare B".to_owned(), "a gives back a bare A".to_owned()], 4));
+}
+
+/// By their types: the fields that are said to be plain, and those that are, which take neither arguments nor the operation.
+#[derive(Default)]
+struct PlainFields {
+    said: BTreeMap<String, BTreeSet<String>>,
+    are: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The words of a macro's call.
+fn words(of: &syn::Macro) -> Vec<String> {
+    of.tokens.to_string().split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+impl<'ast> Visit<'ast> for PlainFields {
+    fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
+        if item.mac.path.is_ident("object") {
+            let text = item.mac.tokens.to_string();
+            let (before, fields) = text.rsplit_once("plain ").unwrap_or_else(|| panic!("{text}"));
+            let words: Vec<&str> = before.split_whitespace().collect();
+            let name = words[words.iter().position(|word| *word == "model").unwrap() - 2];
+            self.said.insert(name.to_owned(), fields.split(',').map(|field| field.trim().to_owned()).collect());
+        }
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let Some(name) = named(&item.self_ty) else { return };
+        for member in &item.items {
+            match member {
+                syn::ImplItem::Macro(call) if call.mac.path.is_ident("plain") => {
+                    self.said.insert(name.clone(), words(&call.mac).into_iter().collect());
+                }
+                syn::ImplItem::Fn(method) if has(&item.attrs, "Object") && method.sig.inputs.len() == 1 => {
+                    // A plain field is found by its name in the schema, in snake case.
+                    for attribute in &method.attrs {
+                        let text = quoted(attribute);
+                        let other = text.split_once("name = \"").and_then(|(_, rest)| rest.split_once('"'));
+                        assert!(other.is_none_or(|(other, _)| method.sig.ident == snake_case(other)), "{name}: {text}");
+                    }
+                    self.are.entry(name.clone()).or_default().insert(method.sig.ident.to_string());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        if has(&item.attrs, "SimpleObject") {
+            let fields = item.fields.iter().filter_map(|field| field.ident.as_ref()).map(ToString::to_string);
+            self.are.insert(item.ident.to_string(), fields.collect());
+        }
+    }
+}
+
+#[test]
+fn no_plain_field_is_forgotten() {
+    let mut fields = PlainFields::default();
+    for path in sources("src") {
+        fields.visit_file(&syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap());
+    }
+    assert!(fields.said.len() > 30, "{:?}", fields.said.keys());
+    assert!(["Contact", "Deal", "Money", "Connection", "Edge", "UserError"].iter().all(|name| fields.said.contains_key(*name)));
+    for (name, said) in &fields.said {
+        assert_eq!(Some(said), fields.are.get(name), "{name}");
+    }
 }

@@ -9,67 +9,82 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 
 use crate::access::execution;
-use crate::access::operation::Operation;
+use crate::access::operation::{Noted, Operation};
 use crate::access::plan::{Entry, Plan, Seen};
 use crate::access::writer::Writable;
 use crate::access::writer::siblings::{Again, Siblings};
 use crate::base::json;
 
-/// The JSON of objects: a list of them, or the only one.
-///
-/// # Errors
-/// What a field that cannot be null failed with.
-pub async fn write<T: Writable>(objects: &[T], list: bool, ctx: &ContextSelectionSet<'_>, operation: &Operation, plan: &Plan) -> ServerResult<Value> {
-    let mut text = Vec::new();
-    match write_at_once(objects, list, ctx, operation, plan, &mut text) {
-        Poll::Ready(written) => written.map(|()| Value::Binary(text.into())),
-        // In a box, so that the futures around stay small: each is moved to where it waits.
-        Poll::Pending => Draft::of(objects, list, ctx, operation, plan).boxed().await,
-    }
+/// Objects that are written together: a list of them, or the only one.
+pub struct Objects<'a, T> {
+    /// What is written.
+    pub all: &'a [T],
+    /// Whether it is a list.
+    pub list: bool,
+    /// The context of the object or the list.
+    pub ctx: &'a ContextSelectionSet<'a>,
+    /// What they belong to.
+    pub operation: &'a Operation,
+    /// What is selected of each.
+    pub plan: &'a Plan,
 }
 
-/// Adds the JSON of objects to a text if all of their fields had their answers at once so far. Where one waits all the same, and where one that cannot
-/// be null fails, the text holds a part that is of no use.
-pub fn write_at_once<T: Writable>(
-    objects: &[T],
-    list: bool,
-    ctx: &ContextSelectionSet<'_>,
-    operation: &Operation,
-    plan: &Plan,
-    text: &mut Vec<u8>,
-) -> Poll<ServerResult<()>> {
-    if !plan.is_there_at_once(&ctx.query_env.variables) {
-        return Poll::Pending;
+impl<'a, T: Writable> Objects<'a, T> {
+    /// Their JSON.
+    ///
+    /// # Errors
+    /// What a field that cannot be null failed with.
+    pub async fn write(self) -> ServerResult<Value> {
+        let mut text = Vec::new();
+        match self.write_at_once(&mut text) {
+            Poll::Ready(written) => written.map(|()| Value::Binary(text.into())),
+            // In a box, so that the futures around stay small: each is moved to where it waits.
+            Poll::Pending => Draft::of(self).boxed().await,
+        }
     }
-    let (noted, from) = (operation.noted(ctx.query_env), text.len());
-    text.reserve(plan.length(objects.len()));
-    operation.spend(plan.points(&ctx.query_env.variables), objects.len());
-    operation.turns().count(plan.entries.len().saturating_mul(objects.len()));
-    let mut plainly = plan.is_plain && operation.is_proven(plan);
-    for (index, object) in objects.iter().enumerate() {
-        open(index, list, text);
-        let place = Place { ctx, operation, index: list.then_some(index) };
-        let written = place.with(|set| {
-            for (number, entry) in plan.there(&ctx.query_env.variables).enumerate() {
-                put_key(number, entry, text);
-                ready!(field_at_once(object, entry, set, (operation, plainly), text))?;
+
+    /// Adds their JSON to a text if all of their fields had their answers at once so far. Where one waits all the same, and where one that cannot be
+    /// null fails, the text holds a part that is of no use.
+    pub fn write_at_once(&self, text: &mut Vec<u8>) -> Poll<ServerResult<()>> {
+        self.write_at_once_since(self.operation.noted(self.ctx.query_env), text)
+    }
+
+    /// As [`Objects::write_at_once`], after this was noted.
+    pub fn write_at_once_since(&self, noted: Noted, text: &mut Vec<u8>) -> Poll<ServerResult<()>> {
+        let Self { all, list, ctx, operation, plan } = *self;
+        if !plan.is_there_at_once(&ctx.query_env.variables) {
+            return Poll::Pending;
+        }
+        let from = text.len();
+        text.reserve(plan.length(all.len()));
+        operation.spend(plan.points(&ctx.query_env.variables), all.len());
+        operation.turns().count(plan.entries.len().saturating_mul(all.len()));
+        let mut plainly = plan.is_plain && operation.is_proven(plan);
+        for (index, object) in all.iter().enumerate() {
+            open(index, list, text);
+            let place = Place { ctx, operation, index: list.then_some(index) };
+            let written = place.with(|set| {
+                for (number, entry) in plan.there(&ctx.query_env.variables).enumerate() {
+                    put_key(number, entry, text);
+                    ready!(field_at_once(object, entry, set, (operation, plainly), text))?;
+                }
+                Poll::Ready(ServerResult::Ok(()))
+            });
+            if written.is_pending() {
+                // What failed at once fails again.
+                operation.forget(ctx.query_env, noted);
             }
-            Poll::Ready(ServerResult::Ok(()))
-        });
-        if written.is_pending() {
-            // What failed at once fails again.
-            operation.forget(ctx.query_env, noted);
+            ready!(written)?;
+            text.push(b'}');
+            if !plainly && plan.is_plain && !operation.has_failed_since(ctx.query_env, noted) {
+                operation.note_proven(plan);
+                plainly = true;
+            }
         }
-        ready!(written)?;
-        text.push(b'}');
-        if !plainly && plan.is_plain && !operation.has_failed_since(ctx.query_env, noted) {
-            operation.note_proven(plan);
-            plainly = true;
-        }
+        close(all.len(), list, text);
+        plan.note_length(text.len().saturating_sub(from), all.len());
+        Poll::Ready(Ok(()))
     }
-    close(objects.len(), list, text);
-    plan.note_length(text.len().saturating_sub(from), objects.len());
-    Poll::Ready(Ok(()))
 }
 
 fn open(index: usize, list: bool, text: &mut Vec<u8>) {
@@ -111,17 +126,12 @@ enum Source {
 }
 
 impl<'a> Draft<'a> {
-    async fn of<T: Writable>(
-        objects: &'a [T],
-        list: bool,
-        ctx: &'a ContextSelectionSet<'a>,
-        operation: &'a Operation,
-        plan: &'a Plan,
-    ) -> ServerResult<Value> {
-        let mut draft = Self { text: Vec::with_capacity(plan.length(objects.len())), ..Self::default() };
-        operation.spend(plan.points(&ctx.query_env.variables), objects.len());
+    async fn of<T: Writable>(objects: Objects<'a, T>) -> ServerResult<Value> {
+        let Objects { all, list, ctx, operation, plan } = objects;
+        let mut draft = Self { text: Vec::with_capacity(plan.length(all.len())), ..Self::default() };
+        operation.spend(plan.points(&ctx.query_env.variables), all.len());
         let mut plainly = plan.is_plain && operation.is_proven(plan);
-        for (index, object) in objects.iter().enumerate() {
+        for (index, object) in all.iter().enumerate() {
             operation.turns().begin_all(plan.entries.len()).await;
             open(index, list, &mut draft.text);
             let noted = operation.noted(ctx.query_env);
@@ -140,9 +150,9 @@ impl<'a> Draft<'a> {
                 plainly = true;
             }
         }
-        close(objects.len(), list, &mut draft.text);
+        close(all.len(), list, &mut draft.text);
         let text = draft.finish().await?;
-        plan.note_length(text.len(), objects.len());
+        plan.note_length(text.len(), all.len());
         Ok(Value::Binary(text.into()))
     }
 

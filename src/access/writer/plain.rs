@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use async_graphql::Context;
 
-use crate::access::writer::draft::write_at_once;
+use crate::access::writer::draft::Objects;
 use crate::access::writer::{Writable, Written, WrittenList, planned};
 use crate::base::json::Plain;
 
@@ -34,7 +34,8 @@ fn put_all<T: Writable>(objects: &[T], list: bool, ctx: &Context<'_>, out: &mut 
     let set = ctx.with_selection_set(&ctx.item.node.selection_set);
     let Ok((operation, plan)) = planned::<T>(&set) else { return false };
     let noted = operation.noted(ctx.query_env);
-    let is_written = matches!(write_at_once(objects, list, &set, operation, &plan, out), Poll::Ready(Ok(())));
+    let objects = Objects { all: objects, list, ctx: &set, operation, plan: &plan };
+    let is_written = matches!(objects.write_at_once_since(noted, out), Poll::Ready(Ok(())));
     if !is_written {
         // What failed below fails again.
         operation.forget(ctx.query_env, noted);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::access::operation::Operation;
 use crate::access::plan::{Entry, Plan};
-use crate::access::writer::draft::{self, Place, settle};
+use crate::access::writer::draft::{Objects, Place, settle};
 use crate::access::writer::{Writable, planned, write};
 use crate::base::Result;
 
@@ -108,7 +108,7 @@ fn at_once<T: Writable>(object: &Result<T>, entry: &Entry, place: Place<'_>, pla
     let written = match object {
         Ok(object) => {
             let set = ctx.with_selection_set(&entry.field.node.selection_set);
-            draft::write_at_once(std::slice::from_ref(object), false, &set, place.operation, plan, text)
+            Objects { all: std::slice::from_ref(object), list: false, ctx: &set, operation: place.operation, plan }.write_at_once(text)
         }
         Err(error) => Poll::Ready(Err(async_graphql::Error::from(error.clone()).into_server_error(ctx.item.pos))),
     };
