@@ -16,12 +16,12 @@ impl Formatter for Raw {
     }
 }
 
-/// The JSON of an answer.
+/// The JSON of an answer, in which the parts that are text already have about so many bytes.
 ///
 /// # Errors
 /// When a map in it has keys that are no strings.
-pub fn to_vec<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(1024);
+pub fn to_vec<T: Serialize>(value: &T, parts: usize) -> serde_json::Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(parts.saturating_add(1024));
     value.serialize(&mut Serializer::with_formatter(&mut out, Raw))?;
     Ok(out)
 }
@@ -180,10 +180,10 @@ mod tests {
         whole.insert(Name::new("stage"), Value::Enum(Name::new("LEAD")));
         let whole = Value::Object(whole);
         let expected = r#"{"text":"Asha \"A\" 😀\n","none":null,"flags":[true,false],"number":1.5,"list":[{"a":1}],"stage":"LEAD"}"#;
-        assert_eq!(String::from_utf8(to_vec(&whole).unwrap()).unwrap(), expected);
+        assert_eq!(String::from_utf8(to_vec(&whole, 0).unwrap()).unwrap(), expected);
         let mut put_out = Vec::new();
         put(&mut put_out, &whole);
         assert_eq!(String::from_utf8(put_out).unwrap(), expected);
-        assert_eq!(to_vec(&[list]).unwrap(), b"[[{\"a\":1}]]");
+        assert_eq!(to_vec(&[list], 0).unwrap(), b"[[{\"a\":1}]]");
     }
 }

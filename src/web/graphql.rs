@@ -144,7 +144,8 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
         .as_ref()
         .and_then(|extensions| extensions.consistency.as_ref()?.token())
         .and_then(|token| HeaderValue::from_str(token).ok());
-    let mut response = Response::new(Body::from(json::to_vec(&reply.body).unwrap_or_default()));
+    let parts = reply.body.data.as_ref().map(json::length).unwrap_or_default();
+    let mut response = Response::new(Body::from(json::to_vec(&reply.body, parts).unwrap_or_default()));
     *response.status_mut() = status;
     *response.headers_mut() = of_answer(accepted);
     let headers = response.headers_mut();

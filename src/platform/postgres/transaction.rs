@@ -123,7 +123,12 @@ impl Transaction {
         S: ColumnNames,
     {
         let rows = self.rows(query).await?;
-        rows.iter().map(|row| T::Row::from_sparse(row, columns.read()).and_then(T::build).map_err(unreadable)).collect()
+        // Rows are large: a list that grows while they are read would move them again and again.
+        let mut read = Vec::with_capacity(rows.len());
+        for row in &rows {
+            read.push(T::Row::from_sparse(row, columns.read()).and_then(T::build).map_err(unreadable)?);
+        }
+        Ok(read)
     }
 
     async fn rows<Q>(&self, query: Q) -> Result<Vec<Row>>
