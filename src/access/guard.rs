@@ -2,6 +2,9 @@
 //!
 //! Beside the guards, [`admit`] refuses an anonymous operation whose root fields are not all in [`PUBLIC_FIELDS`], before
 //! anything runs; so a root field whose guard was forgotten is still not open to the world.
+//!
+//! A guard looks at who asks and never at the object: an operation asks it for the first object at a place, and the plain fields of the others are
+//! written without it ([`crate::access::writer`]).
 
 use async_graphql::{Context, Guard, Result};
 

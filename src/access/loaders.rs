@@ -219,7 +219,7 @@ impl<B: Batch> Gatherer<B> {
 /// The loaders of one snapshot, made when they are first asked, and the arguments that their keys share.
 pub struct Loaders {
     by_batch: Mutex<Map<TypeId, Arc<dyn Any + Send + Sync>>>,
-    /// By the batch function and where its arguments are: the [`Lists`] that were read.
+    /// By the batch function and where its arguments are: the [`Lists`] that were read. The arguments stay there, since the crate keeps its keys.
     lists: Mutex<Map<(TypeId, usize), Box<dyn Any + Send + Sync>>>,
     same: SameArguments,
     turns: Arc<Turns>,
@@ -241,6 +241,8 @@ impl Loaders {
         self.turns.stir();
         let answers = answers.await.map_err(|_| Error::internal("a batch was given up"))?;
         self.turns.stir();
+        // All who waited go on at once, and what they were answered with is written without a pause.
+        self.turns.begin().await;
         let found = answers.as_ref().as_ref().map_err(Error::internal)?;
         let answer = found.get(&key).ok_or_else(|| Error::internal("a loader left a key without an answer"))?;
         answer.clone().map_err(|error| Error::clone(&error))
@@ -257,7 +259,7 @@ impl Loaders {
         V: Clone + Send + Sync + 'static,
     {
         let of = (TypeId::of::<B>(), key.args.address());
-        let mut known = self.known_lists(of);
+        let known = self.known_lists(of);
         let missing: Arc<[Uuid]> = match known.0.as_slice() {
             [] => key.parents,
             _ => key.parents.iter().copied().filter(|parent| known.of(*parent).is_none()).collect(),
@@ -266,9 +268,14 @@ impl Loaders {
             return Ok(known);
         }
         let fresh = self.load::<B>(reader, ListKey { parents: missing, args: key.args }).await?;
-        known.0.extend(fresh);
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner).insert(of, Box::new(known.clone()));
-        Ok(known)
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        // Others may have noted theirs meanwhile, or the same, which came in one batch.
+        if let (Some(fresh), Some(noted)) = (&fresh, lists.entry(of).or_insert_with(|| Box::new(Lists::<V>(Vec::new()))).downcast_mut::<Lists<V>>())
+            && !noted.0.iter().any(|known| Arc::ptr_eq(known, fresh))
+        {
+            noted.0.push(Arc::clone(fresh));
+        }
+        Ok(Lists(known.0.into_iter().chain(fresh).collect()))
     }
 
     fn known_lists<V: 'static>(&self, of: (TypeId, usize)) -> Lists<V> {

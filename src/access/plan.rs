@@ -25,15 +25,16 @@ pub struct Plan {
     each: AtomicUsize,
 }
 
-/// Plans by which an operation has resolved an object in full, guards and all, without an error: the first ones of them, which are all but for very
-/// large documents. Asked for every object, and so without a lock.
+/// Plans by which an operation has resolved an object in full, guards and all, without an error: the first 32 of them, of which a list with its rows takes
+/// two to five. Asked for every object, and so without a lock.
 #[derive(Debug, Default)]
-pub struct Proven([AtomicUsize; 16]);
+pub struct Proven([AtomicUsize; 32]);
 
 impl Proven {
     /// Whether the plan is one of them. Plans stay where they are as long as the operation.
     pub fn has(&self, plan: &Plan) -> bool {
-        self.0.iter().any(|known| known.load(Ordering::Acquire) == std::ptr::from_ref(plan).addr())
+        let mut known = self.0.iter().map(|place| place.load(Ordering::Acquire)).take_while(|known| *known != 0);
+        known.any(|known| known == std::ptr::from_ref(plan).addr())
     }
 
     /// Adds a plan, if there is room.
@@ -274,5 +275,24 @@ impl Place<'_> {
     fn is(&self, condition: &str) -> bool {
         let implemented = self.ctx.schema_env.registry.implements.get(self.type_name);
         self.type_name == condition || implemented.is_some_and(|interfaces| interfaces.contains(condition))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_proven_until_they_are_taken_back_or_there_are_too_many() {
+        let (proven, plans) = (Proven::default(), std::array::from_fn::<Plan, 40, _>(|_| Plan::default()));
+        assert!(!proven.has(&plans[0]));
+        for plan in plans.iter().chain(&plans) {
+            proven.add(plan);
+        }
+        assert_eq!(plans.iter().filter(|plan| proven.has(plan)).count(), 32);
+        proven.clear();
+        assert!(!plans.iter().any(|plan| proven.has(plan)));
+        proven.add(&plans[39]);
+        assert!(proven.has(&plans[39]));
     }
 }

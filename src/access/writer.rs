@@ -143,7 +143,7 @@ pub async fn in_turn<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> 
     let (operation, plan) = planned::<T>(ctx)?;
     let mut text = vec![b'{'];
     operation.spend(plan.points(&ctx.query_env.variables), 1);
-    for entry in plan.entries.iter().filter(|entry| entry.is_there(&ctx.query_env.variables)) {
+    for entry in plan.there(&ctx.query_env.variables) {
         if text.len() > 1 {
             text.push(b',');
         }

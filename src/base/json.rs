@@ -50,7 +50,8 @@ pub fn length(value: &Value) -> usize {
     }
 }
 
-/// What a field can answer with that is written straight into the answer.
+/// What a field can answer with that is written straight into the answer. Objects note what fails and what they cost, so that only they themselves may
+/// hold others: a `Vec` is one of scalars.
 pub trait Plain {
     /// Adds the JSON to a text; whether that was possible. If not, what was added is of no use.
     fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool;

@@ -103,6 +103,8 @@ where
     } else {
         (page.await?, None)
     };
+    // The lists of several aliases may be there at once, and each is written without a pause.
+    operation.turns().begin().await;
     Ok(Some(Written(Connection::new(&list.window, list.window.page(rows), total))))
 }
 

@@ -1,5 +1,6 @@
 //! Every object of the schema writes itself: one that a field gave back as it is would be left to the executor, which knows neither the document's
-//! fragments nor that a nullable field fails by itself. And those that stand in lists name all of their fields that need nothing but the object.
+//! fragments nor that a nullable field fails by itself. And those that come in pages, and whichever else names any, name all of their fields that need
+//! nothing but the object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -138,6 +139,10 @@ fn a_bare_object_is_found() {
 struct PlainFields {
     said: BTreeMap<String, BTreeSet<String>>,
     are: BTreeMap<String, BTreeSet<String>>,
+    /// The types that come in pages.
+    listed: BTreeSet<String>,
+    /// What is a guard.
+    guards: BTreeSet<String>,
 }
 
 /// The words of a macro's call.
@@ -158,6 +163,12 @@ impl<'ast> Visit<'ast> for PlainFields {
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
         let Some(name) = named(&item.self_ty) else { return };
+        let implemented = item.trait_.as_ref().and_then(|(_, path, _)| path.segments.last()).map(|last| last.ident.to_string());
+        match implemented.as_deref() {
+            Some("Listed") => self.listed.insert(name.clone()),
+            Some("Guard") => self.guards.insert(name.clone()),
+            _ => false,
+        };
         for member in &item.items {
             match member {
                 syn::ImplItem::Macro(call) if call.mac.path.is_ident("plain") => {
@@ -196,4 +207,7 @@ fn no_plain_field_is_forgotten() {
     for (name, said) in &fields.said {
         assert_eq!(Some(said), fields.are.get(name), "{name}");
     }
+    assert!(fields.listed.len() > 3 && fields.listed.iter().all(|name| fields.said.contains_key(name)), "{:?}", fields.listed);
+    // These look at who asks alone. A guard that looks at the object would not be asked for all of them.
+    assert_eq!(fields.guards, ["Can", "InSession", "Public", "SignedIn"].map(str::to_owned).into());
 }

@@ -113,7 +113,7 @@ fn at_once<T: Writable>(object: &Result<T>, entry: &Entry, place: Place<'_>, pla
         Err(error) => Poll::Ready(Err(async_graphql::Error::from(error.clone()).into_server_error(ctx.item.pos))),
     };
     Ok(match written {
-        Poll::Ready(Err(error)) => Poll::Ready(settle(Err(error), entry, &ctx, place.operation)? != Value::Null),
+        Poll::Ready(Err(error)) => settle(Err(error), entry, &ctx, place.operation).map(|_| Poll::Ready(false))?,
         written => written.map(|_| true),
     })
 }

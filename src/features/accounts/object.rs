@@ -15,6 +15,7 @@ use crate::features::accounts::loaders::{InvitationById, MemberById, Organizatio
 use crate::features::accounts::model::{self, InvitationId, MemberId, OrganizationId, UserId};
 use crate::features::accounts::queries::invitations::InvitationOrderField;
 use crate::features::accounts::queries::{self, MemberOrderField};
+use crate::plain;
 
 /// A business that works with this server: everything else belongs to one.
 #[derive(Clone)]
@@ -53,8 +54,6 @@ macro_rules! shows {
                 }
             }
 
-            impl Writable for $object {}
-
             impl NodeObject for $object {
                 type Row = model::$object;
                 const READ: Permission = Permission::$permission;
@@ -72,6 +71,22 @@ shows!(
     Member by MemberById seen with MembersRead,
     Invitation by InvitationById seen with MembersWrite,
 );
+
+impl Writable for Organization {
+    plain!(id, name, gstin, state_code, state, time_zone, locale, plan, created_at, updated_at, version);
+}
+
+impl Writable for User {
+    plain!(id, email, name);
+}
+
+impl Writable for Member {
+    plain!(id, role, joined_at, removed_at);
+}
+
+impl Writable for Invitation {
+    plain!(id, email, role, expires_at, accepted_at, created_at);
+}
 
 impl Listed for Member {
     const NAME: &'static str = "Member";

@@ -15,8 +15,8 @@ pub trait FromSparse<ST>: Sized {
 }
 
 fn value<'a, T: FromSql<ST, Pg>, ST, R: Row<'a, Pg>>(row: &R, place: Option<usize>) -> deserialize::Result<T> {
-    match place.and_then(|place| row.get(place)) {
-        Some(field) => T::from_nullable_sql(field.value()),
+    match place {
+        Some(place) => T::from_nullable_sql(row.get(place).ok_or("the row has fewer columns than were to be read")?.value()),
         None => T::from_nullable_sql(None),
     }
 }
