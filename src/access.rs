@@ -10,6 +10,7 @@ pub mod documents;
 pub mod events;
 pub mod execution;
 pub mod executor;
+pub mod failures;
 pub mod guard;
 pub mod inbound;
 pub mod jobs;

@@ -20,7 +20,7 @@ use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables, par
 
 use crate::access::cost::price::Price;
 use crate::access::limits::Class;
-use crate::access::plan::{Condition, Plan};
+use crate::access::plan::{Condition, Plan, RustType};
 use crate::access::variables::is_surely;
 use crate::access::writer::Writable;
 use crate::base::{Code, Error, Map, Result};
@@ -44,8 +44,8 @@ pub struct Selection {
     needs: Needs,
 }
 
-/// Plans by the address of a set of fields, and where the name of the Rust type stands that it is asked of. Both stay as long as the plan does.
-pub type Plans = Map<(usize, usize, usize), Arc<Plan>>;
+/// Plans by the address of a set of fields, which stays as long as the plan does, and the Rust type that it is asked of.
+pub type Plans = Map<(usize, RustType), Arc<Plan>>;
 
 /// The plans that are kept for later operations.
 #[derive(Debug)]
@@ -58,9 +58,10 @@ struct Kept {
 impl Kept {
     /// Keeps a plan that repeats so many parts, if there is room. Once there was none nothing is kept any more: the places of what is selected below a
     /// plan that ends with its operation are given to others after it.
-    fn keep(&mut self, key: (usize, usize, usize), plan: &Arc<Plan>, parts: usize) -> bool {
+    fn keep(&mut self, key: (usize, RustType), plan: &Arc<Plan>, parts: usize) -> bool {
         self.room = self.room.and_then(|room| room.checked_sub(parts));
         if self.room.is_some() {
+            plan.note_kept();
             self.plans.insert(key, Arc::clone(plan));
         }
         self.room.is_some()
@@ -171,7 +172,7 @@ impl Selection {
     /// rest in `own` as long as the operation.
     #[must_use]
     pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
-        let key = (std::ptr::from_ref(ctx.item).addr(), std::any::type_name::<T>().as_ptr().addr(), std::any::type_name::<T>().len());
+        let key = (std::ptr::from_ref(ctx.item).addr(), RustType::of::<T>());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
             return Some(Arc::clone(known));
         }

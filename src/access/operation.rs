@@ -16,6 +16,7 @@ use crate::access::budget::Charge;
 use crate::access::document::{Plans, Selection};
 use crate::access::events::Event;
 use crate::access::events::watch::Watch;
+use crate::access::failures::Failures;
 use crate::access::guard::unauthenticated;
 use crate::access::loaders::{Batch, ListKey, Lists, Loaders, OfParents};
 use crate::access::permissions::{Granted, Permission};
@@ -136,8 +137,7 @@ struct Inner {
     reads: Mutex<Option<Arc<Reads>>>,
     /// The way to a replica, for a query where there are replicas.
     route: Option<Arc<Route>>,
-    /// Errors of fields that are null by themselves.
-    errors: Mutex<Vec<ServerError>>,
+    failures: Failures,
     turns: Arc<Turns>,
     /// Plans that are not kept with the document.
     plans: Mutex<Plans>,
@@ -195,7 +195,7 @@ impl Operation {
                 selection,
                 client,
                 reads: Mutex::new(None),
-                errors: Mutex::default(),
+                failures: Failures::default(),
                 turns: Arc::default(),
                 plans: Mutex::default(),
                 proven: Proven::default(),
@@ -229,15 +229,14 @@ impl Operation {
 
     /// Notes the error of a field that is null by itself.
     pub fn note_error(&self, error: ServerError) {
-        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+        self.inner.failures.note(error);
     }
 
     /// What was noted so far: errors, here and by async-graphql, and points.
     #[must_use]
     pub fn noted(&self, environment: &QueryEnv) -> Noted {
         let others = environment.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let own = self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).len();
-        Noted { own, others, spent: self.spent() }
+        Noted { own: self.inner.failures.count(), others, spent: self.spent() }
     }
 
     /// Whether errors were noted since then.
@@ -249,7 +248,7 @@ impl Operation {
 
     /// Forgets what was noted since then: by a field that is begun anew.
     pub fn forget(&self, environment: &QueryEnv, noted: Noted) {
-        self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.own);
+        self.inner.failures.truncate(noted.own);
         environment.errors.lock().unwrap_or_else(PoisonError::into_inner).truncate(noted.others);
         self.inner.spent.store(noted.spent, Ordering::Relaxed);
     }
@@ -294,7 +293,7 @@ impl Operation {
     /// The errors that were noted, which belong into the answer.
     #[must_use]
     pub fn take_errors(&self) -> Vec<ServerError> {
-        std::mem::take(&mut *self.inner.errors.lock().unwrap_or_else(PoisonError::into_inner))
+        self.inner.failures.take()
     }
 
     /// How a field of the selection is asked for again, after it was looked at for one parent.

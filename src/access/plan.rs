@@ -2,7 +2,8 @@
 //!
 //! A plan is made once for a document and kept with it. Which fields `@skip` and `@include` leave in is seen when an operation runs, by its variables.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::types::{Directive, Field, Selection as Node, SelectionSet};
 use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables};
@@ -23,6 +24,8 @@ pub struct Plan {
     weight: u64,
     /// The bytes of an object, as noted.
     each: AtomicUsize,
+    /// Whether it is kept with the document.
+    is_kept: AtomicBool,
 }
 
 /// Plans by which an operation has resolved an object in full, guards and all, without an error: the first 32 of them, of which a list with its rows takes
@@ -74,6 +77,21 @@ pub struct Entry {
     /// What it costs besides the objects that it leads to.
     price: OwnPrice,
     seen: AtomicU8,
+    /// What is selected below it of a Rust type, once that was found and is kept with the document.
+    below: OnceLock<(RustType, Arc<Plan>)>,
+}
+
+/// A Rust type by where its name stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RustType(usize, usize);
+
+impl RustType {
+    /// That of `T`.
+    #[must_use]
+    pub fn of<T: ?Sized>() -> Self {
+        let name = std::any::type_name::<T>();
+        Self(name.as_ptr().addr(), name.len())
+    }
 }
 
 /// How a field was seen to answer.
@@ -119,6 +137,19 @@ impl Entry {
     pub fn note(&self, seen: Seen) {
         let known = if seen == Seen::AtOnce { 1 } else { 2 };
         self.seen.fetch_max(known, Ordering::Relaxed);
+    }
+
+    /// What is selected of `T` below it, once that was [kept](Entry::keep_below).
+    #[must_use]
+    pub fn below<T: ?Sized>(&self) -> Option<&Plan> {
+        self.below.get().filter(|(of, _)| *of == RustType::of::<T>()).map(|(_, plan)| &**plan)
+    }
+
+    /// Keeps what is selected of `T` below it, unless that ends with its operation.
+    pub fn keep_below<T: ?Sized>(&self, plan: &Arc<Plan>) {
+        if plan.is_kept.load(Ordering::Relaxed) {
+            let _ = self.below.set((RustType::of::<T>(), Arc::clone(plan)));
+        }
     }
 
     /// Whether it is there when the variables have these values.
@@ -187,6 +218,11 @@ impl Plan {
         2 + objects.saturating_mul(self.each.load(Ordering::Relaxed))
     }
 
+    /// Notes that it is kept with the document.
+    pub fn note_kept(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
+    }
+
     /// Notes how many bytes objects took.
     pub fn note_length(&self, bytes: usize, objects: usize) {
         let each = bytes.checked_div(objects).map_or(0, |each| each + each / 8);
@@ -236,7 +272,17 @@ impl Plan {
         let price = OwnPrice::of(&place.ctx.schema_env.registry, place.type_name, &field.node);
         let name = snake_case(&field.node.name.node);
         let plain = place.plain.iter().position(|plain| *plain == name).filter(|_| field.node.arguments.is_empty());
-        self.entries.push(Entry { key, field: field.clone(), nullable, is_type_name, plain, when, price, seen: AtomicU8::new(0) });
+        self.entries.push(Entry {
+            key,
+            field: field.clone(),
+            nullable,
+            is_type_name,
+            plain,
+            when,
+            price,
+            seen: AtomicU8::new(0),
+            below: OnceLock::new(),
+        });
         true
     }
 }
@@ -281,6 +327,34 @@ impl Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn entry() -> Entry {
+        let document = async_graphql::parser::parse_query("{ value { amount } }").unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        let Node::Field(field) = &operation.node.selection_set.node.items[0].node else { panic!("a field") };
+        Entry {
+            key: b"\"value\":".to_vec(),
+            field: field.clone(),
+            nullable: false,
+            is_type_name: false,
+            plain: None,
+            when: Vec::new(),
+            price: OwnPrice::default(),
+            seen: AtomicU8::new(0),
+            below: OnceLock::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_selected_below_is_kept_for_its_type_unless_it_ends_with_its_operation() {
+        let (entry, plan) = (entry(), Arc::new(Plan::default()));
+        entry.keep_below::<String>(&plan);
+        assert!(entry.below::<String>().is_none());
+        plan.note_kept();
+        entry.keep_below::<String>(&plan);
+        assert!(entry.below::<String>().is_some_and(|below| std::ptr::eq(below, &*plan)));
+        assert!(entry.below::<i64>().is_none());
+    }
 
     #[test]
     fn plans_are_proven_until_they_are_taken_back_or_there_are_too_many() {

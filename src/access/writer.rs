@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::{ContainerType, resolve_list};
-use async_graphql::{Context, ContextSelectionSet, EmptyMutation, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{ContextSelectionSet, EmptyMutation, OutputType, Positioned, ServerResult, Value};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ use crate::base::{Error, json};
 use crate::plain;
 
 use draft::Objects;
+pub use plain::At;
 pub use siblings::{Again, Siblings};
 
 /// An object that can be written.
@@ -46,7 +47,7 @@ pub trait Writable: ContainerType {
     }
 
     /// Adds the JSON of a plain field, by its place in [`Writable::PLAIN`], to a text; whether that was possible. If not, what was added is of no use.
-    fn put_plain(&self, _: usize, _: &Context<'_>, _: &mut Vec<u8>) -> bool {
+    fn put_plain(&self, _: usize, _: &At<'_>, _: &mut Vec<u8>) -> bool {
         false
     }
 }
@@ -62,8 +63,8 @@ impl<T: Writable> Writable for &T {
         T::parent_id(self)
     }
 
-    fn put_plain(&self, number: usize, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
-        T::put_plain(self, number, ctx, out)
+    fn put_plain(&self, number: usize, at: &At<'_>, out: &mut Vec<u8>) -> bool {
+        T::put_plain(self, number, at, out)
     }
 }
 

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use async_graphql::registry::Registry;
-use async_graphql::{Context, ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::base::clock::Clock;
@@ -201,8 +201,8 @@ impl<N: Noun> InputType for Id<N> {
     }
 }
 
-impl<N: Noun> Plain for Id<N> {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized, N: Noun> Plain<P> for Id<N> {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         out.push(b'"');
         put_outer(out, N::PREFIX, self.uuid);
         out.push(b'"');

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use async_graphql::resolver_utils::EnumType;
-use async_graphql::{Context, ID, Value};
+use async_graphql::{ID, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -50,40 +50,40 @@ pub fn length(value: &Value) -> usize {
     }
 }
 
-/// What a field can answer with that is written straight into the answer. Objects note what fails and what they cost, so that only they themselves may
-/// hold others: a `Vec` is one of scalars.
-pub trait Plain {
+/// What a field can answer with that is written straight into the answer, at a place of which values need to know nothing. Objects note what fails and
+/// what they cost, so that only they themselves may hold others: a `Vec` is one of scalars.
+pub trait Plain<P: ?Sized> {
     /// Adds the JSON to a text; whether that was possible. If not, what was added is of no use.
-    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool;
+    fn put(&self, place: &P, out: &mut Vec<u8>) -> bool;
 }
 
-impl Plain for str {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for str {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         put_text(out, self);
         true
     }
 }
-impl Plain for String {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for String {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         put_text(out, self);
         true
     }
 }
-impl Plain for ID {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for ID {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         put_text(out, self);
         true
     }
 }
-impl<T: Plain + ?Sized> Plain for &T {
-    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
-        T::put(self, ctx, out)
+impl<P: ?Sized, T: Plain<P> + ?Sized> Plain<P> for &T {
+    fn put(&self, place: &P, out: &mut Vec<u8>) -> bool {
+        T::put(self, place, out)
     }
 }
-impl<T: Plain> Plain for Option<T> {
-    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized, T: Plain<P>> Plain<P> for Option<T> {
+    fn put(&self, place: &P, out: &mut Vec<u8>) -> bool {
         match self {
-            Some(value) => value.put(ctx, out),
+            Some(value) => value.put(place, out),
             None => {
                 out.extend_from_slice(b"null");
                 true
@@ -91,19 +91,19 @@ impl<T: Plain> Plain for Option<T> {
         }
     }
 }
-impl<T: Plain, E> Plain for Result<T, E> {
-    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
-        self.as_ref().is_ok_and(|value| value.put(ctx, out))
+impl<P: ?Sized, T: Plain<P>, E> Plain<P> for Result<T, E> {
+    fn put(&self, place: &P, out: &mut Vec<u8>) -> bool {
+        self.as_ref().is_ok_and(|value| value.put(place, out))
     }
 }
-impl<T: Plain> Plain for Vec<T> {
-    fn put(&self, ctx: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized, T: Plain<P>> Plain<P> for Vec<T> {
+    fn put(&self, place: &P, out: &mut Vec<u8>) -> bool {
         out.push(b'[');
         let are_written = self.iter().enumerate().all(|(index, value)| {
             if index > 0 {
                 out.push(b',');
             }
-            value.put(ctx, out)
+            value.put(place, out)
         });
         out.push(b']');
         are_written
@@ -112,8 +112,8 @@ impl<T: Plain> Plain for Vec<T> {
 
 macro_rules! as_serde_does {
     ($($kind:ty),+) => {
-        $(impl Plain for $kind {
-            fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        $(impl<P: ?Sized> Plain<P> for $kind {
+            fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
                 self.serialize(&mut Serializer::new(out)).is_ok()
             }
         })+
@@ -134,8 +134,8 @@ pub fn put_enum<T: EnumType>(out: &mut Vec<u8>, value: &T) -> bool {
 #[macro_export]
 macro_rules! plain_enums {
     ($($name:ty),+ $(,)?) => {
-        $(impl $crate::base::json::Plain for $name {
-            fn put(&self, _: &async_graphql::Context<'_>, out: &mut Vec<u8>) -> bool {
+        $(impl<P: ?Sized> $crate::base::json::Plain<P> for $name {
+            fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
                 $crate::base::json::put_enum(out, self)
             }
         })+

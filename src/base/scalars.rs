@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
-use async_graphql::{Context, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{Datelike, NaiveDate, SubsecRound, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -114,28 +114,28 @@ impl Date {
     }
 }
 
-impl Plain for Date {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for Date {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         self.put_json(out);
         true
     }
 }
 
-impl Plain for DateTime {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for DateTime {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         self.put_json(out);
         true
     }
 }
 
-impl Plain for Decimal {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for Decimal {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         write!(out, "\"{}\"", self.0).is_ok()
     }
 }
 
-impl Plain for Json {
-    fn put(&self, _: &Context<'_>, out: &mut Vec<u8>) -> bool {
+impl<P: ?Sized> Plain<P> for Json {
+    fn put(&self, _: &P, out: &mut Vec<u8>) -> bool {
         json::put(out, &self.to_value());
         true
     }

@@ -26,7 +26,7 @@ fn fields_are_gathered_by_type_through_fragments_and_aliases() {
 fn nothing_is_kept_after_what_found_no_room() {
     let mut kept = Kept { plans: Plans::default(), room: Some(10) };
     let plan = Arc::new(Plan::default());
-    let outcomes = [6, 4, 0, 1, 0].map(|parts| kept.keep((kept.plans.len(), 0, 0), &plan, parts));
+    let outcomes = [6, 4, 0, 1, 0].map(|parts| kept.keep((kept.plans.len(), RustType::of::<String>()), &plan, parts));
     assert_eq!((outcomes, kept.plans.len()), ([true, true, true, false, false], 3));
 }
 

@@ -11,8 +11,8 @@ use futures_util::future::{BoxFuture, join, join_all};
 use crate::access::execution;
 use crate::access::operation::{Noted, Operation};
 use crate::access::plan::{Entry, Plan, Seen};
-use crate::access::writer::Writable;
 use crate::access::writer::siblings::{Again, Siblings};
+use crate::access::writer::{At, Writable};
 use crate::base::json;
 
 /// Objects that are written together: a list of them, or the only one.
@@ -269,7 +269,7 @@ fn field_at_once<T: Writable>(
     }
     let (ctx, from) = (set.with_field(&entry.field), text.len());
     if let Some(number) = entry.plain.filter(|_| plainly) {
-        if object.put_plain(number, &ctx, text) {
+        if object.put_plain(number, &At { ctx: &ctx, operation, entry }, text) {
             return Poll::Ready(Ok(()));
         }
         text.truncate(from);
