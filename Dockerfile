@@ -12,17 +12,21 @@ RUN npm run build
 FROM rust:1.95.0-slim-bookworm AS dependencies
 WORKDIR /build
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src tests/it \
+RUN mkdir -p src tests/it bench/speed \
   && touch src/lib.rs \
-  && echo 'fn main() {}' | tee src/main.rs > tests/it/main.rs \
-  && cargo build --release --locked --bin payaid
+  && echo 'fn main() {}' | tee src/main.rs bench/speed/main.rs > tests/it/main.rs \
+  && cargo bench --locked --bench speed --no-run
+# What the server is laid out with, and the database that it serves meanwhile.
+COPY scripts/apt-install.sh scripts/
+RUN scripts/apt-install.sh bolt-19 postgresql
 
 FROM dependencies AS builder
 COPY src/ src/
 COPY migrations/ migrations/
+COPY bench/ bench/
 COPY --from=explorer /explorer/dist explorer/dist
-# Newer than the stand-ins, whatever the times of the files that were copied.
-RUN touch src/lib.rs src/main.rs && cargo build --release --locked --bin payaid
+# Newer than the stand-ins, whatever the times of the files that were copied. The same as `make release`.
+RUN touch src/lib.rs src/main.rs bench/speed/main.rs && cargo bench --locked --bench speed -- lay-out
 
 FROM debian:bookworm-20260824-slim
 # The certificates of public authorities, for databases that are reached over TLS; openssl, which makes signing keys, comes with them.
@@ -31,7 +35,7 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin payaid \
   && install --directory --owner payaid --group payaid --mode 0700 /var/lib/payaid
-COPY --from=builder /build/target/release/payaid /usr/local/bin/payaid
+COPY --from=builder /build/target/optimised/payaid /usr/local/bin/payaid
 USER 10001:10001
 ENV LISTEN=0.0.0.0:8080 LOG_FORMAT=json
 EXPOSE 8080

@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz torture check bench bench-executor bench-queue fmt schema clean-data tools
+.PHONY: help run test fuzz torture check release bench bench-executor bench-queue fmt schema clean-data tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,9 +37,13 @@ check: tools $(EXPLORER_BUILT) ## Check format, lints, documentation, types, the
 	cargo run --quiet -- schema --check
 	cargo run --quiet -- migrate --check
 
-bench: tools $(EXPLORER_BUILT) ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
-	@echo "Building the server and the benchmark with all optimisations (5 to 15 minutes)"
-	cargo bench --bench speed -- run $(ARGS)
+release: tools $(EXPLORER_BUILT) ## Build the server as it is to be used, with all optimisations: target/optimised/payaid
+	@scripts/install.sh bolt
+	@echo "Building the server and the benchmark with all optimisations (10 to 30 minutes)"
+	cargo bench --bench speed -- lay-out
+
+bench: release ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
+	cargo bench --bench speed -- run --programs target/optimised $(ARGS)
 
 bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are more than committed (ARGS="--write": commit them)
 	cargo bench --bench executor -- $(ARGS)

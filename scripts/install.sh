@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to the programs that building, running and testing need: installs PostgreSQL, Redis, Exim and a C compiler where apt-get can, and names what it cannot install.
-# Asks nothing and changes nothing when all are there.
+# Asks nothing and changes nothing when all are there. With the argument `bolt` it sees to BOLT as well, which a release is laid out with.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -21,6 +21,14 @@ has_exim() {
     has exim4 || has exim || [ -x /usr/sbin/exim4 ] || [ -x /usr/sbin/exim ]
 }
 
+# The names that it has are those in bench/speed/layout.rs.
+has_bolt() {
+    for version in '' -22 -21 -20 -19; do
+        has "llvm-bolt$version" && return
+    done
+    return 1
+}
+
 fail() {
     echo "$1" >&2
     exit 1
@@ -34,11 +42,13 @@ missing() {
     has redis-server || has valkey-server || printf 'redis-server '
     has_exim || printf 'exim4-daemon-light '
     has cc || printf 'gcc libc6-dev '
+    [ "$with" != bolt ] || has_bolt || printf 'bolt-19 '
 }
 
+with=${1:-}
 packages=$(missing)
 [ -n "$packages" ] || exit 0
-has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler, or some of them (on Debian: ${packages% }). Install them, then try again."
+has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler${with:+, $with}, or some of them (on Debian: ${packages% }). Install them, then try again."
 
 become_root=
 if [ "$(id -u)" != 0 ]; then
@@ -49,4 +59,4 @@ fi
 $become_root "$(dirname "$0")/apt-install.sh" $packages
 
 packages=$(missing)
-[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler are needed."
+[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler${with:+, and $with} are needed."

@@ -18,16 +18,13 @@ pub struct Samples {
     small: String,
 }
 
-/// How many pages cursors are taken from.
-const PAGES: usize = 40;
-
 impl Samples {
-    /// Signs in to both organizations and looks around.
-    pub async fn take(servers: &Servers) -> Result<Self> {
+    /// Signs in to a large and a small organization, as these, and looks around on so many pages.
+    pub async fn take(servers: &Servers, [large, small]: [&str; 2], pages: usize) -> Result<Self> {
         let side = &servers.product;
-        let (large, small) = (sign_in(side, "owner@bench-01.example").await?, sign_in(side, "owner@bench-02.example").await?);
-        let (cursors, contacts) = look(side, &large).await?;
-        let (small_cursors, _) = look(side, &small).await?;
+        let (large, small) = (sign_in(side, large).await?, sign_in(side, small).await?);
+        let (cursors, contacts) = look(side, &large, pages).await?;
+        let (small_cursors, _) = look(side, &small, pages).await?;
         let first = ["asha", "ravi", "meera", "arjun", "kavita", "sanjay", "priya", "imran", "divya"];
         let second = ["pune", "kochi", "surat", "jaipur", "rao", "patel", "iyer"];
         let words = first.iter().flat_map(|first| second.iter().map(move |second| format!("{first} {second}"))).collect();
@@ -47,10 +44,10 @@ async fn sign_in(side: &Side, email: &str) -> Result<String> {
 }
 
 /// The ends of some pages, and the contacts on them.
-async fn look(side: &Side, token: &str) -> Result<(Vec<String>, Vec<String>)> {
+async fn look(side: &Side, token: &str, pages: usize) -> Result<(Vec<String>, Vec<String>)> {
     let document = "query($after: String) { contacts(first: 100, after: $after) { pageInfo { endCursor } nodes { id } } }";
     let (mut cursors, mut contacts) = (Vec::new(), Vec::new());
-    for _ in 0..PAGES {
+    for _ in 0..pages {
         let answer = ask(side, Some(token), document, json!({"after": cursors.last()})).await?;
         let page = answer.pointer("/data/contacts").with_context(|| format!("no page in {answer}"))?;
         cursors.push(page["pageInfo"]["endCursor"].as_str().context("no cursor")?.to_owned());
@@ -59,7 +56,7 @@ async fn look(side: &Side, token: &str) -> Result<(Vec<String>, Vec<String>)> {
     Ok((cursors, contacts))
 }
 
-async fn ask(side: &Side, token: Option<&str>, document: &str, variables: Value) -> Result<Value> {
+pub async fn ask(side: &Side, token: Option<&str>, document: &str, variables: Value) -> Result<Value> {
     let body = json!({"query": document, "variables": variables}).to_string();
     let request = load::request("/graphql", token, &body);
     serde_json::from_slice(&load::once(side, &request).await?).context("an answer is not JSON")

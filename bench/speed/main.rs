@@ -14,10 +14,12 @@
 
 mod content;
 mod documents;
+mod layout;
 mod load;
 mod plain;
 mod process;
 mod table;
+mod training;
 mod works;
 
 use std::path::PathBuf;
@@ -26,7 +28,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
-use crate::process::{Servers, sample};
+use crate::layout::LayOut;
+use crate::process::{Data, Programs, Servers, sample};
 use crate::table::{Measured, Report};
 use crate::works::{WORKS, Work};
 
@@ -43,6 +46,8 @@ struct Cli {
 enum Command {
     /// Measures, prints the table and writes it to a file.
     Run(Run),
+    /// Lays out the server, and the handler written by hand, for the paths through them that are taken often.
+    LayOut(LayOut),
     /// The handler written by hand.
     #[command(hide = true)]
     Plain { url: String },
@@ -69,6 +74,9 @@ struct Run {
     /// Where the data is kept between runs.
     #[arg(long, default_value = "target/bench-data")]
     data: PathBuf,
+    /// The folder of the programs that are measured, as `lay-out` makes it; without it those that Cargo built.
+    #[arg(long)]
+    programs: Option<PathBuf>,
     /// Where the table is written.
     #[arg(long, default_value = "bench/results.md")]
     results: PathBuf,
@@ -80,6 +88,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Plain { url } => runtime.block_on(plain::serve(&url)),
         Command::Run(run) => runtime.block_on(measure(run)),
+        Command::LayOut(options) => runtime.block_on(layout::lay_out(options)),
     }
 }
 
@@ -94,9 +103,10 @@ impl Run {
 
 async fn measure(run: Run) -> Result<()> {
     let works = run.works()?;
-    let servers = Servers::start(&run.data, &run.log).await?;
+    let programs = run.programs.as_deref().map_or_else(Programs::built, |folder| Ok(Programs::within(folder)))?;
+    let servers = Servers::start(programs, &run.data, Data::Bench, &run.log).await?;
     let idle = servers.product.memory()?;
-    let samples = content::Samples::take(&servers).await?;
+    let samples = content::Samples::take(&servers, ["owner@bench-01.example", "owner@bench-02.example"], 40).await?;
     for work in &works {
         content::compare(&servers, work, &samples).await.with_context(|| format!("the answers to `{}` are not the same", work.name))?;
     }

@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Statement};
@@ -45,7 +46,11 @@ pub async fn serve(url: &str) -> Result<()> {
         .route("/create", post(create::create))
         .with_state(state);
     let listener = tokio::net::TcpListener::bind(std::env::var("LISTEN").context("LISTEN")?).await?;
-    Ok(axum::serve(listener, router).await?)
+    let mut end = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = axum::serve(listener, router) => Ok(served?),
+        _ = end.recv() => Ok(()),
+    }
 }
 
 /// What requests share.

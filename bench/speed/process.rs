@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use payaid::base::Clock;
 use payaid::base::clock::SystemClock;
 use payaid::commands::seed;
@@ -18,6 +20,45 @@ pub enum Kind {
     Product,
     /// The handler written by hand.
     Plain,
+}
+
+/// The programs of both servers.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub product: PathBuf,
+    pub plain: PathBuf,
+}
+
+impl Programs {
+    /// Those that Cargo built.
+    pub fn built() -> Result<Self> {
+        Ok(Self { product: env!("CARGO_BIN_EXE_payaid").into(), plain: std::env::current_exe()? })
+    }
+
+    /// Those of a folder.
+    pub fn within(folder: &Path) -> Self {
+        Self { product: folder.join("payaid"), plain: folder.join("speed") }
+    }
+
+    /// Each with the one that belongs to it.
+    pub fn pairs<'a>(&'a self, others: &'a Self) -> [(&'a Path, &'a Path); 2] {
+        [(&self.product, &others.product), (&self.plain, &others.plain)]
+    }
+
+    /// Whether the others are there and newer.
+    pub fn is_older_than(&self, others: &Self) -> bool {
+        let written = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        self.pairs(others).iter().all(|(own, other)| written(own).is_some_and(|own| written(other).is_some_and(|other| own < other)))
+    }
+}
+
+/// What the servers have to do with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// Much of a few nouns.
+    Bench,
+    /// A little of all nouns.
+    Demo,
 }
 
 /// One of the two servers.
@@ -35,8 +76,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts PostgreSQL with the benchmark data, and both servers on it.
-    pub async fn start(data: &Path, log: &str) -> Result<Self> {
+    /// Starts PostgreSQL with data, and both servers on it.
+    pub async fn start(programs: Programs, data: &Path, of: Data, log: &str) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let settings =
             [("shared_buffers", "512MB"), ("max_wal_size", "4GB"), ("jit", "off")].map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -49,7 +90,10 @@ impl Servers {
         }
         let owner = database.url("payaid", SUPERUSER);
         migrate::run(&owner).await?;
-        let summary = seed::bench(&owner, SystemClock.now(), &seed::Progress::on_stderr()).await?;
+        let summary = match of {
+            Data::Bench => seed::bench(&owner, SystemClock.now(), &seed::Progress::on_stderr()).await?,
+            Data::Demo => seed::demo(&owner, SystemClock.now(), &|_| ()).await?,
+        };
         println!("{summary}");
         let settle = tokio_postgres::connect(&owner, tokio_postgres::NoTls).await?;
         tokio::spawn(settle.1);
@@ -57,8 +101,8 @@ impl Servers {
         settle.0.batch_execute("DELETE FROM contacts WHERE email LIKE '%@created.example'").await?;
         settle.0.batch_execute("VACUUM ANALYZE").await?;
         let url = database.url("payaid", "payaid_server");
-        let product = Side::start(Kind::Product, Command::new(env!("CARGO_BIN_EXE_payaid")).args(["--log", log, "serve"]), &url).await?;
-        let plain = Side::start(Kind::Plain, Command::new(std::env::current_exe()?).arg("plain").arg(&url), &url).await?;
+        let product = Side::start(Kind::Product, Command::new(programs.product).args(["--log", log, "serve"]), &url).await?;
+        let plain = Side::start(Kind::Plain, Command::new(programs.plain).arg("plain").arg(&url), &url).await?;
         Ok(Self { product, plain, database })
     }
 
@@ -69,6 +113,17 @@ impl Servers {
     pub async fn stop(self) {
         drop((self.product, self.plain));
         self.database.stop().await;
+    }
+
+    /// As [`Servers::stop`], but the servers end by themselves, and write what is written at the end.
+    pub async fn end(mut self) -> Result<()> {
+        for side in [&mut self.product, &mut self.plain] {
+            kill(Pid::from_raw(i32::try_from(side.process.id())?), Signal::SIGTERM)?;
+            let ended = side.process.wait()?;
+            ensure!(ended.success(), "{:?} ended with {ended}", side.kind);
+        }
+        self.stop().await;
+        Ok(())
     }
 }
 

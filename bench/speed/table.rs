@@ -65,8 +65,10 @@ pub struct Report {
 
 impl Report {
     pub fn new(run: &Run, idle: f64) -> Self {
+        let layout =
+            if run.programs.is_some() { "Both programs are laid out as `make release` does." } else { "Both programs are as Cargo built them." };
         let how = format!(
-            "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.",
+            "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{layout}",
             run.rounds, run.seconds, run.connections, run.log
         );
         Self { rows: String::new(), detail: String::new(), how, idle, many_idle: None }
