@@ -11,19 +11,19 @@ RUN npm run build
 # The dependencies alone, on stand-ins for our own sources: this layer is built again only when Cargo.toml or Cargo.lock change.
 FROM rust:1.95.0-slim-bookworm AS dependencies
 WORKDIR /build
+# What the server is laid out with, and the database that it serves meanwhile.
+COPY scripts/apt-install.sh scripts/
+RUN scripts/apt-install.sh bolt-22 postgresql
 COPY Cargo.toml Cargo.lock build.rs ./
 RUN mkdir -p src tests/it bench/speed \
   && touch src/lib.rs \
   && echo 'fn main() {}' | tee src/main.rs bench/speed/main.rs > tests/it/main.rs \
   && cargo bench --locked --bench speed --no-run
-# What the server is laid out with, and the database that it serves meanwhile.
-COPY scripts/apt-install.sh scripts/
-RUN scripts/apt-install.sh bolt-19 postgresql
 
 FROM dependencies AS builder
 COPY src/ src/
 COPY migrations/ migrations/
-COPY bench/ bench/
+COPY bench/speed/ bench/speed/
 COPY --from=explorer /explorer/dist explorer/dist
 # Newer than the stand-ins, whatever the times of the files that were copied. The same as `make release`.
 RUN touch src/lib.rs src/main.rs bench/speed/main.rs && cargo bench --locked --bench speed -- lay-out

@@ -23,7 +23,7 @@ has_exim() {
 
 # The names that it has are those in bench/speed/layout.rs.
 has_bolt() {
-    for version in '' -22 -21 -20 -19; do
+    for version in -22 -21 -20 ''; do
         has "llvm-bolt$version" && return
     done
     return 1
@@ -42,7 +42,7 @@ missing() {
     has redis-server || has valkey-server || printf 'redis-server '
     has_exim || printf 'exim4-daemon-light '
     has cc || printf 'gcc libc6-dev '
-    [ "$with" != bolt ] || has_bolt || printf 'bolt-19 '
+    [ "$with" != bolt ] || has_bolt || printf 'bolt-22 '
 }
 
 with=${1:-}

@@ -3,8 +3,9 @@
 //!
 //! A request takes thousands of small steps through a program of 40 MB, each of them once, and waits for the caches more than it computes. Which steps
 //! these are is found out by [`training`]: with copies of the programs that count. What must hold: the programs that come of it do what Cargo built and
-//! nothing else; both sides of the benchmark are laid out alike.
+//! nothing else, and are asked all of it once before they are given out; both sides of the benchmark are laid out alike.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,6 +20,9 @@ pub struct LayOut {
     /// Where the programs are put.
     #[arg(long, default_value = "target/optimised")]
     out: PathBuf,
+    /// What is needed meanwhile.
+    #[arg(long, default_value = "target/counting")]
+    counting: PathBuf,
     /// Lay them out again, though they are there and newer than what Cargo built.
     #[arg(long)]
     again: bool,
@@ -26,8 +30,8 @@ pub struct LayOut {
     train: Train,
 }
 
-/// What the tool is called; on Debian each version has a package and a name of its own.
-const TOOLS: [&str; 5] = ["llvm-bolt", "llvm-bolt-22", "llvm-bolt-21", "llvm-bolt-20", "llvm-bolt-19"];
+/// What the tool is called; on Debian each version has a package and a name of its own. The first is the one that is installed where there is none.
+const TOOLS: [&str; 4] = ["llvm-bolt-22", "llvm-bolt-21", "llvm-bolt-20", "llvm-bolt"];
 
 const HOW: [&str; 5] = ["-reorder-blocks=ext-tsp", "-reorder-functions=cdsort", "-split-functions", "-split-all-cold", "-split-eh"];
 
@@ -42,39 +46,47 @@ pub async fn lay_out(options: LayOut) -> Result<()> {
         return Ok(());
     }
     let tool = tool()?;
-    let folder = options.train.data.join("counting");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
+    let folder = &options.counting;
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder)?;
     std::fs::create_dir_all(&options.out)?;
-    let counting = Programs::within(&folder);
+    let counting = Programs::within(folder);
     for (program, counting) in built.pairs(&counting) {
         println!("Having {} count", program.display());
         with_short_names(program, &short(counting))?;
         let counts = std::path::absolute(counting)?;
         let how = ["-instrument", "--instrumentation-file-append-pid", &format!("--instrumentation-file={}", counts.display())];
-        bolt(tool, &short(counting), counting, &how)?;
+        bolt(&tool, &short(counting), counting, &how)?;
     }
     training::train(&options.train, counting.clone()).await?;
     for (counting, laid_out) in counting.pairs(&laid_out) {
-        println!("Laying out {}", laid_out.display());
+        println!("Laying out {} with {}", laid_out.display(), tool.display());
         let counts = format!("-data={}", counts(counting)?.display());
-        let (parts, fresh) = (counting.with_extension("parts"), laid_out.with_extension("new"));
-        bolt(tool, &short(counting), &parts, &[&[counts.as_str()], HOW.as_slice()].concat())?;
+        let parts = counting.with_extension("parts");
+        bolt(&tool, &short(counting), &parts, &[&[counts.as_str()], HOW.as_slice()].concat())?;
         // Written from end to end, as wherever it is installed: of a file that was written in parts Linux maps some MB more than is used.
-        std::fs::copy(&parts, &fresh)?;
+        std::fs::copy(&parts, counting)?;
+    }
+    println!("Seeing that what was laid out answers");
+    training::examine(counting.clone()).await?;
+    for (counting, laid_out) in counting.pairs(&laid_out) {
+        let fresh = laid_out.with_extension("new");
+        std::fs::copy(counting, &fresh)?;
         std::fs::rename(&fresh, laid_out)?;
     }
-    std::fs::remove_dir_all(&folder)?;
+    std::fs::remove_dir_all(folder)?;
     println!("{} is laid out for the paths that are taken often.", laid_out.product.display());
     Ok(())
 }
 
-fn tool() -> Result<&'static str> {
-    let runs = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
-    TOOLS.iter().find(runs).copied().context("BOLT is missing: install it (on Debian: `apt-get install bolt-19`), then try again")
+/// Where the tool stands, links followed: it looks for its library beside itself.
+fn tool() -> Result<PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    let mut places = TOOLS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.find_map(|place| place.canonicalize().ok()).context("BOLT is missing: install it (on Debian: `apt-get install bolt-22`), then try again")
 }
 
-fn bolt(tool: &str, program: &Path, out: &Path, how: &[&str]) -> Result<()> {
+fn bolt(tool: &Path, program: &Path, out: &Path, how: &[&str]) -> Result<()> {
     done(Command::new(tool).arg(program).arg("-o").arg(out).arg(LEFT_ALONE).args(how))?;
     Ok(())
 }
@@ -95,9 +107,10 @@ const LONGEST_NAME: usize = 1_000;
 fn with_short_names(program: &Path, out: &Path) -> Result<()> {
     let names = done(Command::new("nm").arg(program))?;
     let long = names.lines().filter_map(|line| line.rsplit(' ').next()).filter(|name| name.len() > LONGEST_NAME);
-    let shortened = long.enumerate().map(|(number, name)| format!("{name} {}_{number}\n", &name[..100])).collect::<String>();
+    let long: BTreeSet<&str> = long.collect();
+    let shortened = long.iter().enumerate().map(|(number, name)| format!("{name} {}_{number}\n", name.get(..100).unwrap_or("long")));
     let list = out.with_extension("names");
-    std::fs::write(&list, shortened)?;
+    std::fs::write(&list, shortened.collect::<String>())?;
     done(Command::new("objcopy").arg("--redefine-syms").arg(&list).arg(program).arg(out))?;
     Ok(())
 }

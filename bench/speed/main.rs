@@ -104,7 +104,7 @@ impl Run {
 async fn measure(run: Run) -> Result<()> {
     let works = run.works()?;
     let programs = run.programs.as_deref().map_or_else(Programs::built, |folder| Ok(Programs::within(folder)))?;
-    let servers = Servers::start(programs, &run.data, Data::Bench, &run.log).await?;
+    let servers = Servers::start(programs, Data::Bench(run.data.clone()), &run.log).await?;
     let idle = servers.product.memory()?;
     let samples = content::Samples::take(&servers, ["owner@bench-01.example", "owner@bench-02.example"], 40).await?;
     for work in &works {

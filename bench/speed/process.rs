@@ -53,11 +53,11 @@ impl Programs {
 }
 
 /// What the servers have to do with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
-    /// Much of a few nouns.
-    Bench,
-    /// A little of all nouns.
+    /// Much of a few nouns, kept in a folder between runs.
+    Bench(PathBuf),
+    /// A little of all nouns, fresh each time.
     Demo,
 }
 
@@ -77,11 +77,17 @@ pub struct Servers {
 
 impl Servers {
     /// Starts PostgreSQL with data, and both servers on it.
-    pub async fn start(programs: Programs, data: &Path, of: Data, log: &str) -> Result<Self> {
-        std::fs::create_dir_all(data)?;
+    pub async fn start(programs: Programs, data: Data, log: &str) -> Result<Self> {
         let settings =
             [("shared_buffers", "512MB"), ("max_wal_size", "4GB"), ("jit", "off")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let database = Server::start(Options { settings: settings.into(), ..Options::kept(data.join("postgres")) }).await?;
+        let options = match &data {
+            Data::Bench(folder) => {
+                std::fs::create_dir_all(folder)?;
+                Options::kept(folder.join("postgres"))
+            }
+            Data::Demo => Options::temporary(),
+        };
+        let database = Server::start(Options { settings: settings.into(), ..options }).await?;
         let (admin, _) = tokio_postgres::connect(&database.url("postgres", SUPERUSER), tokio_postgres::NoTls)
             .await
             .map(|(client, connection)| (client, tokio::spawn(connection)))?;
@@ -90,8 +96,8 @@ impl Servers {
         }
         let owner = database.url("payaid", SUPERUSER);
         migrate::run(&owner).await?;
-        let summary = match of {
-            Data::Bench => seed::bench(&owner, SystemClock.now(), &seed::Progress::on_stderr()).await?,
+        let summary = match data {
+            Data::Bench(_) => seed::bench(&owner, SystemClock.now(), &seed::Progress::on_stderr()).await?,
             Data::Demo => seed::demo(&owner, SystemClock.now(), &|_| ()).await?,
         };
         println!("{summary}");

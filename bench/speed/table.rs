@@ -65,8 +65,11 @@ pub struct Report {
 
 impl Report {
     pub fn new(run: &Run, idle: f64) -> Self {
-        let layout =
-            if run.programs.is_some() { "Both programs are laid out as `make release` does." } else { "Both programs are as Cargo built them." };
+        let layout = if run.programs.is_some() {
+            "Both programs are laid out (`make release`): the server by other work than this, the handler by hand, which can do nothing else, by this."
+        } else {
+            "Both programs are as Cargo built them."
+        };
         let how = format!(
             "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{layout}",
             run.rounds, run.seconds, run.connections, run.log

@@ -1,9 +1,9 @@
-//! What the server is asked while it is watched for which paths through it are taken often: a day's work of all nouns on the demo data. None of it is
-//! what is measured, so that the measured is not what the server was built for. The handler by hand is asked what it can answer.
+//! What the server is asked while it is found out which paths through it are taken often: a day's work on the demo data, with reading and writing of
+//! its nouns. None of it is what is measured, so that the server is not laid out for the measurement. The handler by hand has nothing but what is
+//! measured, and is asked just that, on other data.
 //!
 //! Both write what they counted when they end by themselves.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::content::{Samples, ask};
 use crate::load;
 use crate::process::{Data, Kind, Programs, Servers};
-use crate::works::WORKS;
+use crate::works::{Of, WORKS};
 
 /// How it is done.
 #[derive(clap::Args)]
@@ -22,9 +22,6 @@ pub struct Train {
     /// How long each kind of work of the training lasts, in seconds.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Where the data of the training is kept between runs.
-    #[arg(long, default_value = "target/training-data")]
-    pub data: PathBuf,
 }
 
 /// One kind of work: a document, and the variables of the request of a number.
@@ -86,6 +83,10 @@ const LESSONS: &[Lesson] = &[
                    { amount } } wonByMonth { month value { amount currency } } tasks { open overdue } } }",
         variables: |_, n| json!({"period": of(&["THIS_MONTH", "THIS_QUARTER", "LAST_30_DAYS"], n)}),
     },
+    Lesson {
+        document: "{ auditLog(first: 20) { nodes { at action noun objectId before after actor { name } } pageInfo { endCursor } } }",
+        variables: |_, _| json!({}),
+    },
     Lesson { document: "{ viewer { role permissions user { name email } organization { name plan } } }", variables: |_, _| json!({}) },
     Lesson {
         document: "mutation($input: CompanyCreateInput!) { companyCreate(input: $input) { company { id name state addresses { city } version } userErrors \
@@ -99,6 +100,11 @@ const LESSONS: &[Lesson] = &[
         document: "mutation($input: TaskCreateInput!) { taskCreate(input: $input) { task { id title dueAt assignee { name } contact { name } } userErrors \
                    { code field message } } }",
         variables: |ids, n| json!({"input": {"title": "Call back", "dueAt": "2030-01-31T10:00:00Z", "contactId": of(&ids.contacts, n)}}),
+    },
+    Lesson {
+        document: "mutation($input: ActivityCreateInput!) { activityCreate(input: $input) { activity { id subject occurredAt contact { name } } userErrors \
+                   { code field message } } }",
+        variables: |ids, n| json!({"input": {"kind": "CALL", "subject": "Asked for a price", "durationMinutes": 5, "contactId": of(&ids.contacts, n)}}),
     },
     Lesson {
         document: "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id name tags version } userErrors { code field } } }",
@@ -119,26 +125,76 @@ fn of<T: Clone>(all: &[T], number: usize) -> T {
 
 const CONNECTIONS: usize = 16;
 
+/// Fewer answers than this in a lesson have taught nothing.
+const FEWEST: usize = 50;
+
 /// Asks the server all of it, and the handler by hand what it can answer, and lets both end by themselves.
 pub async fn train(train: &Train, programs: Programs) -> Result<()> {
     let length = Duration::from_secs(train.seconds);
-    let servers = Servers::start(programs, &train.data, Data::Demo, "warn").await?;
-    let samples = Samples::take(&servers, ["owner@sharma.example"; 2], 1).await?;
-    let token = samples.token(crate::works::Of::Large);
-    let ids = Ids::take(&servers, token).await?;
+    // As it is used: with a line in the log for each request.
+    let servers = Servers::start(programs, Data::Demo, "info").await?;
+    let (samples, ids) = look_around(&servers).await?;
+    let token = samples.token(Of::Large);
     for (number, lesson) in LESSONS.iter().enumerate() {
-        let count = if lesson.document.starts_with("mutation") { 50_000 } else { 499 };
-        let body = |n| json!({"query": lesson.document, "variables": (lesson.variables)(&ids, n)}).to_string();
-        let first = load::once(&servers.product, &load::request("/graphql", Some(token), &body(count))).await.with_context(|| lesson.document)?;
-        ensure!(!String::from_utf8_lossy(&first).contains("Errors\":[{"), "refused: {}", String::from_utf8_lossy(&first));
-        let requests = (0..count).map(|n| load::request("/graphql", Some(token), &body(n))).collect();
+        let requests = (0..lesson.count()).map(|n| lesson.request(&ids, token, n)).collect();
         let done = load::run(&servers.product, requests, CONNECTIONS, length).await.with_context(|| lesson.document)?;
+        ensure!(done.requests >= FEWEST, "only {} answers to {}", done.requests, lesson.document);
+        lesson.ask(&servers, &ids, token, lesson.count()).await?;
         println!("Lesson {} of {}: {} requests", number + 1, LESSONS.len(), done.requests);
     }
     for work in WORKS {
-        load::run(&servers.plain, work.requests(Kind::Plain, &samples), CONNECTIONS, length).await.context(work.name)?;
+        let done = load::run(&servers.plain, work.requests(Kind::Plain, &samples), CONNECTIONS, length).await.context(work.name)?;
+        ensure!(done.requests >= FEWEST, "only {} answers to {}", done.requests, work.name);
     }
     servers.end().await
+}
+
+/// Sees that programs answer every lesson, and that they refuse what is to be refused.
+pub async fn examine(programs: Programs) -> Result<()> {
+    let servers = Servers::start(programs, Data::Demo, "info").await?;
+    let (samples, ids) = look_around(&servers).await?;
+    for lesson in LESSONS {
+        lesson.ask(&servers, &ids, samples.token(Of::Large), lesson.count()).await?;
+    }
+    let nobody = load::request("/graphql", None, &json!({"query": "{ dashboard { from } }"}).to_string());
+    let refused = load::once(&servers.product, &nobody).await.err().context("nobody was shown a dashboard")?;
+    ensure!(refused.to_string().contains("UNAUTHENTICATED"), "nobody was not refused as such: {refused}");
+    for work in WORKS {
+        let request = work.requests(Kind::Plain, &samples).into_iter().next().context("no request")?;
+        load::once(&servers.plain, &request).await.context(work.name)?;
+    }
+    servers.end().await
+}
+
+async fn look_around(servers: &Servers) -> Result<(Samples, Ids)> {
+    let samples = Samples::take(servers, ["owner@sharma.example"; 2], 1).await?;
+    let ids = Ids::take(servers, samples.token(Of::Large)).await?;
+    Ok((samples, ids))
+}
+
+impl Lesson {
+    /// How many different requests there are of it.
+    fn count(&self) -> usize {
+        if self.document.starts_with("mutation") { 50_000 } else { 499 }
+    }
+
+    fn request(&self, ids: &Ids, token: &str, number: usize) -> Vec<u8> {
+        let body = json!({"query": self.document, "variables": (self.variables)(ids, number)});
+        load::request("/graphql", Some(token), &body.to_string())
+    }
+
+    /// Asks once, and looks at what the answer says.
+    async fn ask(&self, servers: &Servers, ids: &Ids, token: &str, number: usize) -> Result<()> {
+        let answer = load::once(&servers.product, &self.request(ids, token, number)).await.with_context(|| self.document)?;
+        let answer: Value = serde_json::from_slice(&answer)?;
+        let data = answer["data"].as_object().with_context(|| format!("no data in {answer}"))?;
+        for field in data.values() {
+            let is_empty = field.is_null() || ["nodes", "edges"].iter().any(|list| field[list] == json!([]));
+            let is_refused = field.get("userErrors").is_some_and(|errors| *errors != json!([]));
+            ensure!(!is_empty && !is_refused, "{} was answered with {answer}", self.document);
+        }
+        Ok(())
+    }
 }
 
 impl Ids {
