@@ -8,7 +8,7 @@ RUN npm ci --no-audit --no-fund
 COPY explorer/ ./
 RUN npm run build
 
-# The dependencies alone, on stand-ins for our own sources: this layer is built again only when Cargo.toml or Cargo.lock change.
+# The dependencies alone, on stand-ins for our own sources: these layers are built again only when a file changes that is copied here.
 FROM rust:1.95.0-slim-bookworm AS dependencies
 WORKDIR /build
 # What the server is laid out with, and the database that it serves meanwhile.

@@ -149,7 +149,7 @@ pub async fn train(train: &Train, programs: Programs) -> Result<()> {
     servers.end().await
 }
 
-/// Sees that programs answer every lesson, and that they refuse what is to be refused.
+/// Sees that the programs answer every lesson, or what the handler by hand can answer, and that nobody is shown a dashboard without signing in.
 pub async fn examine(programs: Programs) -> Result<()> {
     let servers = Servers::start(programs, Data::Demo, "info").await?;
     let (samples, ids) = look_around(&servers).await?;
