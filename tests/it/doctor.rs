@@ -127,7 +127,8 @@ async fn each_fault_of_a_database_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn neighbours_that_are_away_or_not_what_they_should_be_are_found() {
     let servers = shared().await;
-    let doctor = Doctor::of(servers.primary.url(&servers.database().await, "payaid_server"));
+    let database = servers.database().await;
+    let doctor = Doctor::of(servers.primary.url(&database, "payaid_server"));
     let away = "postgres://payaid_server@127.0.0.1:1/payaid";
     doctor.finds("replica", "is no replica", "at a replica", &[("DATABASE_READ_URL", &doctor.database)]).await;
     doctor.finds("replica", "cannot be reached", "start it", &[("DATABASE_READ_URL", away)]).await;

@@ -218,7 +218,7 @@ async fn a_replica_that_is_none_is_not_used() {
         database: payaid::platform::config::DatabaseConfig { read_urls: vec![elsewhere], ..foreign.app.config.database.clone() },
         ..foreign.app.config.clone()
     };
-    let copied = TestApp::serve(config, Arc::new(SystemClock), "payaid".to_owned()).await;
+    let copied = TestApp::serve(config, Arc::new(SystemClock), foreign.database.clone()).await;
     // As long as it takes others to be found fit, and longer.
     all_fit(&reading).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;

@@ -15,14 +15,14 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::harness::client::Client;
-use crate::harness::servers::{connect, shared};
+use crate::harness::servers::{Database, connect, shared};
 
 pub const PASSWORD: &str = "correct horse battery";
 
 pub struct TestApp {
     pub app: Arc<App>,
     pub address: SocketAddr,
-    pub database: String,
+    pub database: Database,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -49,19 +49,19 @@ impl TestApp {
     }
 
     /// A server on a database that is there already.
-    pub async fn on(database: String) -> Self {
+    pub async fn on(database: Database) -> Self {
         Self::on_with(database, |_| (), Arc::new(SystemClock)).await
     }
 
     /// A server on a database that is there already, with another configuration or clock.
-    pub async fn on_with(database: String, adjust: impl FnOnce(&mut ServerConfig), clock: SharedClock) -> Self {
+    pub async fn on_with(database: Database, adjust: impl FnOnce(&mut ServerConfig), clock: SharedClock) -> Self {
         let mut config = config(&shared().await.primary.url(&database, "payaid_server"));
         adjust(&mut config);
         Self::serve(config, clock, database).await
     }
 
     /// A server with this whole configuration.
-    pub async fn serve(config: ServerConfig, clock: SharedClock, database: String) -> Self {
+    pub async fn serve(config: ServerConfig, clock: SharedClock, database: Database) -> Self {
         let listener = tokio::net::TcpListener::bind(config.http.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::build(config, clock).unwrap();

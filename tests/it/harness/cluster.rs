@@ -10,7 +10,7 @@ use payaid::platform::postgres::migrate;
 use tokio_postgres::Client as Connection;
 
 use crate::harness::app::config;
-use crate::harness::servers::{connect, execute};
+use crate::harness::servers::{Database, connect, execute};
 use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 
@@ -48,7 +48,7 @@ impl Cluster {
         config.database.pool_size = 8;
         config.database.read_urls = self.replicas.iter().map(|replica| replica.url(DATABASE, "payaid_server")).collect();
         adjust(&mut config);
-        TestApp::serve(config, Arc::new(SystemClock), DATABASE.to_owned()).await
+        TestApp::serve(config, Arc::new(SystemClock), Database::kept(DATABASE)).await
     }
 
     /// The address of all nodes together, to write to whichever is the primary.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::harness::TestApp;
 use crate::harness::app::config;
-use crate::harness::servers::shared;
+use crate::harness::servers::{Database, shared};
 use crate::harness::waiting::until;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -148,7 +148,7 @@ async fn while_the_database_is_away_the_sender_is_asked_to_send_again() {
             ..config("postgres://payaid_server@127.0.0.1:1/payaid")
         },
         std::sync::Arc::new(payaid::base::clock::SystemClock),
-        String::new(),
+        Database::kept(""),
     )
     .await;
     assert_eq!(send(&away, "standard", "event", TimeDelta::zero(), "{}", SECRET).await, 503);

@@ -7,7 +7,7 @@ use payaid::commands::seed;
 use payaid::platform::cluster::postgres::SUPERUSER;
 use tokio::sync::OnceCell;
 
-use crate::harness::servers::{connect, execute, shared};
+use crate::harness::servers::{Database, connect, execute, shared};
 
 /// The instant at which the demo data ends, and what the server's clock says.
 pub const NOW: &str = "2026-11-21T10:00:00Z";
@@ -19,9 +19,9 @@ pub enum Planning {
     ForAny,
 }
 
-/// A fresh copy of the data, every plan of which PostgreSQL logs; its database's name.
-pub async fn database(planning: Planning) -> String {
-    static PREPARED: OnceCell<String> = OnceCell::const_new();
+/// A fresh copy of the data, every plan of which PostgreSQL logs.
+pub async fn database(planning: Planning) -> Database {
+    static PREPARED: OnceCell<Database> = OnceCell::const_new();
     let prepared = PREPARED.get_or_init(prepare).await;
     let servers = shared().await;
     let database = servers.copy(prepared).await;
@@ -40,7 +40,7 @@ pub async fn database(planning: Planning) -> String {
     database
 }
 
-async fn prepare() -> String {
+async fn prepare() -> Database {
     let servers = shared().await;
     let database = servers.database().await;
     seed::demo(&servers.primary.url(&database, "payaid_server"), NOW.parse().unwrap(), &|_| ()).await.unwrap();
@@ -53,7 +53,7 @@ async fn prepare() -> String {
     drop(writer);
     // A database that anybody is connected to cannot be copied.
     let gone = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
-    connect(&servers.primary.url("postgres", SUPERUSER)).await.query(gone, &[&database]).await.unwrap();
+    connect(&servers.primary.url("postgres", SUPERUSER)).await.query(gone, &[&&*database]).await.unwrap();
     database
 }
 
