@@ -1,7 +1,7 @@
 //! The errors of fields that are null by themselves: noted while the operation goes on, and told with its answer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use async_graphql::ServerError;
 
@@ -20,6 +20,7 @@ impl Failures {
     }
 
     /// How many they are.
+    #[must_use]
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }
@@ -32,12 +33,13 @@ impl Failures {
     }
 
     /// All of them, which are noted no longer.
+    #[must_use]
     pub fn take(&self) -> Vec<ServerError> {
         self.change(std::mem::take)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Vec<ServerError>) -> T) -> T {
-        let mut errors: MutexGuard<'_, Vec<ServerError>> = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = change(&mut errors);
         self.count.store(errors.len(), Ordering::Release);
         outcome
