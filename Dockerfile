@@ -8,17 +8,19 @@ RUN npm ci --no-audit --no-fund
 COPY explorer/ ./
 RUN npm run build
 
-# The dependencies alone, on stand-ins for our own sources: these layers are built again only when a file changes that is copied here.
+# The dependencies alone, on stand-ins for our own sources, for the first of two builds: these layers are built again only when a file changes that is
+# copied here.
 FROM rust:1.95.0-slim-bookworm AS dependencies
 WORKDIR /build
-# What the server is laid out with, and the database that it serves meanwhile.
+# What a release is built with, and the database that it serves meanwhile.
 COPY scripts/apt-install.sh scripts/
-RUN scripts/apt-install.sh bolt-22 postgresql
+RUN scripts/apt-install.sh bolt-22 llvm-22 postgresql
+COPY scripts/release.sh scripts/
 COPY Cargo.toml Cargo.lock build.rs ./
 RUN mkdir -p src tests/it bench/speed \
   && touch src/lib.rs \
   && echo 'fn main() {}' | tee src/main.rs bench/speed/main.rs > tests/it/main.rs \
-  && cargo bench --locked --bench speed --no-run
+  && scripts/release.sh dependencies
 
 FROM dependencies AS builder
 COPY src/ src/
@@ -26,7 +28,7 @@ COPY migrations/ migrations/
 COPY bench/speed/ bench/speed/
 COPY --from=explorer /explorer/dist explorer/dist
 # Newer than the stand-ins, whatever the times of the files that were copied. The same as `make release`.
-RUN touch src/lib.rs src/main.rs bench/speed/main.rs && cargo bench --locked --bench speed -- lay-out
+RUN touch src/lib.rs src/main.rs bench/speed/main.rs && scripts/release.sh
 
 FROM debian:bookworm-20260824-slim
 # The certificates of public authorities, for databases that are reached over TLS; openssl, which makes signing keys, comes with them.

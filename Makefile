@@ -38,12 +38,11 @@ check: tools $(EXPLORER_BUILT) ## Check format, lints, documentation, types, the
 	cargo run --quiet -- migrate --check
 
 release: tools $(EXPLORER_BUILT) ## Build the server as it is to be used, with all optimisations: target/optimised/payaid
-	@scripts/install.sh bolt
-	@echo "Building the server and the benchmark with all optimisations (10 to 30 minutes)"
-	cargo bench --bench speed -- lay-out
+	@scripts/install.sh release
+	@scripts/release.sh
 
 bench: release ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
-	cargo bench --bench speed -- run --programs target/optimised $(ARGS)
+	target/optimised/speed run --programs target/optimised $(ARGS)
 
 bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are more than committed (ARGS="--write": commit them)
 	cargo bench --bench executor -- $(ARGS)

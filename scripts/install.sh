@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to the programs that building, running and testing need: installs PostgreSQL, Redis, Exim and a C compiler where apt-get can, and names what it cannot install.
-# Asks nothing and changes nothing when all are there. With the argument `bolt` it sees to BOLT as well, which a release is laid out with.
+# Asks nothing and changes nothing when all are there. With the argument `release` it sees to LLVM's tools as well, which a release is built with.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -21,13 +21,10 @@ has_exim() {
     has exim4 || has exim || [ -x /usr/sbin/exim4 ] || [ -x /usr/sbin/exim ]
 }
 
-# The names that it has are those in bench/speed/layout.rs.
-has_bolt() {
-    for version in -22 -21 -20 ''; do
-        has "llvm-bolt$version" && return
-    done
-    return 1
-}
+# The names that they have are those in bench/speed/layout.rs and profile.rs.
+has_bolt() { has llvm-bolt-22 || has llvm-bolt-21 || has llvm-bolt-20 || has llvm-bolt; }
+# Not older than the LLVM of the compiler, which is 22.
+has_profdata() { has llvm-profdata-22 || llvm-profdata --version 2>/dev/null | grep -q 'LLVM version 2[2-9]'; }
 
 fail() {
     echo "$1" >&2
@@ -42,13 +39,17 @@ missing() {
     has redis-server || has valkey-server || printf 'redis-server '
     has_exim || printf 'exim4-daemon-light '
     has cc || printf 'gcc libc6-dev '
-    [ "$with" != bolt ] || has_bolt || printf 'bolt-22 '
+    [ "$purpose" = release ] || return 0
+    has_bolt || printf 'bolt-22 '
+    has_profdata || printf 'llvm-22 '
 }
 
-with=${1:-}
+purpose=${1:-}
+llvm=
+[ "$purpose" != release ] || llvm="BOLT, llvm-profdata of LLVM 22 or newer"
 packages=$(missing)
 [ -n "$packages" ] || exit 0
-has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler${with:+, $with}, or some of them (on Debian: ${packages% }). Install them, then try again."
+has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler${llvm:+, $llvm}, or some of them (on Debian: ${packages% }). Install them, then try again."
 
 become_root=
 if [ "$(id -u)" != 0 ]; then
@@ -59,4 +60,4 @@ fi
 $become_root "$(dirname "$0")/apt-install.sh" $packages
 
 packages=$(missing)
-[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler${with:+, and $with} are needed."
+[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler${llvm:+, and $llvm} are needed."

@@ -9,23 +9,21 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::process::Programs;
+use crate::tools::{done, find};
 use crate::training::{self, Train};
 
 /// How programs are laid out.
 #[derive(clap::Args)]
 pub struct LayOut {
     /// Where the programs are put.
-    #[arg(long, default_value = "target/optimised")]
+    #[arg(long)]
     out: PathBuf,
     /// What is needed meanwhile.
-    #[arg(long, default_value = "target/counting")]
-    counting: PathBuf,
-    /// Lay them out again, though they are there and newer than what Cargo built.
     #[arg(long)]
-    again: bool,
+    meanwhile: PathBuf,
     #[command(flatten)]
     train: Train,
 }
@@ -41,12 +39,12 @@ const LEFT_ALONE: &str = "-skip-funcs=ring_core_.*,aws_lc_.*";
 /// Lays out the server and the handler by hand, unless that was done since they were built.
 pub async fn lay_out(options: LayOut) -> Result<()> {
     let (built, laid_out) = (Programs::built()?, Programs::within(&options.out));
-    if !options.again && built.is_older_than(&laid_out) {
+    if built.are_older_than(&[&laid_out.product, &laid_out.plain]) {
         println!("{} is laid out already.", laid_out.product.display());
         return Ok(());
     }
-    let tool = tool()?;
-    let folder = &options.counting;
+    let tool = find(&TOOLS).context("BOLT is missing: install it (on Debian: `apt-get install bolt-22`), then try again")?;
+    let folder = &options.meanwhile;
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder)?;
     std::fs::create_dir_all(&options.out)?;
@@ -79,25 +77,9 @@ pub async fn lay_out(options: LayOut) -> Result<()> {
     Ok(())
 }
 
-/// Where the tool stands, links followed: it looks for its library beside itself.
-fn tool() -> Result<PathBuf> {
-    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    let mut places = TOOLS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    places.find_map(|place| place.canonicalize().ok()).context("BOLT is missing: install it (on Debian: `apt-get install bolt-22`), then try again")
-}
-
 fn bolt(tool: &Path, program: &Path, out: &Path, how: &[&str]) -> Result<()> {
     done(Command::new(tool).arg(program).arg("-o").arg(out).arg(LEFT_ALONE).args(how))?;
     Ok(())
-}
-
-/// What a command says, which must succeed.
-fn done(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{} cannot be run", command.get_program().display()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = said.lines().skip(said.lines().count().saturating_sub(20)).collect();
-    ensure!(output.status.success(), "{} failed: {}", command.get_program().display(), last.join("\n"));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// What is counted is written by the names of two functions in a line, for which BOLT has room of 10 KB; those of Diesel's types have up to 8.

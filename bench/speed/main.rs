@@ -18,7 +18,9 @@ mod layout;
 mod load;
 mod plain;
 mod process;
+mod profile;
 mod table;
+mod tools;
 mod training;
 mod works;
 
@@ -30,6 +32,7 @@ use clap::{Parser, Subcommand};
 
 use crate::layout::LayOut;
 use crate::process::{Data, Programs, Servers, sample};
+use crate::profile::Profile;
 use crate::table::{Measured, Report};
 use crate::works::{WORKS, Work};
 
@@ -46,6 +49,8 @@ struct Cli {
 enum Command {
     /// Measures, prints the table and writes it to a file.
     Run(Run),
+    /// Writes down for the compiler what is done how often, when the programs were built to count it.
+    Profile(Profile),
     /// Lays out the server, and the handler written by hand, for the paths through them that are taken often.
     LayOut(LayOut),
     /// The handler written by hand.
@@ -74,9 +79,9 @@ struct Run {
     /// Where the data is kept between runs.
     #[arg(long, default_value = "target/bench-data")]
     data: PathBuf,
-    /// The folder of the programs that are measured, as `lay-out` makes it; without it those that Cargo built.
+    /// The folder of the programs that are measured, as `lay-out` makes it.
     #[arg(long)]
-    programs: Option<PathBuf>,
+    programs: PathBuf,
     /// Where the table is written.
     #[arg(long, default_value = "bench/results.md")]
     results: PathBuf,
@@ -88,6 +93,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Plain { url } => runtime.block_on(plain::serve(&url)),
         Command::Run(run) => runtime.block_on(measure(run)),
+        Command::Profile(options) => runtime.block_on(profile::profile(options)),
         Command::LayOut(options) => runtime.block_on(layout::lay_out(options)),
     }
 }
@@ -103,8 +109,7 @@ impl Run {
 
 async fn measure(run: Run) -> Result<()> {
     let works = run.works()?;
-    let programs = run.programs.as_deref().map_or_else(Programs::built, |folder| Ok(Programs::within(folder)))?;
-    let servers = Servers::start(programs, Data::Bench(run.data.clone()), &run.log).await?;
+    let servers = Servers::start(Programs::within(&run.programs), Data::Bench(run.data.clone()), &run.log).await?;
     let idle = servers.product.memory()?;
     let samples = content::Samples::take(&servers, ["owner@bench-01.example", "owner@bench-02.example"], 40).await?;
     for work in &works {

@@ -45,10 +45,11 @@ impl Programs {
         [(&self.product, &others.product), (&self.plain, &others.plain)]
     }
 
-    /// Whether the others are there and newer.
-    pub fn is_older_than(&self, others: &Self) -> bool {
-        let written = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-        self.pairs(others).iter().all(|(own, other)| written(own).is_some_and(|own| written(other).is_some_and(|other| own < other)))
+    /// Whether these files are there and newer.
+    pub fn are_older_than(&self, files: &[&PathBuf]) -> bool {
+        let written = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        let built = [&self.product, &self.plain].map(written);
+        files.iter().map(|path| written(path)).all(|file| file.is_some() && built.iter().all(|built| built.is_some() && *built < file))
     }
 }
 

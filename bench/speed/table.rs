@@ -65,13 +65,10 @@ pub struct Report {
 
 impl Report {
     pub fn new(run: &Run, idle: f64) -> Self {
-        let layout = if run.programs.is_some() {
-            "Both programs are laid out (`make release`): the server by other work than this, the handler by hand, which can do nothing else, by this."
-        } else {
-            "Both programs are as Cargo built them."
-        };
+        let built =
+            "Both programs are built with a profile and laid out (`make release`): the server by other work than this, the handler by hand by this.";
         let how = format!(
-            "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{layout}",
+            "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{built}",
             run.rounds, run.seconds, run.connections, run.log
         );
         Self { rows: String::new(), detail: String::new(), how, idle, many_idle: None }

@@ -1,5 +1,5 @@
 //! What the server is asked while it is found out which paths through it are taken often: a day's work on the demo data, with reading and writing of
-//! its nouns. None of it is what is measured, so that the server is not laid out for the measurement. The handler by hand has nothing but what is
+//! its nouns. None of it is what is measured, so that the server is not built for the measurement. The handler by hand has nothing but what is
 //! measured, and is asked just that, on other data.
 //!
 //! Both write what they counted when they end by themselves.

@@ -93,12 +93,12 @@ async fn start() -> Servers {
 }
 
 impl Servers {
-    /// A fresh, migrated database.
+    /// A fresh, migrated database, to be held for as long as it is needed.
     pub async fn database(&self) -> Database {
         self.copy(TEMPLATE).await
     }
 
-    /// A copy of a database to which nobody is connected.
+    /// A copy of a database to which nobody is connected; to be held as well.
     pub async fn copy(&self, template: &str) -> Database {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -108,18 +108,26 @@ impl Servers {
     }
 }
 
-/// Drops databases, whoever is still connected to them.
+/// Drops databases. By force: a server is told to stop at the end of its test, but not waited for.
+#[allow(clippy::print_stderr, reason = "one that is left takes room, which no test would find out")]
 async fn drop_each(url: String, mut names: UnboundedReceiver<String>) {
     while let Some(name) = names.recv().await {
-        execute(&url, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        let dropped = async { try_connect(&url).await?.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await };
+        if let Err(error) = dropped.await {
+            eprintln!("The database {name} is left: {error:?}");
+        }
     }
 }
 
 /// Connects as tests may and the server may not.
 pub async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    try_connect(url).await.unwrap()
+}
+
+async fn try_connect(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
-    client
+    Ok(client)
 }
 
 /// Runs statements on a connection of their own.
