@@ -1,5 +1,6 @@
 //! The handler that somebody would write by hand who has only these six questions to answer: axum, tokio-postgres, prepared statements, and nothing
-//! in between. It opens transactions as the server does: `BEGIN` and the tenant in one message with the first statement, the end off the path.
+//! in between. Its transactions have the shape of the server's: `BEGIN` and the tenant in one message with the first statement, the end off the path, or
+//! in the same message where a row by its id is all that is read. Each has a connection of the pool to itself, as drivers give them out.
 
 mod answers;
 mod create;
@@ -91,12 +92,12 @@ impl Plain {
     }
 
     async fn read(&self, who: Who) -> Result<Transaction> {
-        let Who { organization, user } = who;
-        self.begin(format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.organization_id = '{organization}'; SET LOCAL app.user_id = '{user}'; \
-             SAVEPOINT opened"
-        ))
-        .await
+        self.begin(format!("{}; SAVEPOINT opened", read_only(who))).await
+    }
+
+    /// For a single statement, after whose failure there is nothing to go on with.
+    async fn read_once(&self, who: Who) -> Result<Transaction> {
+        self.begin(read_only(who)).await
     }
 
     async fn begin(&self, begin: String) -> Result<Transaction> {
@@ -104,6 +105,10 @@ impl Plain {
         let node = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Ok(Transaction { node, idle: Arc::clone(&self.idle), begin, permit: Some(permit) })
     }
+}
+
+fn read_only(Who { organization, user }: Who) -> String {
+    format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.organization_id = '{organization}'; SET LOCAL app.user_id = '{user}'")
 }
 
 /// A transaction whose first statement takes `BEGIN` along.
@@ -124,6 +129,17 @@ impl Transaction {
         let client = &self.node()?.client;
         let (begun, rows) = futures_util::join!(client.batch_execute(&self.begin), self.rows(statement, values));
         begun?;
+        rows
+    }
+
+    /// The only statement: the transaction ends in the same message.
+    async fn only(mut self, statement: usize, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let client = &self.node()?.client;
+        let (begun, rows, ended) =
+            futures_util::join!(client.batch_execute(&self.begin), self.rows(statement, values), client.batch_execute("ROLLBACK"));
+        begun?;
+        ended?;
+        self.give_back();
         rows
     }
 

@@ -205,6 +205,12 @@ impl Plan {
         self.there(variables).all(|entry| entry.is_type_name || entry.seen() == Some(Seen::AtOnce))
     }
 
+    /// Whether nothing is to be read for an object beside its row.
+    #[must_use]
+    pub fn is_in_the_row(&self) -> bool {
+        self.entries.iter().all(|entry| entry.plain.is_some() || entry.is_type_name)
+    }
+
     /// The points of an object, when the variables have these values.
     #[must_use]
     pub fn points(&self, variables: &Variables) -> u64 {

@@ -234,7 +234,7 @@ macro_rules! stored {
                     // Planned once for all ids, which the planner does not do for a list of unknown length.
                     [id] => {
                         let one = need.one_row(|| query().filter($table::id.eq(*id)), reader.organization(), *id)?;
-                        reader.db.load_columns(columns, one).await
+                        reader.db.load_row(columns, one).await
                     }
                     _ => reader.db.load_columns(columns, query().filter($table::id.eq_any(ids))).await,
                 }

@@ -34,7 +34,7 @@ pub struct DatabaseConfig {
         value_delimiter = ','
     )]
     pub read_urls: Vec<String>,
-    /// Connections kept to each node.
+    /// Connections kept to each node, besides one that reads of a single row share.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value_t = 8)]
     pub pool_size: usize,
     /// How long an operation waits for a free connection, such as `200ms`.

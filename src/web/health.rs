@@ -111,4 +111,5 @@ fn record(node: &str, pool: &Pool) {
         let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         metrics::gauge!("database_connections", "node" => node.to_owned(), "state" => state).set(count);
     }
+    metrics::counter!("database_shared_reads_total", "node" => node.to_owned()).absolute(pool.lane().answered());
 }

@@ -30,6 +30,7 @@ mod reading;
 mod replicas;
 mod search;
 mod selections;
+mod sharing;
 mod sms;
 mod speed;
 mod subscriptions;

@@ -82,7 +82,7 @@ async fn find(plain: &Plain, headers: &HeaderMap, body: &Bytes) -> Result<Vec<u8
     }
     let who = plain.who(headers)?;
     let id = AnyId::parse(variables::<Variables<'_>>(body)?.id).map_err(|error| anyhow!("{error:?}"))?;
-    let rows = plain.read(who).await?.first(0, &[&Key(who.organization), &Key(id.uuid)]).await?;
+    let rows = plain.read_once(who).await?.only(0, &[&Key(who.organization), &Key(id.uuid)]).await?;
     let contact = rows.first().map(|row| OneContact {
         id: row.get::<_, Key>(0).of::<Contact>(),
         name: row.get(1),

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
-use diesel::sql_types::{BigInt, Bool};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::{MakeTlsConnect, NoTlsStream};
+use tokio_postgres::{Client, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::platform::config::DatabaseConfig;
@@ -124,14 +125,31 @@ const SILENT: Duration = Duration::from_secs(5);
 /// How long the other hosts of an address may take when one of them has answered as the primary that is known; and when none is known yet.
 const OTHERS_WITHIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
-/// Connects as the server does: bound by row level security, or not at all. Of several hosts all are asked at once, and the primary of the newest
-/// timeline is taken: an old one that was forgotten takes writes as well.
+/// Connects as the server does, as [`choose`] says.
 ///
 /// # Errors
 /// Why the last of the hosts cannot be used.
 pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<AsyncPgConnection> {
+    let (fresh, who) = choose(hosts, purpose).await?;
+    let mut connection = fresh.into_diesel().await?;
+    connection.set_instrumentation(Kept { prepared: 0, line: who.writes });
+    Ok(connection)
+}
+
+/// As [`connect_bound`], without Diesel: the driver's own client, and what the connection writes to.
+///
+/// # Errors
+/// Why the last of the hosts cannot be used.
+pub async fn connect_client(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<(Client, Option<Line>)> {
+    let (fresh, who) = choose(hosts, purpose).await?;
+    Ok((fresh.into_client(), who.writes))
+}
+
+/// Connects as the server does: bound by row level security, or not at all. Of several hosts all are asked at once, and the primary of the newest
+/// timeline is taken: an old one that was forgotten takes writes as well.
+async fn choose(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<(Fresh, Who)> {
     let mut asked: FuturesUnordered<_> = hosts.into_iter().map(connect_one).collect();
-    let mut newest: Option<(AsyncPgConnection, Who)> = None;
+    let mut newest: Option<(Fresh, Who)> = None;
     let mut refused = ConnectionError::BadConnection("the address names no host".to_owned());
     let is_known = matches!(&purpose, Purpose::Primary(lineage) if lineage.known().is_some());
     let others_within = if is_known { OTHERS_WITHIN.0 } else { OTHERS_WITHIN.1 };
@@ -150,12 +168,11 @@ pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose)
             },
         }
     }
-    let (mut connection, who) = newest.ok_or(refused)?;
+    let (connection, who) = newest.ok_or(refused)?;
     if let (Purpose::Primary(lineage), Some(line)) = (&purpose, who.writes) {
         lineage.learn(line).map_err(ConnectionError::BadConnection)?;
     }
-    connection.set_instrumentation(Kept { prepared: 0, line: who.writes });
-    Ok(connection)
+    Ok((connection, who))
 }
 
 /// What a node says of itself.
@@ -187,27 +204,26 @@ impl Purpose {
 }
 
 /// Whether row level security does not bind the connection's role, whether the node is a replica, its cluster, and the timeline that it writes.
-const WHO: &str = "(SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user), pg_is_in_recovery(), \
+const WHO: &str = "SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user), pg_is_in_recovery(), \
     (SELECT system_identifier FROM pg_control_system()), CASE WHEN pg_is_in_recovery() THEN 0 ELSE \
     ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint END";
 
-async fn connect_one(host: tokio_postgres::Config) -> ConnectionResult<(AsyncPgConnection, Who)> {
+async fn connect_one(host: tokio_postgres::Config) -> ConnectionResult<(Fresh, Who)> {
     // The library's own limit ends with the connection's first byte; a node that hangs takes it and says nothing.
     let within = host.get_connect_timeout().copied().unwrap_or(Duration::from_secs(5));
     let answer = tokio::time::timeout(within, async {
-        let connection = connect(host).await?;
-        let question = diesel::select(diesel::dsl::sql::<(Bool, Bool, BigInt, BigInt)>(WHO));
-        let answer = diesel_async::RunQueryDsl::get_result::<(bool, bool, i64, i64)>(question, &mut &connection).await;
-        Ok::<_, ConnectionError>((connection, answer.map_err(ConnectionError::CouldntSetupConfiguration)?))
+        let mut fresh = Fresh::connect(host).await?;
+        let who = fresh.who().await?;
+        Ok::<_, ConnectionError>((fresh, who))
     });
-    let (connection, (powerful, recovering, system, timeline)) =
+    let (fresh, (powerful, recovering, system, timeline)) =
         answer.await.map_err(|_| ConnectionError::BadConnection("the host does not answer in time".to_owned()))??;
     if powerful {
         return Err(ConnectionError::BadConnection(format!(
             "the role {SERVER_ROLE} is a superuser or bypasses row level security: take that from it by ALTER ROLE {SERVER_ROLE} NOSUPERUSER NOBYPASSRLS"
         )));
     }
-    Ok((connection, Who { system: system.cast_unsigned(), writes: (!recovering).then(|| line_of(system, timeline)) }))
+    Ok((fresh, Who { system: system.cast_unsigned(), writes: (!recovering).then(|| line_of(system, timeline)) }))
 }
 
 /// A line as PostgreSQL's numbers say it.
@@ -221,16 +237,72 @@ pub fn line_of(system: i64, timeline: i64) -> Line {
 /// # Errors
 /// When the database cannot be reached or refuses the login.
 pub fn connect(config: tokio_postgres::Config) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
-    async move {
-        let failed = |error: tokio_postgres::Error| ConnectionError::BadConnection(describe(&error));
+    async move { Fresh::connect(config).await?.into_diesel().await }.boxed()
+}
+
+type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+
+/// A connection that nobody drives yet.
+struct Fresh {
+    client: Client,
+    driver: Driver,
+}
+
+enum Driver {
+    Plain(Box<Connection<Socket, NoTlsStream>>),
+    Tls(Box<Connection<Socket, Tls>>),
+}
+
+impl Fresh {
+    async fn connect(config: tokio_postgres::Config) -> ConnectionResult<Self> {
         if config.get_ssl_mode() == SslMode::Disable || is_local(&config) {
-            let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(failed)?;
-            return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
+            let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+            return Ok(Self { client, driver: Driver::Plain(Box::new(connection)) });
         }
         let (client, connection) = config.connect(tls()).await.map_err(failed)?;
-        AsyncPgConnection::try_from_client_and_connection(client, connection).await
+        Ok(Self { client, driver: Driver::Tls(Box::new(connection)) })
     }
-    .boxed()
+
+    async fn who(&mut self) -> ConnectionResult<(bool, bool, i64, i64)> {
+        let driven = async {
+            match &mut self.driver {
+                Driver::Plain(connection) => connection.await,
+                Driver::Tls(connection) => connection.await,
+            }
+        };
+        let row = tokio::select! {
+            row = self.client.query_one(WHO, &[]) => row.map_err(failed)?,
+            ended = driven => return Err(ended.err().map_or_else(|| ConnectionError::BadConnection("the host hung up".to_owned()), failed)),
+        };
+        let column = |error| ConnectionError::CouldntSetupConfiguration(diesel::result::Error::DeserializationError(Box::new(error)));
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
+        read().map_err(|error: tokio_postgres::Error| column(error))
+    }
+
+    async fn into_diesel(self) -> ConnectionResult<AsyncPgConnection> {
+        match self.driver {
+            Driver::Plain(connection) => AsyncPgConnection::try_from_client_and_connection(self.client, *connection).await,
+            Driver::Tls(connection) => AsyncPgConnection::try_from_client_and_connection(self.client, *connection).await,
+        }
+    }
+
+    /// Driven in a task of its own, until the client is dropped.
+    fn into_client(self) -> Client {
+        tokio::spawn(async move {
+            let ended = match self.driver {
+                Driver::Plain(connection) => connection.await,
+                Driver::Tls(connection) => connection.await,
+            };
+            if let Err(error) = ended {
+                tracing::debug!("a connection to the database has ended: {}", describe(&error));
+            }
+        });
+        self.client
+    }
+}
+
+fn failed(error: tokio_postgres::Error) -> ConnectionError {
+    ConnectionError::BadConnection(describe(&error))
 }
 
 /// An error with its cause: tokio-postgres keeps the telling part in the source.

@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use crate::base::{Error, Result};
 use crate::platform::config::DatabaseConfig;
 use crate::platform::postgres::connect::{Kept, Purpose, connect_bound, hosts};
-use crate::platform::postgres::position::{Line, Lineage};
+use crate::platform::postgres::lane::Lane;
+use crate::platform::postgres::position::{Lineage, is_left};
 
 /// The role that every connection of the server takes on, whatever login it came by: row level security binds it, and it owns nothing. A login
 /// that is not a member of it cannot connect.
@@ -27,6 +28,7 @@ pub struct Pool {
     queue_limit: usize,
     writes: TaskTracker,
     lineage: Arc<Lineage>,
+    lane: Arc<Lane>,
 }
 
 /// Why a pool gives no connection.
@@ -67,6 +69,7 @@ impl Pool {
     }
 
     fn build(url: &str, config: &DatabaseConfig, purpose: Purpose, lineage: Arc<Lineage>) -> anyhow::Result<Self> {
+        let lane = Lane::new(url, config, purpose.clone(), &lineage)?;
         let prepared = hosts(url, config)?;
         let mut manager_config = ManagerConfig::default();
         manager_config.recycling_method = RecyclingMethod::Fast;
@@ -91,7 +94,7 @@ impl Pool {
             .runtime(::deadpool::Runtime::Tokio1)
             .pre_recycle(fit)
             .build()?;
-        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64), writes: TaskTracker::new(), lineage })
+        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64), writes: TaskTracker::new(), lineage, lane })
     }
 
     /// A connection, within the configured wait.
@@ -124,6 +127,12 @@ impl Pool {
         &self.lineage
     }
 
+    /// The connection beside those of the pool that reads of one row share.
+    #[must_use]
+    pub const fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
     /// Runs a write in a task of its own, which the server waits for before it ends, whether or not anybody else does.
     pub fn spawn_write<T: Send + 'static>(&self, write: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.writes.spawn(write)
@@ -152,11 +161,6 @@ impl Pool {
     /// Closes the pool: whoever asks from now on is refused.
     pub fn close(&self) {
         self.inner.close();
+        self.lane.close();
     }
-}
-
-/// Whether a connection writes to a timeline that was left meanwhile.
-fn is_left(line: Option<Line>, present: &Lineage) -> bool {
-    let (Some(line), Some(present)) = (line, present.known()) else { return false };
-    present.system == line.system && present.timeline > line.timeline
 }

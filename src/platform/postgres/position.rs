@@ -111,6 +111,13 @@ impl Lineage {
     }
 }
 
+/// Whether a connection writes to a timeline that was left meanwhile.
+#[must_use]
+pub fn is_left(line: Option<Line>, present: &Lineage) -> bool {
+    let (Some(line), Some(present)) = (line, present.known()) else { return false };
+    present.system == line.system && present.timeline > line.timeline
+}
+
 enum Judgement {
     Known,
     Newer,

@@ -20,6 +20,7 @@ use crate::base::{Error, Result};
 use crate::platform::postgres::connect::line_of;
 use crate::platform::postgres::databases::Databases;
 use crate::platform::postgres::health::Replica;
+use crate::platform::postgres::lane::Place;
 use crate::platform::postgres::pool::{NotGiven, Pooled};
 use crate::platform::postgres::position::{Line, Lineage, Lsn, Position};
 use crate::platform::postgres::statement::{ByText, Sql};
@@ -204,6 +205,20 @@ impl Route {
         Ok(Found { connection, proof: None, turn: Some(turn) })
     }
 
+    /// A place for a read of one row where callers share a connection, and the proof to be sent before it; `None` where no node that shows what the
+    /// query must see has one at once.
+    pub fn place(&self, statement: &Arc<str>) -> Option<(Place, Option<String>)> {
+        let proof = match self.freshness {
+            Freshness::Any => None,
+            Freshness::Since(position) => Some(proof_of(&position)),
+            Freshness::Latest | Freshness::Renewed => return None,
+        };
+        let fit = self.databases.candidates(|replica| self.may(replica) && self.is_shown_by(replica));
+        let (replica, place) = fit.into_iter().find_map(|replica| Some((replica, replica.pool.lane().place(statement)?)))?;
+        self.note_replica(replica, Duration::ZERO);
+        Some((place, proof))
+    }
+
     /// Without the primary, a replica that has only just failed to answer may still do; the proof holds for it as for others.
     async fn last_resort(&self) -> Option<Found> {
         let proof = match &self.freshness {
@@ -277,9 +292,13 @@ impl Route {
     }
 
     fn found(&self, replica: &Replica, connection: Pooled, proof: Option<String>, waited: Duration) -> Found {
+        self.note_replica(replica, waited);
+        Found { connection, proof, turn: None }
+    }
+
+    fn note_replica(&self, replica: &Replica, waited: Duration) {
         metrics::histogram!("database_replica_wait_seconds").record(waited);
         self.note(Routed { node: Arc::clone(&replica.name), lag: replica.lag().and_then(|lag| lag.to_std().ok()), waited, fresh: None });
-        Found { connection, proof, turn: None }
     }
 
     fn note(&self, routed: Routed) {

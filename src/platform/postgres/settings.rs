@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::platform::postgres::transaction::Access;
 
+/// Ends what opens a snapshot: where it goes on after a statement has failed.
+pub(super) const SAVEPOINT: &str = "; SAVEPOINT opened";
+
 /// Whom the transaction runs for, as row level security sees it. What is not set shows nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -79,7 +82,7 @@ impl Settings {
             sql.push_str("; SET LOCAL app.inbound = 'on'");
         }
         if access == Access::Snapshot {
-            sql.push_str("; SAVEPOINT opened");
+            sql.push_str(SAVEPOINT);
         }
         if let (Access::Write, Some(Stamp { at, request_id, api_key })) = (access, &self.stamp) {
             let (at, request_id) = (at.to_rfc3339_opts(SecondsFormat::Micros, true), request_id.replace('\'', "''"));

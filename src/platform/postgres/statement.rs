@@ -80,6 +80,11 @@ impl<ST> OneRow<ST> {
     pub(super) const fn new(text: Arc<str>, organization: Uuid, id: Uuid) -> Self {
         Self { text, organization, id, columns: PhantomData }
     }
+
+    /// The text, and what it binds.
+    pub(super) const fn parts(&self) -> (&Arc<str>, [Uuid; 2]) {
+        (&self.text, [self.organization, self.id])
+    }
 }
 
 cached_by_text!(OneRow<ST>);

@@ -27,9 +27,10 @@ use crate::platform::postgres::failure::{moves, taken_along, translate};
 use crate::platform::postgres::pool::{Pool, Pooled};
 use crate::platform::postgres::position::Position;
 use crate::platform::postgres::routing::{Found, Route, too_far_behind, written};
-use crate::platform::postgres::settings::Settings;
+use crate::platform::postgres::row::DriverRow;
+use crate::platform::postgres::settings::{SAVEPOINT, Settings};
 use crate::platform::postgres::sparse::FromSparse;
-use crate::platform::postgres::statement::ByText;
+use crate::platform::postgres::statement::{ByText, OneRow};
 
 /// How long the end of a transaction may take before its connection is given up.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,6 +60,10 @@ struct Inner {
     /// Tried once: the fields of an operation do not wait for a connection one after another.
     opened: OnceCell<Result<Opened>>,
     committed: AtomicBool,
+    /// Whether one row is all that is read.
+    alone: AtomicBool,
+    /// Whether it was read, on a connection that others share.
+    shared: AtomicBool,
     after_commit: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -91,8 +96,9 @@ impl Transaction {
 
     fn from(source: Source, access: Access, settings: &Settings) -> Self {
         let begin = settings.begin(access);
-        let (opened, committed, after_commit) = (OnceCell::new(), AtomicBool::new(false), Mutex::default());
-        Self { inner: Arc::new(Inner { source, access, begin, opened, committed, after_commit }) }
+        let [committed, alone, shared] = [const { AtomicBool::new(false) }; 3];
+        let (opened, after_commit) = (OnceCell::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { source, access, begin, opened, committed, alone, shared, after_commit }) }
     }
 
     /// Runs a statement and reads its rows.
@@ -122,13 +128,31 @@ impl Transaction {
         T::Row: FromSparse<ST>,
         S: ColumnNames,
     {
-        let rows = self.rows(query).await?;
-        // Rows are large: a list that grows while they are read would move them again and again.
-        let mut read = Vec::with_capacity(rows.len());
-        for row in &rows {
-            read.push(T::Row::from_sparse(row, columns.read()).and_then(T::build).map_err(unreadable)?);
+        read(&self.rows(query).await?, columns)
+    }
+
+    /// Notes that the next row is all that is read from this snapshot, so that it may be one of its own, which others' reads stand beside.
+    pub fn note_alone(&self) {
+        AtomicBool::store(&self.inner.alone, true, Ordering::Release);
+    }
+
+    /// Reads one row by its id, as [`Transaction::load_columns`]; where it is [all](Transaction::note_alone) that is read, on a connection that others
+    /// share, if there is a place.
+    ///
+    /// # Errors
+    /// As [`Transaction::load`].
+    pub async fn load_row<Q, T, ST, S>(&self, columns: Columns<S>, row: OneRow<Q>) -> Result<Vec<T>>
+    where
+        OneRow<Q>: Query<SqlType = Q> + QueryFragment<Pg> + QueryId,
+        Q: CompatibleType<T, Pg, SqlType = ST>,
+        T: Queryable<ST, Pg>,
+        T::Row: FromSparse<ST>,
+        S: ColumnNames,
+    {
+        match self.inner.share(&row).await {
+            Some(rows) => read(&rows, columns),
+            None => self.load_columns(columns, row).await,
         }
-        Ok(read)
     }
 
     async fn rows<Q>(&self, query: Q) -> Result<Vec<Row>>
@@ -228,10 +252,29 @@ impl Transaction {
 }
 
 impl Inner {
+    /// A row that is all that is read, from a connection that others share; `None` where it must be read the ordinary way.
+    async fn share<ST>(&self, row: &OneRow<ST>) -> Option<Vec<DriverRow>> {
+        if !AtomicBool::swap(&self.alone, false, Ordering::AcqRel) || self.opened.initialized() {
+            return None;
+        }
+        let begin = self.begin.strip_suffix(SAVEPOINT)?;
+        let (statement, values) = row.parts();
+        let (place, proof) = match &self.source {
+            Source::Pool(pool) => (pool.lane().place(statement)?, None),
+            Source::Route(route) => route.place(statement)?,
+        };
+        let rows = place.read(proof.as_deref(), begin, values).await?;
+        AtomicBool::store(&self.shared, true, Ordering::Release);
+        Some(rows)
+    }
+
     /// Takes a connection and prepares `BEGIN`. Each statement polls it just before itself, so that the two go out as one write, and after the
     /// statement has been put together, which would leave time for a write of its own. So all statements of a transaction belong into one task: of
     /// two, one could overtake a `BEGIN` that the other is sending.
     async fn begin(&self) -> Result<Opened> {
+        if AtomicBool::load(&self.shared, Ordering::Acquire) {
+            return Err(Error::internal("more is read than the one row that was to be all"));
+        }
         let Found { connection, proof, turn } = match &self.source {
             Source::Pool(pool) => Found { connection: pool.get().await?, proof: None, turn: None },
             Source::Route(route) => route.connect().await?,
@@ -282,6 +325,22 @@ impl Opened {
         let mut connection: &AsyncPgConnection = &self.connection;
         connection.batch_execute("ROLLBACK TO SAVEPOINT opened").await.is_ok()
     }
+}
+
+/// What rows say of which these columns were read.
+fn read<'a, R, T, ST, S>(rows: &[R], columns: Columns<S>) -> Result<Vec<T>>
+where
+    R: diesel::row::Row<'a, Pg>,
+    T: Queryable<ST, Pg>,
+    T::Row: FromSparse<ST>,
+    S: ColumnNames,
+{
+    // Rows are large: a list that grows while they are read would move them again and again.
+    let mut read = Vec::with_capacity(rows.len());
+    for row in rows {
+        read.push(T::Row::from_sparse(row, columns.read()).and_then(T::build).map_err(unreadable)?);
+    }
+    Ok(read)
 }
 
 fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Error {

@@ -1,0 +1,271 @@
+//! A connection that many callers share for reads of one row.
+//!
+//! A connection of the pool belongs to one operation from `BEGIN` to `ROLLBACK`, and stands idle whenever that one does. Where a row is all that an
+//! operation reads, `BEGIN` with the tenant, the statement and `ROLLBACK` are known at once and travel in one piece, and those of the next caller
+//! right behind them, without waiting for an answer: the server and PostgreSQL both have a fraction of the system calls and of the changes from one
+//! process to another. So a read takes part in this as long as it is quick; whoever finds no place, or has no answer, goes the ordinary way.
+//!
+//! What must hold: the messages of one read stand together, or a statement would run in somebody else's transaction. The driver hands a message on
+//! when it is first polled, if the statement is prepared; so all messages of a read are polled once under a lock. And the statement says itself of
+//! which organization the row is: in a transaction of another tenant it would find nothing.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt;
+use tokio_postgres::{Client, Row, Statement};
+use uuid::Uuid;
+
+use crate::base::Map;
+use crate::platform::config::DatabaseConfig;
+use crate::platform::postgres::connect::{Purpose, connect_client, hosts};
+use crate::platform::postgres::position::{Line, Lineage, is_left};
+use crate::platform::postgres::row::DriverRow;
+
+/// How many reads are under way at once: so many wait for one that takes long.
+const MOST: usize = 32;
+
+/// How long PostgreSQL works on a read or waits for a lock before it gives it up, which is then read the ordinary way: others wait behind it.
+const STATEMENT_TIMEOUT: Duration = Duration::from_millis(250);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Nobody joins those who have waited so long for the next answer.
+const STANDS_STILL: Duration = Duration::from_millis(20);
+
+/// How long after connecting has failed it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A shared connection to one node, made when it is first asked for.
+pub struct Lane {
+    hosts: Vec<tokio_postgres::Config>,
+    purpose: Purpose,
+    lineage: Arc<Lineage>,
+    lifetime: Duration,
+    most_prepared: usize,
+    state: RwLock<State>,
+    answered: AtomicU64,
+}
+
+enum State {
+    Absent,
+    Connecting,
+    Failed(Instant),
+    Open(Arc<Open>),
+    Closed,
+}
+
+struct Open {
+    client: Client,
+    /// What it writes to; `None` on a replica.
+    line: Option<Line>,
+    since: Instant,
+    /// By their texts; `None` for one that is being prepared, or cannot be.
+    statements: RwLock<Map<Arc<str>, Option<Prepared>>>,
+    is_full: AtomicBool,
+    /// Held while the messages of one read are handed on.
+    order: Mutex<()>,
+    under_way: AtomicUsize,
+    /// When it last came on, in microseconds since it was opened.
+    moved: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Prepared {
+    statement: Statement,
+    types: Arc<[NonZeroU32]>,
+}
+
+/// A place among the reads that are under way.
+pub struct Place {
+    lane: Arc<Lane>,
+    open: Arc<Open>,
+    prepared: Prepared,
+}
+
+impl Lane {
+    /// A lane to the nodes of an address.
+    ///
+    /// # Errors
+    /// When the address cannot be understood.
+    pub fn new(url: &str, config: &DatabaseConfig, purpose: Purpose, lineage: &Arc<Lineage>) -> anyhow::Result<Arc<Self>> {
+        let short = DatabaseConfig {
+            statement_timeout: config.statement_timeout.min(STATEMENT_TIMEOUT),
+            lock_timeout: config.lock_timeout.min(LOCK_TIMEOUT),
+            ..config.clone()
+        };
+        Ok(Arc::new(Self {
+            hosts: hosts(url, &short)?,
+            purpose,
+            lineage: Arc::clone(lineage),
+            lifetime: config.max_lifetime,
+            most_prepared: config.max_prepared,
+            state: RwLock::new(State::Absent),
+            answered: AtomicU64::new(0),
+        }))
+    }
+
+    /// A place for a statement; `None` while there is none: no connection yet, the statement not prepared on it yet, too many before it, or no answer
+    /// for too long.
+    pub fn place(self: &Arc<Self>, statement: &Arc<str>) -> Option<Place> {
+        let open = self.open()?;
+        let prepared = open.prepared(statement, self.most_prepared)?;
+        open.enter().then(|| Place { lane: Arc::clone(self), open, prepared })
+    }
+
+    /// How many reads it has answered.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection, once its reads have their answers; there is no other after it.
+    pub fn close(&self) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+    }
+
+    fn open(self: &Arc<Self>) -> Option<Arc<Open>> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(open) if self.is_fit(open) => return Some(Arc::clone(open)),
+            State::Connecting | State::Closed => return None,
+            State::Failed(at) if at.elapsed() < PAUSE => return None,
+            State::Absent | State::Failed(_) | State::Open(_) => {}
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, State::Connecting | State::Closed) {
+            *state = State::Connecting;
+            tokio::spawn(Arc::clone(self).connect());
+        }
+        None
+    }
+
+    fn is_fit(&self, open: &Open) -> bool {
+        let is_worn = open.is_full.load(Ordering::Relaxed) || open.since.elapsed() >= self.lifetime;
+        !(is_worn || open.client.is_closed() || is_left(open.line, &self.lineage))
+    }
+
+    async fn connect(self: Arc<Self>) {
+        let next = match connect_client(self.hosts.clone(), self.purpose.clone()).await {
+            Ok((client, line)) => State::Open(Arc::new(Open::new(client, line))),
+            Err(error) => {
+                tracing::debug!("no connection to be shared: {error}");
+                State::Failed(Instant::now())
+            }
+        };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, State::Closed) {
+            *state = next;
+        }
+    }
+}
+
+impl Open {
+    fn new(client: Client, line: Option<Line>) -> Self {
+        Self {
+            client,
+            line,
+            since: Instant::now(),
+            statements: RwLock::default(),
+            is_full: AtomicBool::new(false),
+            order: Mutex::new(()),
+            under_way: AtomicUsize::new(0),
+            moved: AtomicU64::new(0),
+        }
+    }
+
+    /// A statement that is prepared; one that is not will be, for those who come later.
+    fn prepared(self: &Arc<Self>, text: &Arc<str>, most: usize) -> Option<Prepared> {
+        if let Some(known) = self.statements.read().unwrap_or_else(PoisonError::into_inner).get(text) {
+            return known.clone();
+        }
+        let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
+        if statements.len() >= most {
+            self.is_full.store(true, Ordering::Relaxed);
+        } else if statements.insert(Arc::clone(text), None).is_none() {
+            tokio::spawn(Arc::clone(self).prepare(Arc::clone(text)));
+        }
+        None
+    }
+
+    async fn prepare(self: Arc<Self>, text: Arc<str>) {
+        match self.client.prepare(&text).await {
+            Ok(statement) => {
+                let types = statement.columns().iter().map(|column| NonZeroU32::new(column.type_().oid()).unwrap_or(NonZeroU32::MIN)).collect();
+                let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
+                statements.insert(text, Some(Prepared { statement, types }));
+            }
+            Err(error) => tracing::debug!("a statement cannot be prepared to be shared: {error}"),
+        }
+    }
+
+    /// Whether there is room for one more, who is then counted.
+    fn enter(&self) -> bool {
+        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
+        let now = self.now();
+        if before == 0 {
+            self.moved.store(now, Ordering::Release);
+            return true;
+        }
+        let stood = Duration::from_micros(now.saturating_sub(self.moved.load(Ordering::Acquire)));
+        let enters = before < MOST && stood < STANDS_STILL;
+        if !enters {
+            self.under_way.fetch_sub(1, Ordering::AcqRel);
+        }
+        enters
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Place {
+    /// Reads a row by its organization and its id, in a transaction that `begin` opens, after `proof`, where there is one. `None` when there is no
+    /// answer, for whatever reason: that is for the ordinary way to say.
+    pub async fn read(self, proof: Option<&str>, begin: &str, values: [Uuid; 2]) -> Option<Vec<DriverRow>> {
+        let (client, statement) = (&self.open.client, &self.prepared.statement);
+        let proven = async {
+            match proof {
+                Some(proof) => client.batch_execute(proof).await,
+                None => Ok(()),
+            }
+        };
+        let rows = async { client.query_raw(statement, values).await?.try_collect::<Vec<Row>>().await };
+        // None of them is left out because another one failed.
+        let mut all = pin!(async { futures_util::join!(proven, client.batch_execute(begin), rows, client.batch_execute("ROLLBACK")) });
+        let first = std::future::poll_fn(|context| {
+            let _order = self.open.order.lock().unwrap_or_else(PoisonError::into_inner);
+            Poll::Ready(all.as_mut().poll(context))
+        });
+        let (proven, begun, rows, ended) = match first.await {
+            Poll::Ready(answers) => answers,
+            Poll::Pending => all.await,
+        };
+        self.open.moved.store(self.open.now(), Ordering::Release);
+        match proven.and(begun).and(rows).and_then(|rows| ended.map(|()| rows)) {
+            Ok(rows) => {
+                self.lane.answered.fetch_add(1, Ordering::Relaxed);
+                Some(rows.into_iter().map(|row| DriverRow::new(row, Arc::clone(&self.prepared.types))).collect())
+            }
+            Err(error) => {
+                tracing::debug!("a shared connection has no answer: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("answered", &self.answered).finish_non_exhaustive()
+    }
+}
