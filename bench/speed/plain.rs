@@ -25,7 +25,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Statement};
 use uuid::Uuid;
 
-/// As many connections as the server has.
+/// As many connections as the pool of the server has.
 const CONNECTIONS: usize = 8;
 
 /// Serves on the address in `LISTEN`.

@@ -43,6 +43,10 @@ const LESSONS: &[Lesson] = &[
         variables: |ids, n| json!({"id": of(&ids.companies, n)}),
     },
     Lesson {
+        document: "query($id: ID!) { company(id: $id) { id name email phone website state industry notes version } }",
+        variables: |ids, n| json!({"id": of(&ids.companies, n)}),
+    },
+    Lesson {
         document: "query($id: ID!) { deal(id: $id) { title status probability value { amount currency } expectedClose stage { name } contact { name phone } \
                    stageHistory { from { name } to { name } at } } }",
         variables: |ids, n| json!({"id": of(&ids.deals, n)}),

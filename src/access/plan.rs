@@ -205,10 +205,10 @@ impl Plan {
         self.there(variables).all(|entry| entry.is_type_name || entry.seen() == Some(Seen::AtOnce))
     }
 
-    /// Whether nothing is to be read for an object beside its row.
+    /// Whether nothing is to be read for an object beside its row; not known of what has fields of its own.
     #[must_use]
     pub fn is_in_the_row(&self) -> bool {
-        self.entries.iter().all(|entry| entry.plain.is_some() || entry.is_type_name)
+        self.entries.iter().all(|entry| (entry.plain.is_some() && entry.is_leaf()) || entry.is_type_name)
     }
 
     /// The points of an object, when the variables have these values.

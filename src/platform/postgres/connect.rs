@@ -130,8 +130,9 @@ const OTHERS_WITHIN: (Duration, Duration) = (Duration::from_millis(250), Duratio
 /// # Errors
 /// Why the last of the hosts cannot be used.
 pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<AsyncPgConnection> {
+    let within = hosts.first().map_or(Duration::ZERO, limit);
     let (fresh, who) = choose(hosts, purpose).await?;
-    let mut connection = fresh.into_diesel().await?;
+    let mut connection = tokio::time::timeout(within, fresh.into_diesel()).await.map_err(|_| no_answer())??;
     connection.set_instrumentation(Kept { prepared: 0, line: who.writes });
     Ok(connection)
 }
@@ -210,20 +211,27 @@ const WHO: &str = "SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE r
 
 async fn connect_one(host: tokio_postgres::Config) -> ConnectionResult<(Fresh, Who)> {
     // The library's own limit ends with the connection's first byte; a node that hangs takes it and says nothing.
-    let within = host.get_connect_timeout().copied().unwrap_or(Duration::from_secs(5));
+    let within = limit(&host);
     let answer = tokio::time::timeout(within, async {
         let mut fresh = Fresh::connect(host).await?;
         let who = fresh.who().await?;
         Ok::<_, ConnectionError>((fresh, who))
     });
-    let (fresh, (powerful, recovering, system, timeline)) =
-        answer.await.map_err(|_| ConnectionError::BadConnection("the host does not answer in time".to_owned()))??;
+    let (fresh, (powerful, recovering, system, timeline)) = answer.await.map_err(|_| no_answer())??;
     if powerful {
         return Err(ConnectionError::BadConnection(format!(
             "the role {SERVER_ROLE} is a superuser or bypasses row level security: take that from it by ALTER ROLE {SERVER_ROLE} NOSUPERUSER NOBYPASSRLS"
         )));
     }
     Ok((fresh, Who { system: system.cast_unsigned(), writes: (!recovering).then(|| line_of(system, timeline)) }))
+}
+
+fn limit(host: &tokio_postgres::Config) -> Duration {
+    host.get_connect_timeout().copied().unwrap_or(Duration::from_secs(5))
+}
+
+fn no_answer() -> ConnectionError {
+    ConnectionError::BadConnection("the host does not answer in time".to_owned())
 }
 
 /// A line as PostgreSQL's numbers say it.

@@ -3,7 +3,8 @@
 //! A connection of the pool belongs to one operation from `BEGIN` to `ROLLBACK`, and stands idle whenever that one does. Where a row is all that an
 //! operation reads, `BEGIN` with the tenant, the statement and `ROLLBACK` are known at once and travel in one piece, and those of the next caller
 //! right behind them, without waiting for an answer: the server and PostgreSQL both have a fraction of the system calls and of the changes from one
-//! process to another. So a read takes part in this as long as it is quick; whoever finds no place, or has no answer, goes the ordinary way.
+//! process to another. So a read takes part in this as long as it is quick; whoever finds no place, or has no answer soon, goes the ordinary way. What
+//! has no answer also keeps others away for a while: a lock that one row is held by would stop those behind it again and again.
 //!
 //! What must hold: the messages of one read stand together, or a statement would run in somebody else's transaction. The driver hands a message on
 //! when it is first polled, if the statement is prepared; so all messages of a read are polled once under a lock. And the statement says itself of
@@ -28,17 +29,22 @@ use crate::platform::postgres::position::{Line, Lineage, is_left};
 use crate::platform::postgres::row::DriverRow;
 
 /// How many reads are under way at once: so many wait for one that takes long.
-const MOST: usize = 32;
+const MOST: usize = 128;
 
-/// How long PostgreSQL works on a read or waits for a lock before it gives it up, which is then read the ordinary way: others wait behind it.
-const STATEMENT_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a read waits for its answer.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long PostgreSQL waits for a lock before it gives a read up, so that those behind it still have their answers.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Nobody joins those who have waited so long for the next answer.
 const STANDS_STILL: Duration = Duration::from_millis(20);
 
-/// How long after connecting has failed it is tried again.
+/// How long nobody joins after something has failed, and how long a connection stands still before it is given up.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a connection that was given up is waited for.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A shared connection to one node, made when it is first asked for.
 pub struct Lane {
@@ -69,13 +75,17 @@ struct Open {
     is_full: AtomicBool,
     /// Held while the messages of one read are handed on.
     order: Mutex<()>,
+    /// Reads without an answer, whether or not somebody waits for it.
     under_way: AtomicUsize,
     /// When it last came on, in microseconds since it was opened.
     moved: AtomicU64,
+    /// Until when nobody joins, in the same way.
+    rests: AtomicU64,
 }
 
 #[derive(Clone)]
 struct Prepared {
+    text: Arc<str>,
     statement: Statement,
     types: Arc<[NonZeroU32]>,
 }
@@ -85,6 +95,8 @@ pub struct Place {
     lane: Arc<Lane>,
     open: Arc<Open>,
     prepared: Prepared,
+    /// Whether nothing that was sent is without an answer.
+    is_done: bool,
 }
 
 impl Lane {
@@ -94,8 +106,8 @@ impl Lane {
     /// When the address cannot be understood.
     pub fn new(url: &str, config: &DatabaseConfig, purpose: Purpose, lineage: &Arc<Lineage>) -> anyhow::Result<Arc<Self>> {
         let short = DatabaseConfig {
-            statement_timeout: config.statement_timeout.min(STATEMENT_TIMEOUT),
-            lock_timeout: config.lock_timeout.min(LOCK_TIMEOUT),
+            statement_timeout: shorter(config.statement_timeout, PATIENCE),
+            lock_timeout: shorter(config.lock_timeout, LOCK_TIMEOUT),
             ..config.clone()
         };
         Ok(Arc::new(Self {
@@ -109,12 +121,12 @@ impl Lane {
         }))
     }
 
-    /// A place for a statement; `None` while there is none: no connection yet, the statement not prepared on it yet, too many before it, or no answer
-    /// for too long.
+    /// A place for a statement; `None` while there is none: no connection yet, the statement not prepared on it yet, too many before it, no answer for
+    /// too long, or none a moment ago.
     pub fn place(self: &Arc<Self>, statement: &Arc<str>) -> Option<Place> {
         let open = self.open()?;
         let prepared = open.prepared(statement, self.most_prepared)?;
-        open.enter().then(|| Place { lane: Arc::clone(self), open, prepared })
+        open.enter().then(|| Place { lane: Arc::clone(self), open, prepared, is_done: true })
     }
 
     /// How many reads it has answered.
@@ -135,16 +147,21 @@ impl Lane {
             State::Absent | State::Failed(_) | State::Open(_) => {}
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(*state, State::Connecting | State::Closed) {
-            *state = State::Connecting;
-            tokio::spawn(Arc::clone(self).connect());
+        match &*state {
+            State::Connecting | State::Closed => {}
+            // Somebody else has been here meanwhile.
+            State::Open(open) if self.is_fit(open) => return Some(Arc::clone(open)),
+            State::Absent | State::Failed(_) | State::Open(_) => {
+                *state = State::Connecting;
+                tokio::spawn(Arc::clone(self).connect());
+            }
         }
         None
     }
 
     fn is_fit(&self, open: &Open) -> bool {
         let is_worn = open.is_full.load(Ordering::Relaxed) || open.since.elapsed() >= self.lifetime;
-        !(is_worn || open.client.is_closed() || is_left(open.line, &self.lineage))
+        !(is_worn || open.client.is_closed() || open.stands_still_for() >= PAUSE || is_left(open.line, &self.lineage))
     }
 
     async fn connect(self: Arc<Self>) {
@@ -173,6 +190,7 @@ impl Open {
             order: Mutex::new(()),
             under_way: AtomicUsize::new(0),
             moved: AtomicU64::new(0),
+            rests: AtomicU64::new(0),
         }
     }
 
@@ -195,37 +213,83 @@ impl Open {
             Ok(statement) => {
                 let types = statement.columns().iter().map(|column| NonZeroU32::new(column.type_().oid()).unwrap_or(NonZeroU32::MIN)).collect();
                 let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
-                statements.insert(text, Some(Prepared { statement, types }));
+                statements.insert(Arc::clone(&text), Some(Prepared { text, statement, types }));
             }
-            Err(error) => tracing::debug!("a statement cannot be prepared to be shared: {error}"),
+            Err(error) => {
+                tracing::debug!("a statement cannot be prepared to be shared: {error}");
+                self.rest(&text);
+            }
         }
+    }
+
+    /// Nobody joins for a while, and the statement is prepared anew: what it reads may have changed.
+    fn rest(&self, statement: &str) {
+        self.rests.store(self.now().saturating_add(micros(PAUSE)), Ordering::Release);
+        self.statements.write().unwrap_or_else(PoisonError::into_inner).remove(statement);
     }
 
     /// Whether there is room for one more, who is then counted.
     fn enter(&self) -> bool {
-        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
-        let now = self.now();
-        if before == 0 {
-            self.moved.store(now, Ordering::Release);
-            return true;
+        if self.now() < self.rests.load(Ordering::Acquire) {
+            return false;
         }
-        let stood = Duration::from_micros(now.saturating_sub(self.moved.load(Ordering::Acquire)));
-        let enters = before < MOST && stood < STANDS_STILL;
+        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
+        if before == 0 {
+            self.moved.store(self.now(), Ordering::Release);
+        }
+        let enters = before < MOST && self.stands_still_for() < STANDS_STILL;
         if !enters {
             self.under_way.fetch_sub(1, Ordering::AcqRel);
         }
         enters
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX)
+    /// How long those who wait have seen no answer.
+    fn stands_still_for(&self) -> Duration {
+        match self.under_way.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            _ => Duration::from_micros(self.now().saturating_sub(self.moved.load(Ordering::Acquire))),
+        }
     }
+
+    fn now(&self) -> u64 {
+        micros(self.since.elapsed())
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The shorter of two limits, of which zero is none.
+fn shorter(limit: Duration, most: Duration) -> Duration {
+    if limit.is_zero() { most } else { limit.min(most) }
 }
 
 impl Place {
     /// Reads a row by its organization and its id, in a transaction that `begin` opens, after `proof`, where there is one. `None` when there is no
     /// answer, for whatever reason: that is for the ordinary way to say.
-    pub async fn read(self, proof: Option<&str>, begin: &str, values: [Uuid; 2]) -> Option<Vec<DriverRow>> {
+    pub async fn read(mut self, proof: Option<&str>, begin: &str, values: [Uuid; 2]) -> Option<Vec<DriverRow>> {
+        self.is_done = false;
+        let answer = self.ask(proof, begin, values).await;
+        // Those who have their answer, whatever it is, leave nothing behind.
+        self.is_done = answer.is_ok();
+        match answer.and_then(|answer| answer.map_err(|error| error.to_string())) {
+            Ok(rows) => {
+                self.open.moved.store(self.open.now(), Ordering::Release);
+                self.lane.answered.fetch_add(1, Ordering::Relaxed);
+                Some(rows.into_iter().map(|row| DriverRow::new(row, Arc::clone(&self.prepared.types))).collect())
+            }
+            Err(reason) => {
+                tracing::debug!("a shared connection has no answer: {reason}");
+                self.open.rest(&self.prepared.text);
+                None
+            }
+        }
+    }
+
+    /// The answer, or why there is none yet.
+    async fn ask(&self, proof: Option<&str>, begin: &str, values: [Uuid; 2]) -> Result<Result<Vec<Row>, tokio_postgres::Error>, String> {
         let (client, statement) = (&self.open.client, &self.prepared.statement);
         let proven = async {
             match proof {
@@ -237,30 +301,34 @@ impl Place {
         // None of them is left out because another one failed.
         let mut all = pin!(async { futures_util::join!(proven, client.batch_execute(begin), rows, client.batch_execute("ROLLBACK")) });
         let first = std::future::poll_fn(|context| {
-            let _order = self.open.order.lock().unwrap_or_else(PoisonError::into_inner);
-            Poll::Ready(all.as_mut().poll(context))
+            let order = self.open.order.lock();
+            Poll::Ready(order.map(|_order| all.as_mut().poll(context)).map_err(|_| "what was sent before may lack its end".to_owned()))
         });
-        let (proven, begun, rows, ended) = match first.await {
+        let (proven, begun, rows, ended) = match first.await? {
             Poll::Ready(answers) => answers,
-            Poll::Pending => all.await,
+            Poll::Pending => tokio::time::timeout(PATIENCE, all).await.map_err(|_| "it takes too long".to_owned())?,
         };
-        self.open.moved.store(self.open.now(), Ordering::Release);
-        match proven.and(begun).and(rows).and_then(|rows| ended.map(|()| rows)) {
-            Ok(rows) => {
-                self.lane.answered.fetch_add(1, Ordering::Relaxed);
-                Some(rows.into_iter().map(|row| DriverRow::new(row, Arc::clone(&self.prepared.types))).collect())
-            }
-            Err(error) => {
-                tracing::debug!("a shared connection has no answer: {error}");
-                None
-            }
-        }
+        Ok(proven.and(begun).and(rows).and_then(|rows| ended.map(|()| rows)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.open.under_way.fetch_sub(1, Ordering::AcqRel);
+        let open = Arc::clone(&self.open);
+        let leave = move || open.under_way.fetch_sub(1, Ordering::AcqRel);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !self.is_done => {
+                let open = Arc::clone(&self.open);
+                runtime.spawn(async move {
+                    // Answers come in their order, and this is behind the one that nobody waits for any more. It does nothing wherever it comes in.
+                    let _ = tokio::time::timeout(END_TIMEOUT, open.client.batch_execute("")).await;
+                    leave();
+                });
+            }
+            _ => {
+                leave();
+            }
+        }
     }
 }
 

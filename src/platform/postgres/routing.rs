@@ -151,7 +151,11 @@ impl Route {
         loop {
             // Not chosen yet, or the primary, whose end nobody could mend.
             match self.routed().and_then(|routed| self.replica(&routed.node).cloned()) {
-                Some(replica) => return replica.is_out().await,
+                // Another one may be chosen, when a read has no answer where reads share a connection.
+                Some(replica) => tokio::select! {
+                    () = replica.is_out() => return,
+                    () = self.chosen.notified() => {}
+                },
                 None => self.chosen.notified().await,
             }
         }
