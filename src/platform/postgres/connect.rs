@@ -125,7 +125,8 @@ const SILENT: Duration = Duration::from_secs(5);
 /// How long the other hosts of an address may take when one of them has answered as the primary that is known; and when none is known yet.
 const OTHERS_WITHIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
-/// Connects as the server does, as [`choose`] says.
+/// Connects as the server does: bound by row level security, or not at all. Of several hosts all are asked at once, and the primary of the newest
+/// timeline is taken: an old one that was forgotten takes writes as well.
 ///
 /// # Errors
 /// Why the last of the hosts cannot be used.
@@ -146,8 +147,7 @@ pub async fn connect_client(hosts: Vec<tokio_postgres::Config>, purpose: Purpose
     Ok((fresh.into_client(), who.writes))
 }
 
-/// Connects as the server does: bound by row level security, or not at all. Of several hosts all are asked at once, and the primary of the newest
-/// timeline is taken: an old one that was forgotten takes writes as well.
+/// The connection that is taken, and what its node says of itself.
 async fn choose(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<(Fresh, Who)> {
     let mut asked: FuturesUnordered<_> = hosts.into_iter().map(connect_one).collect();
     let mut newest: Option<(Fresh, Who)> = None;
