@@ -160,7 +160,7 @@ impl Lane {
     }
 
     fn is_fit(&self, open: &Open) -> bool {
-        let is_worn = open.is_full.load(Ordering::Relaxed) || open.since.elapsed() >= self.lifetime;
+        let is_worn = open.is_full.load(Ordering::Relaxed) || open.order.is_poisoned() || open.since.elapsed() >= self.lifetime;
         !(is_worn || open.client.is_closed() || open.stands_still_for() >= PAUSE || is_left(open.line, &self.lineage))
     }
 
@@ -233,10 +233,11 @@ impl Open {
         if self.now() < self.rests.load(Ordering::Acquire) {
             return false;
         }
-        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
-        if before == 0 {
+        // Before anybody is counted, or for a moment it would seem to have stood still ever since the last one.
+        if self.under_way.load(Ordering::Acquire) == 0 {
             self.moved.store(self.now(), Ordering::Release);
         }
+        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
         let enters = before < MOST && self.stands_still_for() < STANDS_STILL;
         if !enters {
             self.under_way.fetch_sub(1, Ordering::AcqRel);
