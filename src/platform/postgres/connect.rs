@@ -10,6 +10,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::{MakeTlsConnect, NoTlsStream};
 use tokio_postgres::{Client, Connection, NoTls, Socket};
@@ -138,13 +139,14 @@ pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose)
     Ok(connection)
 }
 
-/// As [`connect_bound`], without Diesel: the driver's own client, and what the connection writes to.
+/// As [`connect_bound`], without Diesel: the driver's own client, the task that works for it, and what the connection writes to.
 ///
 /// # Errors
 /// Why the last of the hosts cannot be used.
-pub async fn connect_client(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<(Client, Option<Line>)> {
+pub async fn connect_client(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<(Client, AbortHandle, Option<Line>)> {
     let (fresh, who) = choose(hosts, purpose).await?;
-    Ok((fresh.into_client(), who.writes))
+    let (client, driver) = fresh.into_client();
+    Ok((client, driver, who.writes))
 }
 
 /// The connection that is taken, and what its node says of itself.
@@ -294,9 +296,9 @@ impl Fresh {
         }
     }
 
-    /// Driven in a task of its own, until the client is dropped.
-    fn into_client(self) -> Client {
-        tokio::spawn(async move {
+    /// Driven in a task of its own, until the client is dropped and has all its answers.
+    fn into_client(self) -> (Client, AbortHandle) {
+        let driver = tokio::spawn(async move {
             let ended = match self.driver {
                 Driver::Plain(connection) => connection.await,
                 Driver::Tls(connection) => connection.await,
@@ -305,7 +307,7 @@ impl Fresh {
                 tracing::debug!("a connection to the database has ended: {}", describe(&error));
             }
         });
-        self.client
+        (self.client, driver.abort_handle())
     }
 }
 

@@ -4,9 +4,9 @@
 //! operation reads, `BEGIN` with the tenant, the statement and `ROLLBACK` are known at once and travel in one piece, and those of the next caller
 //! right behind them, without waiting for an answer: the server and PostgreSQL both have a fraction of the system calls and of the changes from one
 //! process to another. So a read takes part in this as long as it is quick; whoever finds no place, or has no answer soon, goes the ordinary way. What
-//! has no answer also keeps others away for a while: a lock that one row is held by would stop those behind it again and again.
+//! has no answer also keeps others away for a while: a table that is locked would stop those behind it again and again.
 //!
-//! What must hold: the messages of one read stand together, or a statement would run in somebody else's transaction. The driver hands a message on
+//! What must hold: the statement of a read stands between its own `BEGIN` and `ROLLBACK` and nobody else's does, or a statement would run in somebody else's transaction. The driver hands a message on
 //! when it is first polled, if the statement is prepared; so all messages of a read are polled once under a lock. And the statement says itself of
 //! which organization the row is: in a transaction of another tenant it would find nothing.
 
@@ -19,6 +19,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
+use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
@@ -70,9 +71,12 @@ struct Open {
     /// What it writes to; `None` on a replica.
     line: Option<Line>,
     since: Instant,
-    /// By their texts; `None` for one that is being prepared, or cannot be.
+    /// By their texts; `None` for one that is being prepared, or could not be a moment ago.
     statements: RwLock<Map<Arc<str>, Option<Prepared>>>,
     is_full: AtomicBool,
+    is_hung: AtomicBool,
+    /// What reads and writes for the client; it would wait for the answers of a node that gives none.
+    driver: AbortHandle,
     /// Held while the messages of one read are handed on.
     order: Mutex<()>,
     /// Reads without an answer, whether or not somebody waits for it.
@@ -124,7 +128,7 @@ impl Lane {
     /// A place for a statement; `None` while there is none: no connection yet, the statement not prepared on it yet, too many before it, no answer for
     /// too long, or none a moment ago.
     pub fn place(self: &Arc<Self>, statement: &Arc<str>) -> Option<Place> {
-        let open = self.open()?;
+        let open = self.open().filter(|open| open.now() >= open.rests.load(Ordering::Acquire))?;
         let prepared = open.prepared(statement, self.most_prepared)?;
         open.enter().then(|| Place { lane: Arc::clone(self), open, prepared, is_done: true })
     }
@@ -160,13 +164,16 @@ impl Lane {
     }
 
     fn is_fit(&self, open: &Open) -> bool {
+        if open.stands_still_for() >= PAUSE {
+            open.is_hung.store(true, Ordering::Release);
+        }
         let is_worn = open.is_full.load(Ordering::Relaxed) || open.order.is_poisoned() || open.since.elapsed() >= self.lifetime;
-        !(is_worn || open.client.is_closed() || open.stands_still_for() >= PAUSE || is_left(open.line, &self.lineage))
+        !(is_worn || open.is_hung.load(Ordering::Acquire) || open.client.is_closed() || is_left(open.line, &self.lineage))
     }
 
     async fn connect(self: Arc<Self>) {
         let next = match connect_client(self.hosts.clone(), self.purpose.clone()).await {
-            Ok((client, line)) => State::Open(Arc::new(Open::new(client, line))),
+            Ok((client, driver, line)) => State::Open(Arc::new(Open::new(client, driver, line))),
             Err(error) => {
                 tracing::debug!("no connection to be shared: {error}");
                 State::Failed(Instant::now())
@@ -180,13 +187,15 @@ impl Lane {
 }
 
 impl Open {
-    fn new(client: Client, line: Option<Line>) -> Self {
+    fn new(client: Client, driver: AbortHandle, line: Option<Line>) -> Self {
         Self {
             client,
             line,
             since: Instant::now(),
             statements: RwLock::default(),
             is_full: AtomicBool::new(false),
+            is_hung: AtomicBool::new(false),
+            driver,
             order: Mutex::new(()),
             under_way: AtomicUsize::new(0),
             moved: AtomicU64::new(0),
@@ -200,42 +209,53 @@ impl Open {
             return known.clone();
         }
         let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = statements.get(text) {
+            return known.clone();
+        }
         if statements.len() >= most {
             self.is_full.store(true, Ordering::Relaxed);
-        } else if statements.insert(Arc::clone(text), None).is_none() {
+        } else {
+            statements.insert(Arc::clone(text), None);
             tokio::spawn(Arc::clone(self).prepare(Arc::clone(text)));
         }
         None
     }
 
     async fn prepare(self: Arc<Self>, text: Arc<str>) {
-        match self.client.prepare(&text).await {
-            Ok(statement) => {
+        match tokio::time::timeout(END_TIMEOUT, self.client.prepare(&text)).await {
+            Ok(Ok(statement)) => {
                 let types = statement.columns().iter().map(|column| NonZeroU32::new(column.type_().oid()).unwrap_or(NonZeroU32::MIN)).collect();
                 let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
                 statements.insert(Arc::clone(&text), Some(Prepared { text, statement, types }));
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::debug!("a statement cannot be prepared to be shared: {error}");
-                self.rest(&text);
+                tokio::time::sleep(PAUSE).await;
+                self.statements.write().unwrap_or_else(PoisonError::into_inner).remove(&text);
             }
+            Err(_) => self.is_hung.store(true, Ordering::Release),
         }
     }
 
-    /// Nobody joins for a while, and the statement is prepared anew: what it reads may have changed.
-    fn rest(&self, statement: &str) {
+    /// Nobody joins for a while, and the statement is prepared anew, unless it has been: what it reads may have changed.
+    fn rest(&self, failed: &Prepared) {
         self.rests.store(self.now().saturating_add(micros(PAUSE)), Ordering::Release);
-        self.statements.write().unwrap_or_else(PoisonError::into_inner).remove(statement);
+        let mut statements = self.statements.write().unwrap_or_else(PoisonError::into_inner);
+        if statements.get(&failed.text).and_then(Option::as_ref).is_some_and(|known| Arc::ptr_eq(&known.types, &failed.types)) {
+            statements.remove(&failed.text);
+        }
+    }
+
+    /// Notes that there was an answer.
+    fn comes_on(&self) {
+        self.moved.store(self.now(), Ordering::Release);
     }
 
     /// Whether there is room for one more, who is then counted.
     fn enter(&self) -> bool {
-        if self.now() < self.rests.load(Ordering::Acquire) {
-            return false;
-        }
         // Before anybody is counted, or for a moment it would seem to have stood still ever since the last one.
         if self.under_way.load(Ordering::Acquire) == 0 {
-            self.moved.store(self.now(), Ordering::Release);
+            self.comes_on();
         }
         let before = self.under_way.fetch_add(1, Ordering::AcqRel);
         let enters = before < MOST && self.stands_still_for() < STANDS_STILL;
@@ -275,15 +295,17 @@ impl Place {
         let answer = self.ask(proof, begin, values).await;
         // Those who have their answer, whatever it is, leave nothing behind.
         self.is_done = answer.is_ok();
+        if self.is_done {
+            self.open.comes_on();
+        }
         match answer.and_then(|answer| answer.map_err(|error| error.to_string())) {
             Ok(rows) => {
-                self.open.moved.store(self.open.now(), Ordering::Release);
                 self.lane.answered.fetch_add(1, Ordering::Relaxed);
                 Some(rows.into_iter().map(|row| DriverRow::new(row, Arc::clone(&self.prepared.types))).collect())
             }
             Err(reason) => {
                 tracing::debug!("a shared connection has no answer: {reason}");
-                self.open.rest(&self.prepared.text);
+                self.open.rest(&self.prepared);
                 None
             }
         }
@@ -322,13 +344,24 @@ impl Drop for Place {
                 let open = Arc::clone(&self.open);
                 runtime.spawn(async move {
                     // Answers come in their order, and this is behind the one that nobody waits for any more. It does nothing wherever it comes in.
-                    let _ = tokio::time::timeout(END_TIMEOUT, open.client.batch_execute("")).await;
+                    match tokio::time::timeout(END_TIMEOUT, open.client.batch_execute("")).await {
+                        Ok(_) => open.comes_on(),
+                        Err(_) => open.is_hung.store(true, Ordering::Release),
+                    }
                     leave();
                 });
             }
             _ => {
                 leave();
             }
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.is_hung.load(Ordering::Acquire) {
+            self.driver.abort();
         }
     }
 }

@@ -223,6 +223,12 @@ impl Route {
         Some((place, proof))
     }
 
+    /// Notes that there was no answer from where a place was: no node is read from yet.
+    pub fn leave(&self) {
+        *self.routed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.chosen.notify_one();
+    }
+
     /// Without the primary, a replica that has only just failed to answer may still do; the proof holds for it as for others.
     async fn last_resort(&self) -> Option<Found> {
         let proof = match &self.freshness {

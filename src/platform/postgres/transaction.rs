@@ -263,9 +263,13 @@ impl Inner {
             Source::Pool(pool) => (pool.lane().place(statement)?, None),
             Source::Route(route) => route.place(statement)?,
         };
-        let rows = place.read(proof.as_deref(), begin, values).await?;
-        AtomicBool::store(&self.shared, true, Ordering::Release);
-        Some(rows)
+        let rows = place.read(proof.as_deref(), begin, values).await;
+        match (&rows, &self.source) {
+            (Some(_), _) => AtomicBool::store(&self.shared, true, Ordering::Release),
+            (None, Source::Route(route)) => route.leave(),
+            (None, Source::Pool(_)) => {}
+        }
+        rows
     }
 
     /// Takes a connection and prepares `BEGIN`. Each statement polls it just before itself, so that the two go out as one write, and after the
