@@ -34,12 +34,18 @@ async fn contact(owner: &Client, name: &str) -> Value {
     owner.done("contactCreate", json!({"name": name, "email": format!("{name}@rao.example")}), "contact { id }").await["contact"]["id"].clone()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_shared_connection_answers_like_one_of_the_pool() {
+/// An organization with a contact that is read on a shared connection.
+async fn sharing() -> (TestApp, Client, Value) {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let id = contact(&owner, "asha").await;
     until_shared(&app, &owner, CONTACT, &id).await;
+    (app, owner, id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_connection_answers_like_one_of_the_pool() {
+    let (app, owner, id) = sharing().await;
     // Two fields of one query belong into one snapshot.
     let two = CONTACT.replace(" contact(", " one: contact(id: $id) { id } contact(");
     let (before, expected) = (shared(&app), owner.data(&two, json!({"id": id})).await["contact"].clone());
@@ -63,10 +69,7 @@ async fn a_shared_connection_answers_like_one_of_the_pool() {
 /// What is read beside the row belongs into its snapshot.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_with_others_around_it_has_a_connection_to_itself() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let id = contact(&owner, "asha").await;
-    until_shared(&app, &owner, CONTACT, &id).await;
+    let (app, owner, id) = sharing().await;
     let around = [
         "query($id: ID!) { contact(id: $id) { id company { name } } }",
         "query($id: ID!) { contact(id: $id) { id deals { totalCount } } }",
@@ -125,10 +128,7 @@ async fn tenants_that_share_a_connection_see_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shared_connection_that_is_lost_is_made_anew() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let id = contact(&owner, "asha").await;
-    until_shared(&app, &owner, CONTACT, &id).await;
+    let (app, owner, id) = sharing().await;
     let cut = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     app.superuser().await.execute(cut, &[]).await.unwrap();
     // Those of the pool are lost as well, and found out when they are used.

@@ -263,6 +263,16 @@ enum Driver {
     Tls(Box<Connection<Socket, Tls>>),
 }
 
+impl Driver {
+    /// Reads and writes for the client until the connection ends.
+    async fn run(&mut self) -> Result<(), tokio_postgres::Error> {
+        match self {
+            Self::Plain(connection) => connection.await,
+            Self::Tls(connection) => connection.await,
+        }
+    }
+}
+
 impl Fresh {
     async fn connect(config: tokio_postgres::Config) -> ConnectionResult<Self> {
         if config.get_ssl_mode() == SslMode::Disable || is_local(&config) {
@@ -274,15 +284,9 @@ impl Fresh {
     }
 
     async fn who(&mut self) -> ConnectionResult<(bool, bool, i64, i64)> {
-        let driven = async {
-            match &mut self.driver {
-                Driver::Plain(connection) => connection.await,
-                Driver::Tls(connection) => connection.await,
-            }
-        };
         let row = tokio::select! {
             row = self.client.query_one(WHO, &[]) => row.map_err(failed)?,
-            ended = driven => return Err(ended.err().map_or_else(|| ConnectionError::BadConnection("the host hung up".to_owned()), failed)),
+            ended = self.driver.run() => return Err(ended.err().map_or_else(|| ConnectionError::BadConnection("the host hung up".to_owned()), failed)),
         };
         let column = |error| ConnectionError::CouldntSetupConfiguration(diesel::result::Error::DeserializationError(Box::new(error)));
         let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
@@ -297,13 +301,9 @@ impl Fresh {
     }
 
     /// Driven in a task of its own, until the client is dropped and has all its answers.
-    fn into_client(self) -> (Client, AbortHandle) {
+    fn into_client(mut self) -> (Client, AbortHandle) {
         let driver = tokio::spawn(async move {
-            let ended = match self.driver {
-                Driver::Plain(connection) => connection.await,
-                Driver::Tls(connection) => connection.await,
-            };
-            if let Err(error) = ended {
+            if let Err(error) = self.driver.run().await {
                 tracing::debug!("a connection to the database has ended: {}", describe(&error));
             }
         });

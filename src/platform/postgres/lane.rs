@@ -10,7 +10,6 @@
 //! when it is first polled, if the statement is prepared; so all messages of a read are polled once under a lock. And the statement says itself of
 //! which organization the row is: in a transaction of another tenant it would find nothing.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -363,11 +362,5 @@ impl Drop for Open {
         if self.is_hung.load(Ordering::Acquire) {
             self.driver.abort();
         }
-    }
-}
-
-impl fmt::Debug for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("answered", &self.answered).finish_non_exhaustive()
     }
 }
