@@ -40,33 +40,41 @@ impl Turns {
         let mut batches = FuturesUnordered::new();
         let relay = Arc::new(Relay::default());
         let waker = Waker::from(Arc::clone(&relay));
+        let mut is_due = true;
         std::future::poll_fn(|context| {
             self.begun.store(0, Ordering::Relaxed);
             let mut at_once = 0;
             loop {
-                let before = self.stirred.load(Ordering::Relaxed);
                 relay.begin(context.waker());
                 std::mem::take(&mut *lock(&self.held)).into_iter().for_each(Waker::wake);
-                let polled = operation.as_mut().poll(&mut Context::from_waker(&waker));
-                let woken = relay.end();
-                if polled.is_ready() {
-                    return polled;
-                }
-                // Who was held back by the runtime, for what all have done in this poll, has neither asked nor been woken, and it is not quiet.
-                let held_back = !tokio::task::coop::has_budget_remaining();
-                if woken || held_back || self.stirred.load(Ordering::Relaxed) != before {
-                    // What is short has its next turn at once: the way through the runtime and back costs more than the turn.
-                    if !held_back && at_once < MOST_AT_ONCE && self.begun.load(Ordering::Relaxed) < FIELDS_IN_A_TURN {
-                        at_once += 1;
-                        continue;
+                // Most often it is a batch that can go on, and to look through all fields for that would take longer than the batch.
+                if relay.was_woken() || is_due {
+                    let before = self.stirred.load(Ordering::Relaxed);
+                    let polled = operation.as_mut().poll(&mut Context::from_waker(&waker));
+                    let woken = relay.was_woken();
+                    if polled.is_ready() {
+                        return polled;
                     }
-                    // As whoever yields: after the runtime has looked at everybody else, and at the clock.
-                    let _ = pin!(tokio::task::yield_now()).poll(context);
-                    return Poll::Pending;
+                    // Who was held back by the runtime, for what all have done in this poll, has neither asked nor been woken, and it is not quiet.
+                    let held_back = !tokio::task::coop::has_budget_remaining();
+                    is_due = woken || held_back || self.stirred.load(Ordering::Relaxed) != before;
+                    if is_due {
+                        // What is short has its next turn at once: the way through the runtime and back costs more than the turn.
+                        if !held_back && at_once < MOST_AT_ONCE && self.begun.load(Ordering::Relaxed) < FIELDS_IN_A_TURN {
+                            at_once += 1;
+                            continue;
+                        }
+                        relay.end();
+                        // As whoever yields: after the runtime has looked at everybody else, and at the clock.
+                        let _ = pin!(tokio::task::yield_now()).poll(context);
+                        return Poll::Pending;
+                    }
                 }
                 batches.extend(std::mem::take(&mut *lock(&self.later)));
                 // What is over has answers for the operation; there may be none to wait for.
-                if !matches!(batches.poll_next_unpin(context), Poll::Ready(Some(()))) {
+                let answered = matches!(batches.poll_next_unpin(context), Poll::Ready(Some(())));
+                is_due = relay.end() || answered;
+                if !is_due {
                     return Poll::Pending;
                 }
             }
@@ -120,14 +128,18 @@ struct Relay {
 impl Relay {
     fn begin(&self, waker: &Waker) {
         self.operation.register(waker);
-        self.woken.store(false, Ordering::SeqCst);
         self.in_turn.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the operation can go on.
+    /// Whether the operation was woken since it was asked last.
+    fn was_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the operation can go on, of which the runtime was not told.
     fn end(&self) -> bool {
         self.in_turn.store(false, Ordering::SeqCst);
-        self.woken.swap(false, Ordering::SeqCst)
+        self.woken.load(Ordering::SeqCst)
     }
 }
 
@@ -195,6 +207,25 @@ mod tests {
         assert_eq!(run_once(1, usize::MAX), (false, MOST_AT_ONCE + 1));
         // All turns at once together are as long as one.
         assert_eq!(run_once(FIELDS_IN_A_TURN / 2, usize::MAX), (false, 2));
+    }
+
+    /// A batch that waits is not a reason to look at the fields; an answer is.
+    #[tokio::test]
+    async fn an_operation_is_left_alone_while_its_batches_wait() {
+        let (turns, looked) = (Turns::default(), AtomicUsize::new(0));
+        let (tell, mut told) = tokio::sync::oneshot::channel();
+        turns.when_quiet(Box::pin(async move {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            let _ = tell.send(());
+        }));
+        let operation = std::future::poll_fn(|context| {
+            looked.fetch_add(1, Ordering::Relaxed);
+            told.poll_unpin(context)
+        });
+        assert_eq!(turns.run(operation).await, Ok(()));
+        assert_eq!(looked.load(Ordering::Relaxed), 2);
     }
 
     #[test]
