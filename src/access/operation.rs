@@ -45,20 +45,20 @@ pub struct Reader {
 impl Reader {
     /// The columns of `R` that the operation selects anywhere, and those in `also`.
     #[must_use]
-    pub fn columns<R: ReadShape + 'static>(&self, also: &[&str]) -> Columns<R::SelectExpression>
-    where
-        R::SelectExpression: ColumnNames,
-    {
+    pub fn columns<R: ReadShape<SelectExpression: ColumnNames> + 'static>(&self, also: &[&str]) -> Columns<R::SelectExpression> {
         self.need::<R>().columns::<R>(also)
     }
 
     /// What the operation needs of the rows of `R`.
     #[must_use]
-    pub fn need<R: ReadShape + 'static>(&self) -> Arc<Need>
-    where
-        R::SelectExpression: ColumnNames,
-    {
+    pub fn need<R: ReadShape<SelectExpression: ColumnNames> + 'static>(&self) -> Arc<Need> {
         self.selection.need::<R>()
+    }
+
+    /// Whether the operation selects, anywhere, one of these fields, which are in snake case, of a type.
+    #[must_use]
+    pub fn selects(&self, of: &str, fields: &[&str]) -> bool {
+        self.selection.fields(of).is_some_and(|known| known.iter().any(|field| fields.contains(&field.as_str())))
     }
 
     /// The tenant.

@@ -35,12 +35,7 @@ pub const STATEMENTS: [&str; 5] = [
      GROUP BY month, currency) won ORDER BY won.month, won.currency <> 'INR', won.currency",
     "SELECT count(*), count(*) FILTER (WHERE due_key < $1), count(*) FILTER (WHERE due_key >= $2 AND due_key < $3), \
      count(*) FILTER (WHERE due_key >= $4 AND due_key < $5) FROM tasks WHERE organization_id = $6 AND status IN ('OPEN', 'IN_PROGRESS')",
-    "SELECT activities.id, activities.subject FROM activities \
-     LEFT JOIN contacts ON contacts.organization_id = activities.organization_id AND contacts.id = activities.contact_id \
-     LEFT JOIN deals ON deals.organization_id = activities.organization_id AND deals.id = activities.deal_id \
-     LEFT JOIN memberships ON memberships.organization_id = activities.organization_id AND memberships.user_id = activities.author_id \
-     LEFT JOIN users ON users.id = memberships.user_id \
-     WHERE activities.organization_id = $1 ORDER BY activities.occurred_at DESC, activities.id DESC LIMIT 11",
+    "SELECT id, subject FROM activities WHERE organization_id = $1 ORDER BY occurred_at DESC, id DESC LIMIT 11",
 ];
 
 const STAGES: [&str; 4] = ["LEAD", "PROSPECT", "CUSTOMER", "FORMER"];

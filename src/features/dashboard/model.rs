@@ -43,6 +43,15 @@ pub type Instants = (DateTime<Utc>, DateTime<Utc>);
 /// An activity with the names of what it refers to.
 #[derive(Debug, Clone, Queryable)]
 pub struct RecentActivity {
+    /// What stands in its row.
+    pub line: ActivityLine,
+    /// The names, which stand in others' rows; none where no name is asked for.
+    pub names: ActivityNames,
+}
+
+/// An activity by itself.
+#[derive(Debug, Clone, Queryable)]
+pub struct ActivityLine {
     /// The activity.
     pub id: Uuid,
     /// What passed.
@@ -55,14 +64,19 @@ pub struct RecentActivity {
     pub duration_minutes: Option<i32>,
     /// The contact it was with.
     pub contact_id: Option<Uuid>,
-    /// The contact's name.
-    pub contact_name: Option<String>,
     /// The deal it was about.
     pub deal_id: Option<Uuid>,
-    /// The deal's title.
-    pub deal_title: Option<String>,
     /// The member who wrote it down.
     pub author_id: Option<Uuid>,
+}
+
+/// The names of what an activity refers to.
+#[derive(Debug, Clone, Default, Queryable)]
+pub struct ActivityNames {
+    /// The contact's name.
+    pub contact: Option<String>,
+    /// The deal's title.
+    pub deal: Option<String>,
     /// The member's name.
-    pub author_name: Option<String>,
+    pub author: Option<String>,
 }

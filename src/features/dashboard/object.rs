@@ -97,63 +97,63 @@ pub struct DashboardActivity(Arc<model::RecentActivity>);
 impl DashboardActivity {
     /// The identifier of the activity.
     async fn activity_id(&self) -> ActivityId {
-        ActivityId::new(self.0.id)
+        ActivityId::new(self.0.line.id)
     }
 
     /// What passed.
     async fn kind(&self) -> ActivityKind {
-        self.0.kind
+        self.0.line.kind
     }
 
     /// What it was about.
     async fn subject(&self) -> &str {
-        &self.0.subject
+        &self.0.line.subject
     }
 
     /// When it took place.
     async fn occurred_at(&self) -> DateTime {
-        DateTime(self.0.occurred_at)
+        DateTime(self.0.line.occurred_at)
     }
 
     /// How long it took, in minutes; null when that was not said.
     async fn duration_minutes(&self) -> Option<i32> {
-        self.0.duration_minutes
+        self.0.line.duration_minutes
     }
 
     /// The identifier of the contact it was with; null when it is about a deal alone.
     #[graphql(guard = "Can(Permission::ContactsRead)")]
     async fn contact_id(&self) -> Option<ContactId> {
-        self.0.contact_id.map(ContactId::new)
+        self.0.line.contact_id.map(ContactId::new)
     }
 
     /// The name of the contact it was with; null when it is about a deal alone.
     #[graphql(guard = "Can(Permission::ContactsRead)")]
     async fn contact_name(&self) -> Option<&str> {
-        self.0.contact_name.as_deref()
+        self.0.names.contact.as_deref()
     }
 
     /// The identifier of the deal it belongs to; null when it belongs to none.
     #[graphql(guard = "Can(Permission::DealsRead)")]
     async fn deal_id(&self) -> Option<DealId> {
-        self.0.deal_id.map(DealId::new)
+        self.0.line.deal_id.map(DealId::new)
     }
 
     /// The title of the deal it belongs to; null when it belongs to none.
     #[graphql(guard = "Can(Permission::DealsRead)")]
     async fn deal_title(&self) -> Option<&str> {
-        self.0.deal_title.as_deref()
+        self.0.names.deal.as_deref()
     }
 
     /// The identifier of the member who wrote it down; null when no person did.
     #[graphql(guard = "Can(Permission::MembersRead)")]
     async fn author_id(&self) -> Option<UserId> {
-        self.0.author_id.map(UserId::new)
+        self.0.line.author_id.map(UserId::new)
     }
 
     /// The name of the member who wrote it down; null when no person did.
     #[graphql(guard = "Can(Permission::MembersRead)")]
     async fn author_name(&self) -> Option<&str> {
-        self.0.author_name.as_deref()
+        self.0.names.author.as_deref()
     }
 }
 
