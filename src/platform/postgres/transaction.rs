@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -165,8 +166,7 @@ impl Transaction {
         let query = Mutex::new(query.as_query());
         let mut repeats = 0;
         loop {
-            let (begun, rows) = futures_util::join!(opened.begun.clone(), send(&opened.connection, &query));
-            begun?;
+            let rows = opened.after_begin(send(&opened.connection, &query)).await?;
             match rows {
                 Err(failure) if self.inner.access == Access::Snapshot => {
                     self.inner.source.note(&failure);
@@ -205,9 +205,7 @@ impl Transaction {
     {
         let opened = self.open().await?;
         let mut connection: &AsyncPgConnection = &opened.connection;
-        let (begun, count) = futures_util::join!(opened.begun.clone(), AsyncConnectionCore::execute_returning_count(&mut connection, ByText(query)));
-        begun?;
-        count.map_err(translate)
+        opened.after_begin(AsyncConnectionCore::execute_returning_count(&mut connection, ByText(query))).await?.map_err(translate)
     }
 
     /// Makes what was written last.
@@ -324,6 +322,15 @@ impl Source {
 }
 
 impl Opened {
+    /// What a statement comes to, which has been put together and is handed on right behind `BEGIN`. The answer to `BEGIN` comes first and is looked
+    /// at last: whoever waited for it, too, would be woken once more.
+    async fn after_begin<T>(&self, statement: impl Future<Output = T>) -> Result<T> {
+        let _ = self.begun.clone().poll_unpin(&mut Context::from_waker(Waker::noop()));
+        let outcome = statement.await;
+        self.begun.clone().await?;
+        Ok(outcome)
+    }
+
     /// Goes on with a snapshot in which a statement has failed; whether that can be.
     async fn resume(&self) -> bool {
         let mut connection: &AsyncPgConnection = &self.connection;
