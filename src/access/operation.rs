@@ -55,7 +55,7 @@ impl Reader {
         self.selection.need::<R>()
     }
 
-    /// Whether the operation selects, anywhere, one of these fields, which are in snake case, of a type.
+    /// Whether the operation selects any of these fields (in snake case) of a type, anywhere.
     #[must_use]
     pub fn selects(&self, of: &str, fields: &[&str]) -> bool {
         self.selection.fields(of).is_some_and(|known| known.iter().any(|field| fields.contains(&field.as_str())))

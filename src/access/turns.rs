@@ -37,9 +37,8 @@ impl Turns {
     /// Runs an operation turn by turn, and between its turns what it left for later.
     pub async fn run<T>(&self, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
-        let mut batches = FuturesUnordered::new();
-        let relay = Arc::new(Relay::default());
-        let waker = Waker::from(Arc::clone(&relay));
+        let mut batches = Batches::default();
+        let (relay, waker) = Relay::new();
         let mut is_due = true;
         std::future::poll_fn(|context| {
             self.begun.store(0, Ordering::Relaxed);
@@ -47,17 +46,15 @@ impl Turns {
             loop {
                 relay.begin(context.waker());
                 std::mem::take(&mut *lock(&self.held)).into_iter().for_each(Waker::wake);
-                // Most often it is a batch that can go on, and to look through all fields for that would take longer than the batch.
+                // Most often it is a batch that can go on, and to look through all fields for that would take longer than letting it do so.
                 if relay.was_woken() || is_due {
                     let before = self.stirred.load(Ordering::Relaxed);
-                    let polled = operation.as_mut().poll(&mut Context::from_waker(&waker));
-                    let woken = relay.was_woken();
-                    if polled.is_ready() {
-                        return polled;
+                    if let Poll::Ready(done) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+                        return Poll::Ready(done);
                     }
                     // Who was held back by the runtime, for what all have done in this poll, has neither asked nor been woken, and it is not quiet.
                     let held_back = !tokio::task::coop::has_budget_remaining();
-                    is_due = woken || held_back || self.stirred.load(Ordering::Relaxed) != before;
+                    is_due = relay.was_woken() || held_back || self.stirred.load(Ordering::Relaxed) != before;
                     if is_due {
                         // What is short has its next turn at once: the way through the runtime and back costs more than the turn.
                         if !held_back && at_once < MOST_AT_ONCE && self.begun.load(Ordering::Relaxed) < FIELDS_IN_A_TURN {
@@ -65,17 +62,18 @@ impl Turns {
                             continue;
                         }
                         relay.end();
-                        // As whoever yields: after the runtime has looked at everybody else, and at the clock.
-                        let _ = pin!(tokio::task::yield_now()).poll(context);
-                        return Poll::Pending;
+                        return give_way(context);
                     }
                 }
-                batches.extend(std::mem::take(&mut *lock(&self.later)));
+                batches.add(std::mem::take(&mut *lock(&self.later)));
                 // What is over has answers for the operation; there may be none to wait for.
-                let answered = matches!(batches.poll_next_unpin(context), Poll::Ready(Some(())));
+                let answered = batches.go_on(context);
                 is_due = relay.end() || answered;
                 if !is_due {
                     return Poll::Pending;
+                }
+                if !answered {
+                    return give_way(context);
                 }
             }
         })
@@ -117,26 +115,77 @@ impl Turns {
     }
 }
 
-/// Tells the runtime that an operation can go on, but not while it is in its turn: it would have the next one before anybody else.
+/// Yields: the runtime comes back after it has looked at everybody else, and at the clock.
+fn give_way<T>(context: &mut Context<'_>) -> Poll<T> {
+    let _ = pin!(tokio::task::yield_now()).poll(context);
+    Poll::Pending
+}
+
+/// What an operation left for later and is under way.
+struct Batches {
+    all: FuturesUnordered<BoxFuture<'static, ()>>,
+    relay: Arc<Relay>,
+    waker: Waker,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        let (relay, waker) = Relay::new();
+        Self { all: FuturesUnordered::new(), relay, waker }
+    }
+}
+
+impl Batches {
+    fn add(&mut self, more: Vec<BoxFuture<'static, ()>>) {
+        self.all.extend(more);
+    }
+
+    /// Lets all go on that can; whether one is over.
+    fn go_on(&mut self, context: &mut Context<'_>) -> bool {
+        if self.all.is_empty() {
+            return false;
+        }
+        self.relay.begin(context.waker());
+        self.relay.was_woken();
+        let own = &mut Context::from_waker(&self.waker);
+        let mut gone_on = self.all.poll_next_unpin(own);
+        // Whenever it has asked each of them it wants to be asked again, most often for nothing, which costs less here than by way of the runtime.
+        if gone_on.is_pending() && self.relay.was_woken() {
+            gone_on = self.all.poll_next_unpin(own);
+        }
+        if self.relay.end() && gone_on.is_pending() {
+            context.waker().wake_by_ref();
+        }
+        matches!(gone_on, Poll::Ready(Some(())))
+    }
+}
+
+/// Tells the runtime that those who are woken can go on, but not while they are in their turn: they would have the next one before anybody else.
 #[derive(Default)]
 struct Relay {
-    operation: AtomicWaker,
+    task: AtomicWaker,
     in_turn: AtomicBool,
     woken: AtomicBool,
 }
 
 impl Relay {
+    /// A relay, and what wakes by way of it.
+    fn new() -> (Arc<Self>, Waker) {
+        let relay = Arc::new(Self::default());
+        (Arc::clone(&relay), Waker::from(relay))
+    }
+
     fn begin(&self, waker: &Waker) {
-        self.operation.register(waker);
+        self.task.register(waker);
         self.in_turn.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the operation was woken since it was asked last.
+    /// Whether somebody was woken since this was last asked.
     fn was_woken(&self) -> bool {
         self.woken.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether the operation can go on, of which the runtime was not told.
+    /// Ends the turn. Whether somebody was woken in it, of which the runtime may not have been told.
     fn end(&self) -> bool {
         self.in_turn.store(false, Ordering::SeqCst);
         self.woken.load(Ordering::SeqCst)
@@ -151,7 +200,7 @@ impl Wake for Relay {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::SeqCst);
         if !self.in_turn.load(Ordering::SeqCst) {
-            self.operation.wake();
+            self.task.wake();
         }
     }
 }
@@ -226,6 +275,26 @@ mod tests {
         });
         assert_eq!(turns.run(operation).await, Ok(()));
         assert_eq!(looked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_batch_that_waits_does_not_have_the_runtime_come_back() {
+        #[derive(Default)]
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (turns, count) = (Turns::default(), Arc::new(Count::default()));
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        turns.when_quiet(told.map(drop).boxed());
+        let mut run = pin!(turns.run(std::future::pending::<()>()));
+        let waker = Waker::from(Arc::clone(&count));
+        assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        tell.send(()).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]

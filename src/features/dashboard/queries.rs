@@ -81,7 +81,7 @@ pub async fn open_tasks(reader: &Reader, today: Instants, week: Instants) -> Res
     Ok(reader.db.first(Sql::<(BigInt, BigInt, BigInt, BigInt)>::new(OPEN_TASKS, binds)).await?.unwrap_or_default())
 }
 
-/// The newest activities, the latest first: as many as asked for, or more. The names of what they refer to stand in four other tables, which are only
+/// The newest activities, the latest first: as many as asked for, or more. The names of what they refer to stand in other tables, which are only
 /// looked at where the operation selects a name.
 ///
 /// # Errors

@@ -9,7 +9,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -78,6 +77,7 @@ enum Source {
 struct Opened {
     connection: Arc<Pooled>,
     begun: Shared<BoxFuture<'static, Result<()>>>,
+    is_awaited: AtomicBool,
     /// Held until the connection has returned.
     turn: Option<OwnedSemaphorePermit>,
 }
@@ -270,7 +270,7 @@ impl Inner {
         rows
     }
 
-    /// Takes a connection and prepares `BEGIN`. Each statement polls it just before itself, so that the two go out as one write, and after the
+    /// Takes a connection and prepares `BEGIN`. The first statement polls it just before itself, so that the two go out as one write, and after the
     /// statement has been put together, which would leave time for a write of its own. So all statements of a transaction belong into one task: of
     /// two, one could overtake a `BEGIN` that the other is sending.
     async fn begin(&self) -> Result<Opened> {
@@ -290,7 +290,7 @@ impl Inner {
             begun.map_err(|failure| source.failed(failure))?;
             proven.map_err(|_| source.is_behind())
         };
-        Ok(Opened { connection, begun: begun.boxed().shared(), turn })
+        Ok(Opened { connection, begun: begun.boxed().shared(), is_awaited: AtomicBool::new(false), turn })
     }
 }
 
@@ -322,13 +322,15 @@ impl Source {
 }
 
 impl Opened {
-    /// What a statement comes to, which has been put together and is handed on right behind `BEGIN`. The answer to `BEGIN` comes first and is looked
-    /// at last: whoever waited for it, too, would be woken once more.
+    /// What a statement comes to, which has been put together and is handed on right behind `BEGIN`. The answer to `BEGIN` comes first, and one of the
+    /// statements waits for it; if the others did as well, all of them would be woken only to wait again.
     async fn after_begin<T>(&self, statement: impl Future<Output = T>) -> Result<T> {
-        let _ = self.begun.clone().poll_unpin(&mut Context::from_waker(Waker::noop()));
+        if !AtomicBool::swap(&self.is_awaited, true, Ordering::AcqRel) {
+            let (begun, outcome) = futures_util::join!(self.begun.clone(), statement);
+            return begun.map(|()| outcome);
+        }
         let outcome = statement.await;
-        self.begun.clone().await?;
-        Ok(outcome)
+        self.begun.clone().await.map(|()| outcome)
     }
 
     /// Goes on with a snapshot in which a statement has failed; whether that can be.
@@ -374,7 +376,7 @@ where
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(Ok(Opened { connection, begun, turn })) = self.opened.take() else { return };
+        let Some(Ok(Opened { connection, begun, turn, .. })) = self.opened.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if AtomicBool::load(&self.committed, Ordering::Acquire) {
             return;
