@@ -180,6 +180,34 @@ async fn five_statements_whatever_is_selected() {
     }
 }
 
+/// Each field by itself and through a fragment under another name; where no name is selected, nothing but the activities is looked at.
+#[tokio::test]
+async fn names_are_read_where_one_is_selected() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", OWNER).await;
+    let contact = populate(&owner, "own").await["contact"].clone();
+    let call = json!({"contactId": contact, "kind": "CALL", "subject": "Call", "durationMinutes": 30, "occurredAt": "2026-04-02T10:00:00Z"});
+    owner.done("activityCreate", call, "activity { id }").await;
+    let fields = Schema::served().objects["DashboardActivity"].iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+    let all = owner.query(&format!("{{ dashboard {{ recentActivity {{ {} }} }} }}", fields.join(" "))).await;
+    let all = all["dashboard"]["recentActivity"].as_array().unwrap();
+    for field in fields {
+        assert!(all.iter().any(|entry| !entry[&field].is_null()), "{field}: {all:#?}");
+        let recorder = Recorder::start(&app).await;
+        let alone = owner.query(&format!("{{ dashboard {{ recentActivity {{ {field} }} }} }}")).await;
+        let statements = recorder.finish();
+        let spread = format!("{{ dashboard {{ recentActivity {{ ...of }} }} }} fragment of on DashboardActivity {{ alone: {field} }}");
+        let spread = owner.query(&spread).await;
+        for (index, entry) in all.iter().enumerate() {
+            assert_eq!(alone["dashboard"]["recentActivity"][index][&field], entry[&field], "{field}");
+            assert_eq!(spread["dashboard"]["recentActivity"][index]["alone"], entry[&field], "{field}");
+        }
+        let is_name = ["contactName", "dealTitle", "authorName"].contains(&field.as_str());
+        assert_eq!(statements.len(), 1, "{field}: {statements:#?}");
+        assert_eq!(statements[0].contains("JOIN"), is_name, "{field}: {statements:#?}");
+    }
+}
+
 /// Each row is refused, not the first alone, although the guards of the others are not asked again where the first was let through.
 #[tokio::test]
 async fn what_a_key_may_not_see_is_withheld_in_every_row() {
