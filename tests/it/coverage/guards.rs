@@ -2,13 +2,13 @@
 //!
 //! `+` is let through, `-` is refused at this very field, `.` is out of reach because something above it is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::ways::{Way, least, ways};
 use crate::harness::client::codes;
-use crate::harness::crowd::fill;
+use crate::harness::crowd::{cursor, fill_and_tell};
 use crate::harness::schema::{Argument, Root, Schema, noun_of};
 use crate::harness::snapshot;
 use crate::harness::{Client, TestApp};
@@ -24,8 +24,9 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
     for role in &CALLERS[2..] {
         callers.push(app.member(&owner, role, &format!("{}@sharma.example", role.to_lowercase())).await);
     }
-    fill(&app, &owner, 2).await;
-    let columns = callers.into_iter().map(|caller| tokio::spawn(async move { ask_everything(&caller).await }));
+    let since = futures_util::future::join_all(callers.iter().map(cursor)).await;
+    fill_and_tell(&app, &owner, 2).await;
+    let columns = callers.into_iter().zip(since).map(|(caller, since)| tokio::spawn(async move { ask_everything(&caller, &since).await }));
     let columns: Vec<BTreeMap<String, char>> = futures_util::future::join_all(columns).await.into_iter().map(Result::unwrap).collect();
     let text = table(&columns);
     snapshot::compare("coverage/guards.txt", &text);
@@ -51,9 +52,9 @@ fn columns(table: &str) -> Vec<BTreeMap<String, char>> {
 }
 
 /// What one caller is let through to.
-async fn ask_everything(caller: &Client) -> BTreeMap<String, char> {
+async fn ask_everything(caller: &Client, since: &Value) -> BTreeMap<String, char> {
     let schema = Schema::served();
-    let mut marks = BTreeMap::new();
+    let (mut marks, mut unreached) = (BTreeMap::new(), BTreeSet::new());
     let mut all = ways(&schema, &|_, field| field.name != "node" && !field.takes("ids"), false);
     for (of, way) in ways(&schema, &|_, field| field.name != "node", false) {
         all.entry(of).or_insert(way);
@@ -70,14 +71,19 @@ async fn ask_everything(caller: &Client) -> BTreeMap<String, char> {
             let name = format!("{of}.{}", field.name);
             // Twice, since a known document is answered in another way, and of two rows, since the second may be written in another way than the first.
             for _ in 0..2 {
-                let answer = caller.send(&way.operation(&selection), json!({"first": 2, "ids": []})).await;
+                let answer = caller.send(&way.operation(&selection), json!({"first": 2, "ids": [], "since": since})).await;
                 let mark = mark(&answer, way.0.len() + 1);
-                let shown = way.ends(&answer["data"]).iter().any(|end| !end[&field.name].is_null());
+                let ends = way.ends(&answer["data"]);
+                let shown = ends.iter().any(|end| !end[&field.name].is_null());
+                if mark == '+' && ends.is_empty() {
+                    unreached.insert(name.clone());
+                }
                 assert!(mark != '-' || !shown, "{name} is refused, and shown all the same: {answer}");
                 assert_eq!(*marks.entry(name.clone()).or_insert(mark), mark, "{name} the second time");
             }
         }
     }
+    assert!(unreached.is_empty(), "nobody was asked about these, where there is no row: {unreached:?}");
     // What ends the session comes last.
     let mut mutations: Vec<&Root> = schema.roots().filter(|root| root.mutation).collect();
     mutations.sort_by_key(|root| ["signOut", "passwordChange"].contains(&root.name.as_str()));
@@ -132,8 +138,8 @@ fn given(argument: &Argument, root: &str, schema: &Schema) -> String {
 async fn whoever_is_let_through_to_more_is_found() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    app.member(&owner, "VIEWER", "viewer@sharma.example").await;
-    fill(&app, &owner, 2).await;
+    let since = cursor(&app.member(&owner, "VIEWER", "viewer@sharma.example").await).await;
+    fill_and_tell(&app, &owner, 2).await;
     app.superuser()
         .await
         .batch_execute(
@@ -146,7 +152,7 @@ async fn whoever_is_let_through_to_more_is_found() {
     let committed = include_str!("guards.txt");
     let mut columns = columns(committed);
     assert_eq!(table(&columns), committed);
-    let (support, before) = (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer).await));
+    let (support, before) = (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer, &since).await));
     let more: Vec<&String> = before.iter().filter(|(field, mark)| support[*field] != **mark).map(|(field, _)| field).collect();
     assert!(more.len() > 10, "{more:?}");
     let found = snapshot::differences(committed, &table(&columns));

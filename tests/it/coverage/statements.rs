@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::ways::{least, under_lists, ways};
-use crate::harness::crowd::fill;
+use crate::harness::crowd::fill_and_tell;
 use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
-use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 
 const SIZES: [usize; 3] = [1, 10, 100];
@@ -70,12 +69,7 @@ impl Crowd {
     async fn gather(size: usize) -> Self {
         let app = TestApp::start().await;
         let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-        let since = owner.query("{ changes { cursor } }").await["changes"]["cursor"].clone();
-        fill(&app, &owner, size).await;
-        // Other tests' transactions hold up what is told of changes.
-        let told = "query($since: String!) { changes(since: $since, first: 100) { nodes { id } } }";
-        let count = async || owner.data(told, json!({"since": since})).await["changes"]["nodes"].as_array().unwrap().len();
-        until("the changes are told", async || count().await >= size).await;
+        let since = fill_and_tell(&app, &owner, size).await;
         Self { app, owner, size, since }
     }
 

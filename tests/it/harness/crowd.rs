@@ -1,7 +1,9 @@
 //! Many of everything in an organization, past the API: as many rows of every noun as a test asks for, with nothing left empty.
 
 use payaid::base::id::AnyId;
+use serde_json::{Value, json};
 
+use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 
 /// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, messages, SMS templates, suppressions, invitations, API keys and audit entries, each
@@ -11,6 +13,22 @@ pub async fn fill(app: &TestApp, owner: &Client, count: usize) {
     let organization = AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid.to_string();
     let sql = FILL.replace("$o", &format!("'{organization}'::uuid")).replace("$n", &count.to_string());
     app.superuser().await.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+}
+
+/// From where `changes` goes on for a caller who has everything of now; null for one who may not ask.
+pub async fn cursor(caller: &Client) -> Value {
+    caller.send("{ changes { cursor } }", json!({})).await["data"]["changes"]["cursor"].clone()
+}
+
+/// As [`fill`], until `changes` tells of it; the owner's cursor of before there was anything.
+pub async fn fill_and_tell(app: &TestApp, owner: &Client, size: usize) -> Value {
+    let since = cursor(owner).await;
+    fill(app, owner, size).await;
+    // Other tests' transactions hold up what is told of changes.
+    let told = "query($since: String!) { changes(since: $since, first: 100) { nodes { id } } }";
+    let count = async || owner.data(told, json!({"since": since})).await["changes"]["nodes"].as_array().unwrap().len();
+    until("the changes are told", async || count().await >= size).await;
+    since
 }
 
 /// Each id follows from the organization, the noun and a number, so that rows can refer to each other.
@@ -89,6 +107,6 @@ INSERT INTO audit_entries (organization_id, id, at, actor_id, api_key_id, action
 INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, attempts, max_attempts, progress_done, progress_total, last_error, actor_id,
     request_id, run_at, started_at, finished_at, created_at, updated_at)
   SELECT $o, crowd_id($o, 'job', g), 'crowd', 'REPORT', 'LOW', 'DEAD', '{}', 2, 2, 1, 2, 'It failed.', crowd_id($o, 'user', g), 'r', now(), now(), now(),
-    now() - g * interval '1 minute', now() FROM generate_series(1, $n) g;
+    now() + g * interval '1 minute', now() FROM generate_series(1, $n) g;
 ANALYZE;
 ";
