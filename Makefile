@@ -43,8 +43,9 @@ release: tools $(EXPLORER_BUILT) ## Build the server as it is to be used, with a
 
 bench: release ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
 	target/optimised/speed run --programs target/optimised $(ARGS)
+	cargo bench --bench executor
 
-bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are more than committed (ARGS="--write": commit them)
+bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are not as committed (ARGS="--write": commit them)
 	cargo bench --bench executor -- $(ARGS)
 
 bench-queue: tools $(EXPLORER_BUILT) ## Measure the queue of jobs, and write bench/queue.md

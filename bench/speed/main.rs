@@ -27,7 +27,7 @@ mod works;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::layout::LayOut;
@@ -73,7 +73,7 @@ struct Run {
     /// request, is to be asked for.
     #[arg(long, default_value = "warn")]
     log: String,
-    /// Only these kinds of work, comma separated.
+    /// Only these kinds of work, comma separated; what is found is printed, and not written to the file.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where the data is kept between runs.
@@ -141,7 +141,11 @@ async fn measure(run: Run) -> Result<()> {
     }
     report.many_idle = Some(load::idle(&servers.product, 2_000).await?);
     servers.stop().await;
-    let text = report.finish();
+    let (missed, text) = (report.missed(), report.finish());
     println!("\n{text}");
-    std::fs::write(&run.results, text).with_context(|| format!("{} cannot be written", run.results.display()))
+    if run.only.is_empty() {
+        std::fs::write(&run.results, text).with_context(|| format!("{} cannot be written", run.results.display()))?;
+    }
+    ensure!(missed.is_empty(), "not all is as it is to be: {}", missed.join("; "));
+    Ok(())
 }

@@ -53,6 +53,12 @@ fn median(rounds: &[Round], of: fn(&Round) -> f64) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
+/// What the server may take in MB before its first request.
+const MOST_IDLE: f64 = 40.0;
+
+/// What it may take in MB with 2,000 idle connections.
+const MOST_MANY_IDLE: f64 = 150.0;
+
 /// What a run came to.
 pub struct Report {
     rows: String,
@@ -61,6 +67,8 @@ pub struct Report {
     idle: f64,
     /// The memory of the product with many idle connections, in MB.
     pub many_idle: Option<f64>,
+    /// The works whose ratio is less than it is to be.
+    slow: Vec<String>,
 }
 
 impl Report {
@@ -70,7 +78,7 @@ impl Report {
             "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{built}",
             run.rounds, run.seconds, run.connections, run.log
         );
-        Self { rows: String::new(), detail: String::new(), how, idle, many_idle: None }
+        Self { rows: String::new(), detail: String::new(), how, idle, many_idle: None, slow: Vec::new() }
     }
 
     /// Adds a row and gives it back.
@@ -82,12 +90,14 @@ impl Report {
             100.0 * (rates.clone().fold(0.0, f64::max) / rates.fold(f64::INFINITY, f64::min) - 1.0)
         };
         let ((server, plain_server), (database, plain_database)) = (of(|round| round.server), of(|round| round.database));
+        let ratio = rate / plain_rate;
+        // As exactly as it is shown.
+        if (ratio * 100.0).round() < (work.at_least * 100.0).round() {
+            self.slow.push(format!("{}: {ratio:.2} and not {:.2}", work.title, work.at_least));
+        }
         let row = format!(
             "| {} | {rate:.0} | {plain_rate:.0} | **{:.2}** | {:.2} | {server:.3} + {database:.3} | {plain_server:.3} + {plain_database:.3} | {} |",
-            work.title,
-            rate / plain_rate,
-            work.at_least,
-            work.document.statements,
+            work.title, ratio, work.at_least, work.document.statements,
         );
         let ((half, plain_half), (most, plain_most)) = (of(|round| round.half), of(|round| round.most));
         let ((memory, plain_memory), (spread, plain_spread)) = (of(|round| round.memory), (spread(&measured.product), spread(&measured.plain)));
@@ -98,6 +108,16 @@ impl Report {
             work.title
         );
         row
+    }
+
+    /// What is not as it is to be.
+    pub fn missed(&self) -> Vec<String> {
+        let memory = [("before its first request", Some(self.idle), MOST_IDLE), ("with 2,000 idle connections", self.many_idle, MOST_MANY_IDLE)];
+        let large = memory.into_iter().filter_map(|(when, memory, most)| {
+            let memory = memory.filter(|memory| *memory > most)?;
+            Some(format!("memory {when}: {memory:.0} MB and not {most:.0}"))
+        });
+        self.slow.iter().cloned().chain(large).collect()
     }
 
     pub fn finish(self) -> String {
