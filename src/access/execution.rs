@@ -10,10 +10,11 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::async_trait::async_trait;
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, ResolveInfo};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, NextValidation, ResolveInfo};
 use async_graphql::registry::MetaTypeName;
 use async_graphql::{
-    Context, PathSegment, QueryPathNode, QueryPathSegment, Response, SchemaEnv, ServerError, ServerResult, Value, Variables, from_value, to_value,
+    CacheControl, Context, PathSegment, QueryPathNode, QueryPathSegment, Response, SchemaEnv, ServerError, ServerResult, ValidationResult, Value,
+    Variables, from_value, to_value,
 };
 
 use crate::access::cost::spent::{OwnPrice, of_object};
@@ -34,6 +35,10 @@ pub struct Execution {
 #[derive(Debug, Clone, Copy)]
 pub struct ValidityAlone;
 
+/// Among the data of a request: its document is known to be valid with its variables.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownValid;
+
 impl ExtensionFactory for Execution {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(self.clone())
@@ -44,6 +49,13 @@ impl ExtensionFactory for Execution {
 impl Extension for Execution {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         self.schema.get_or_init(|| ctx.schema_env.clone());
+        next.run(ctx).await
+    }
+
+    async fn validation(&self, ctx: &ExtensionContext<'_>, next: NextValidation<'_>) -> Result<ValidationResult, Vec<ServerError>> {
+        if ctx.data_opt::<KnownValid>().is_some() {
+            return Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 });
+        }
         next.run(ctx).await
     }
 

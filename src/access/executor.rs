@@ -1,6 +1,6 @@
 //! Runs operations: by the writer where an answer can be written field by field, and by async-graphql's executor where it cannot.
 //!
-//! A document is checked against the rules of validation once. They look at the document alone, but for one, which looks at the values of variables:
+//! A document is checked against the rules of validation once, whichever runs it. They look at the document alone, but for one, which looks at the values of variables:
 //! those are compared with their types, and where that leaves a doubt, the rules have their say again.
 
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ use futures_util::{FutureExt, Stream};
 
 use crate::access::cost::PriceList;
 use crate::access::document::{Kind, Selection};
-use crate::access::execution::{Execution, ValidityAlone};
+use crate::access::execution::{Execution, KnownValid, ValidityAlone};
 use crate::access::operation::Operation;
 use crate::access::writer::{self, Writable};
 
@@ -94,20 +94,14 @@ where
     /// Runs an operation. Variables without a value have got their defaults.
     pub async fn run(&self, operation: &Operation, variables: Variables) -> Response {
         let selection = operation.selection();
+        if let Err(errors) = self.check(selection, &variables).await {
+            return Response::from_errors(errors);
+        }
         let mut response = match selection.definition() {
-            // What is done once is kept in boxes, out of the way of what is done always.
-            Some(definition) if selection.can_be_written() => match self.check(selection, &variables).await {
-                Ok(()) => operation.turns().run(self.write(operation, definition, variables)).await,
-                Err(errors) => Response::from_errors(errors),
-            },
-            Some(_) if selection.is_subscription() => match self.check(selection, &variables).await {
-                Ok(()) => operation.turns().run(self.watched(operation, variables).boxed()).await,
-                Err(errors) => Response::from_errors(errors),
-            },
-            _ => {
-                let request = request(selection, variables.clone()).data(operation.clone()).data(variables);
-                operation.turns().run(self.schema.execute(request).boxed()).await
-            }
+            Some(definition) if selection.can_be_written() => operation.turns().run(self.write(operation, definition, variables)).await,
+            // What is done seldom is kept in boxes, out of the way of what is done always.
+            _ if selection.is_subscription() => operation.turns().run(self.watched(operation, variables).boxed()).await,
+            _ => operation.turns().run(self.schema.execute(prepared(operation, variables)).boxed()).await,
         };
         response.errors.extend(operation.take_errors());
         response
@@ -126,7 +120,7 @@ where
             let execution = Execution { schema: Arc::default() };
             Schema::build(S::default(), EmptyMutation, EmptySubscription).register_output_type::<PriceList>().extension(execution).finish()
         });
-        let mut request = request(operation.selection(), variables.clone()).data(operation.clone()).data(variables);
+        let mut request = prepared(operation, variables);
         let mut document = operation.selection().document().clone();
         match &mut document.operations {
             DocumentOperations::Single(one) => one.node.ty = OperationType::Query,
@@ -198,6 +192,11 @@ fn request(selection: &Selection, variables: Variables) -> Request {
     request
 }
 
+/// The request of an operation whose document was checked.
+fn prepared(operation: &Operation, variables: Variables) -> Request {
+    request(operation.selection(), variables.clone()).data(operation.clone()).data(variables).data(KnownValid)
+}
+
 /// An operation without what it selects, which the executor looks at for the types and defaults of variables.
 fn head(definition: &Positioned<OperationDefinition>) -> Positioned<OperationDefinition> {
     let OperationDefinition { ty, variable_definitions, .. } = &definition.node;
@@ -223,3 +222,6 @@ fn no_extensions() -> Option<Extensions> {
     let _ = schema.execute("{ extensions }").now_or_never();
     seen.get().cloned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! How often documents are validated, by whatever they are run.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_graphql::ValidationResult;
+use async_graphql::async_trait::async_trait;
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation};
+use serde_json::json as value;
+
+use super::*;
+use crate::access::document::{Document, TypeMap};
+use crate::access::{ClientInfo, Services};
+use crate::base::clock::SystemClock;
+use crate::base::json;
+use crate::platform::config::ServerConfig;
+
+#[derive(Default)]
+struct Query;
+
+impl Writable for Query {}
+
+#[Object]
+impl Query {
+    async fn twice(&self, number: i32) -> i32 {
+        number.saturating_mul(2)
+    }
+
+    async fn below(&self) -> Query {
+        Self
+    }
+}
+
+#[derive(Default)]
+struct Told;
+
+impl Writable for Told {}
+
+#[Object]
+impl Told {
+    async fn happened(&self) -> Query {
+        Query
+    }
+}
+
+/// Counts how often the rules are asked.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl ExtensionFactory for Counting {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Extension for Counting {
+    async fn validation(&self, ctx: &ExtensionContext<'_>, next: NextValidation<'_>) -> Result<ValidationResult, Vec<ServerError>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        next.run(ctx).await
+    }
+}
+
+/// Runs a document with these variables, one after another, and gives back the answers and how often it was validated in all.
+async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, usize) {
+    let config = ServerConfig::at("postgres://nobody@nowhere.invalid/none", crate::access::tokens::generate_key().unwrap());
+    let services = Services::new(&config, Arc::new(SystemClock)).unwrap();
+    let counting = Counting::default();
+    let api = Executor::<Query, EmptyMutation, Told>::build(|schema| schema.extension(counting.clone())).unwrap();
+    let types = TypeMap::from_sdl(&api.schema().sdl()).unwrap();
+    let document = Document::prepare(text, &types, &config.documents).unwrap();
+    let selection = document.selection(None).unwrap();
+    let before = counting.0.load(Ordering::Relaxed);
+    let mut answers = Vec::new();
+    for variables in runs {
+        let client = ClientInfo { ip: None, request_id: "test".into() };
+        let operation = Operation::new(services.clone(), None, Arc::clone(&selection), client);
+        answers.push(api.run(&operation, Variables::from_json(variables.clone())).await);
+    }
+    (answers, counting.0.load(Ordering::Relaxed) - before)
+}
+
+fn written(answer: &Response) -> serde_json::Value {
+    serde_json::from_slice(&json::to_vec(&answer.data, 0).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_known_document_is_not_validated_again() {
+    let documents = [
+        ("written", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } }"),
+        ("executed", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } below { __typename } }"),
+        ("of the schema", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } __schema { queryType { name } } }"),
+    ];
+    for (how, document) in documents {
+        let (answers, times) = validated(document, &[value!({"n": 1}), value!({"n": 2}), value!({"n": 3})]).await;
+        assert_eq!(times, 1, "{how}");
+        for (number, answer) in (1..).zip(answers) {
+            assert!(answer.errors.is_empty(), "{how}: {:?}", answer.errors);
+            assert_eq!(written(&answer)["twice"], 2 * number, "{how}");
+        }
+    }
+    for document in ["subscription { happened { __typename } }", "subscription { happened { below { a: __typename } below { b: __typename } } }"] {
+        let (answers, times) = validated(document, &[value!({}), value!({})]).await;
+        assert_eq!(times, 1, "{document}");
+        assert!(answers.iter().all(|answer| answer.errors.is_empty() && written(answer)["happened"].is_object()), "{document}: {answers:?}");
+    }
+}
+
+/// What is not known is found out: a value that may not be of its type, a variable that had no value before, and a document that is not valid.
+#[tokio::test]
+async fn what_is_in_doubt_is_validated() {
+    let document = "query($n: Int = 1) { twice(number: $n) }";
+    let (answers, times) = validated(document, &[value!({"n": 1}), value!({"n": "one"}), value!({"n": 1})]).await;
+    assert_eq!((times, answers.iter().map(|answer| answer.errors.len()).collect::<Vec<_>>()), (2, vec![0, 1, 0]));
+    for wrong in ["{ nothing }", "{ nothing nothing below { twice } below { __typename } }", "{ nothing __schema { queryType { name } } }"] {
+        let (answers, times) = validated(wrong, &[value!({}), value!({})]).await;
+        assert_eq!(times, 2, "{wrong}");
+        assert!(answers.iter().all(|answer| !answer.errors.is_empty() && answer.data == Value::Null), "{wrong}: {answers:?}");
+    }
+}
