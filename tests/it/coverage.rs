@@ -3,6 +3,7 @@
 
 mod conventions;
 mod guards;
+mod mixed;
 mod plans;
 mod specification;
 mod statements;

@@ -5,6 +5,7 @@ mod documents;
 
 use std::collections::BTreeMap;
 
+use payaid::access::documents::Found;
 use serde_json::{Value, json};
 
 use crate::harness::crowd::fill;
@@ -61,6 +62,23 @@ async fn a_statement_is_prepared_once_on_a_connection() {
     assert!(names.len() > 8, "{names:#?}");
     let again: Vec<_> = names.iter().filter(|(_, names)| names.len() > 1).collect();
     assert!(again.is_empty(), "prepared more than once: {again:#?}");
+}
+
+/// What was parsed and planned is found again by its text, and neither is done anew: it would be put in the place of what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_document_is_not_parsed_again() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    for text in ["{ viewer { role } } # written", "{ viewer { role } viewer { permissions } } # executed", "{ __schema { queryType { name } } }"] {
+        let known = || app.app.known(&Found::of_text(text, text.len()));
+        assert!(known().is_none(), "{text}");
+        owner.query(text).await;
+        let first = known().unwrap();
+        for _ in 0..3 {
+            owner.query(text).await;
+        }
+        assert!(std::sync::Arc::ptr_eq(&first, &known().unwrap()), "{text}");
+    }
 }
 
 /// What is wrong with the variables of a document that was found valid before is said as if it had been sent for the first time.

@@ -2,11 +2,11 @@
 //!
 //! `+` is let through, `-` is refused at this very field, `.` is out of reach because something above it is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::ways::{Way, least, ways};
+use super::ways::{least, to_everything};
 use crate::harness::client::codes;
 use crate::harness::crowd::{cursor, fill_and_tell};
 use crate::harness::schema::{Argument, Root, Schema, noun_of};
@@ -37,11 +37,12 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
 
 /// The table as it is committed, from a column for each of the callers.
 fn table(columns: &[BTreeMap<String, char>]) -> String {
+    let longest = columns[0].keys().map(String::len).max().unwrap();
     let rows = columns[0].keys().map(|field| {
         let marks = columns.iter().zip(CALLERS).map(|(column, caller)| format!("{:<width$}", column[field], width = caller.len()));
-        format!("{field:<40} {}", marks.collect::<Vec<_>>().join(" ").trim_end())
+        format!("{field:<longest$} {}", marks.collect::<Vec<_>>().join(" ").trim_end())
     });
-    format!("{:<40} {}\n{}\n", "", CALLERS.join(" "), rows.collect::<Vec<_>>().join("\n"))
+    format!("{:<longest$} {}\n{}\n", "", CALLERS.join(" "), rows.collect::<Vec<_>>().join("\n"))
 }
 
 /// The columns of a table.
@@ -54,14 +55,10 @@ fn columns(table: &str) -> Vec<BTreeMap<String, char>> {
 /// What one caller is let through to.
 async fn ask_everything(caller: &Client, since: &Value) -> BTreeMap<String, char> {
     let schema = Schema::served();
-    let (mut marks, mut unreached) = (BTreeMap::new(), BTreeSet::new());
-    let mut all = ways(&schema, &|_, field| field.name != "node" && !field.takes("ids"), false);
-    for (of, way) in ways(&schema, &|_, field| field.name != "node", false) {
-        all.entry(of).or_insert(way);
-    }
-    all.insert("Query".to_owned(), Way::default());
-    for (of, way) in &all {
-        for field in &schema.objects[of] {
+    let mut marks = BTreeMap::new();
+    let variables = json!({"first": 2, "ids": [], "since": since});
+    for (of, way) in to_everything(&schema) {
+        for field in &schema.objects[&of] {
             let arguments: Vec<String> =
                 field.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &field.name, &schema)).collect();
             let selection = match arguments.is_empty() {
@@ -71,45 +68,60 @@ async fn ask_everything(caller: &Client, since: &Value) -> BTreeMap<String, char
             let name = format!("{of}.{}", field.name);
             // Twice, since a known document is answered in another way, and of two rows, since the second may be written in another way than the first.
             for _ in 0..2 {
-                let answer = caller.send(&way.operation(&selection), json!({"first": 2, "ids": [], "since": since})).await;
-                let mark = mark(&answer, way.0.len() + 1);
+                let answer: Value = serde_json::from_str(&way.ask(caller, &way.operation(&selection), &variables).await).unwrap();
+                let mark = mark(&answer, &way.names(&field.name));
                 let ends = way.ends(&answer["data"]);
                 let shown = ends.iter().any(|end| !end[&field.name].is_null());
-                if mark == '+' && ends.is_empty() {
-                    unreached.insert(name.clone());
-                }
+                assert!(mark != '+' || !ends.is_empty(), "nobody was asked about {name}, where there is no row: {answer}");
                 assert!(mark != '-' || !shown, "{name} is refused, and shown all the same: {answer}");
                 assert_eq!(*marks.entry(name.clone()).or_insert(mark), mark, "{name} the second time");
             }
         }
     }
-    assert!(unreached.is_empty(), "nobody was asked about these, where there is no row: {unreached:?}");
     // What ends the session comes last.
-    let mut mutations: Vec<&Root> = schema.roots().filter(|root| root.mutation).collect();
+    let mut mutations: Vec<&Root> = schema.mutations().collect();
     mutations.sort_by_key(|root| ["signOut", "passwordChange"].contains(&root.name.as_str()));
     for root in mutations {
         let arguments: Vec<String> =
             root.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &root.name, &schema)).collect();
         let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
-        let answer = caller.send(&format!("mutation {{ {}{arguments} {{ __typename }} }}", root.name), json!({})).await;
-        marks.insert(format!("Mutation.{}", root.name), mark(&answer, 1));
+        let operation = format!("mutation {{ {}{arguments} {} }}", root.name, schema.selection(&root.returns, 2));
+        let answer = caller.send(&operation, json!({})).await;
+        marks.insert(format!("Mutation.{}", root.name), mark(&answer, &[&root.name]));
+        let of_payload = schema.objects[&root.returns].iter().map(|field| (&root.returns, field, vec![root.name.as_str(), field.name.as_str()]));
+        let of_errors =
+            schema.objects["UserError"].iter().map(|field| ("UserError", field, vec![root.name.as_str(), "userErrors", field.name.as_str()]));
+        for (of, field, names) in of_payload.map(|(of, field, names)| (of.as_str(), field, names)).chain(of_errors) {
+            let name = format!("{of}.{}", field.name);
+            match (of, mark(&answer, &names), marks.get(&name)) {
+                // Whoever is let through to one mutation is told its errors.
+                ("UserError", mark, known) if mark != '+' && known.is_some() => {}
+                (_, mark, _) => drop(marks.insert(name, mark)),
+            }
+        }
     }
+    let fields = schema.objects.iter().flat_map(|(of, fields)| fields.iter().map(move |field| format!("{of}.{}", field.name)));
+    let unasked: Vec<String> = fields.filter(|name| !marks.contains_key(name)).collect();
+    assert!(unasked.is_empty(), "nobody was asked about {unasked:?}");
     marks
 }
 
-/// Whether the field at this depth was refused, or one above it, or none.
-fn mark(answer: &Value, depth: usize) -> char {
-    let refused = |error: &Value| ["UNAUTHENTICATED", "INSUFFICIENT_PERMISSIONS"].contains(&error["extensions"]["code"].as_str().unwrap_or_default());
-    let names = |error: &Value| error["path"].as_array().map_or(0, |path| path.iter().filter(|segment| segment.is_string()).count());
+/// Whether the field of this path was refused, or one above it, or none.
+fn mark(answer: &Value, names: &[&str]) -> char {
+    let refused =
+        |error: &&Value| ["UNAUTHENTICATED", "INSUFFICIENT_PERMISSIONS"].contains(&error["extensions"]["code"].as_str().unwrap_or_default());
+    let path =
+        |error: &Value| error["path"].as_array().into_iter().flatten().filter_map(|segment| Some(segment.as_str()?.to_owned())).collect::<Vec<_>>();
     assert!(
         !codes(answer).iter().any(|code| matches!(code.as_str(), "INTERNAL_ERROR" | "VALIDATION_ERROR" | "INVALID_ID")),
         "the guard was not reached: {answer}"
     );
-    let places: Vec<usize> = answer["errors"].as_array().into_iter().flatten().filter(|error| refused(error)).map(names).collect();
-    match places.iter().min() {
+    let paths = answer["errors"].as_array().into_iter().flatten().filter(refused).map(path);
+    let places = paths.filter(|path| path.iter().zip(names).all(|(path, name)| path == name)).map(|path| path.len());
+    match places.min() {
         None => '+',
-        Some(0) if depth > 1 => '.',
-        Some(place) if *place > 0 && *place < depth => '.',
+        Some(0) if names.len() > 1 => '.',
+        Some(place) if place > 0 && place < names.len() => '.',
         Some(_) => '-',
     }
 }
@@ -164,9 +176,10 @@ async fn whoever_is_let_through_to_more_is_found() {
 #[test]
 fn a_refusal_is_told_apart_by_its_place() {
     let error = |path: Value| json!({"data": null, "errors": [{"path": path, "extensions": {"code": "INSUFFICIENT_PERMISSIONS"}}]});
-    assert_eq!(mark(&json!({"data": {"a": {"b": 1}}}), 2), '+');
-    assert_eq!(mark(&error(json!(["a", 0, "b"])), 2), '-');
-    assert_eq!(mark(&error(json!(["a"])), 2), '.');
+    assert_eq!(mark(&json!({"data": {"a": {"b": 1}}}), &["a", "b"]), '+');
+    assert_eq!(mark(&error(json!(["a", 0, "b"])), &["a", "b"]), '-');
+    assert_eq!(mark(&error(json!(["a", 0, "c"])), &["a", "b"]), '+');
+    assert_eq!(mark(&error(json!(["a"])), &["a", "b"]), '.');
     let table = "Contact.notes + +\nContact.name + +\n";
     assert_eq!(snapshot::differences(table, "Contact.notes - +\nContact.name + +\n"), ["- Contact.notes + +", "+ Contact.notes - +"]);
 }

@@ -121,7 +121,7 @@ impl Walk {
 
     /// Everything that is no list of its own: what every type brings along, and the dashboard.
     async fn rest(&mut self) {
-        for (of, way) in ways(&self.schema, &|_, field| field.name != "node" && !field.takes("ids"), false) {
+        for (of, way) in ways(&self.schema, "Query", &|field| !field.takes("ids"), false) {
             let selection = self.schema.selection(&of, 2);
             let operation = way.operation(selection.trim().trim_start_matches('{').trim_end_matches('}'));
             self.run(&format!("all of {of}"), &operation).await;

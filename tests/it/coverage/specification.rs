@@ -1,50 +1,53 @@
 //! The same selection written in other ways has the same answer, and its keys stand in the order in which they were asked for: for every type, through
 //! whatever path its JSON is written.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::ways::{under_lists, ways};
-use crate::harness::crowd::fill;
-use crate::harness::schema::Schema;
-use crate::harness::waiting::until;
+use super::mixed::{Mixed, in_order, is_written};
+use super::ways::{Way, to_everything, under_lists};
+use crate::harness::crowd::{fill, fill_and_tell};
+use crate::harness::schema::{Field, Schema};
+use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
+use crate::isolation::walk::Walk;
 
 /// The answer as it came, so that the order of its keys is still there.
-async fn text(client: &Client, operation: &str, variables: &Value) -> String {
-    let request = client.request(reqwest::Method::POST, &client.url).json(&json!({"query": operation, "variables": variables}));
-    let text = request.send().await.unwrap().text().await.unwrap();
+async fn text(client: &Client, way: &Way, operation: &str, variables: &Value) -> String {
+    let text = way.ask(client, operation, variables).await;
     assert!(!text.contains("\"errors\""), "{operation}\n{text}");
     // What is left of the budget differs each time.
-    let (answer, _) = text.rsplit_once(",\"extensions\":{\"cost\"").unwrap();
+    let (answer, _) = text.rsplit_once(",\"extensions\":{").unwrap();
     format!("{answer}}}")
+}
+
+/// A way to every type, and under a list to each that stands below one.
+fn all_ways(schema: &Schema) -> Vec<(String, Way)> {
+    let mut all = to_everything(schema);
+    all.extend(under_lists(schema).into_iter().filter(|(_, way)| !way.steps.iter().any(|step| step.field.takes("ids"))));
+    // A subscription has one field.
+    all.into_iter().filter(|(of, _)| of != "Subscription").collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_selection_written_in_other_ways_has_the_same_answer() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let since = owner.query("{ changes { cursor } }").await["changes"]["cursor"].clone();
-    fill(&app, &owner, 3).await;
-    let told = "query($since: String!) { changes(since: $since, first: 3) { nodes { id } } }";
-    let count = async || owner.data(told, json!({"since": since})).await["changes"]["nodes"].as_array().unwrap().len();
-    until("the changes are told", async || count().await == 3).await;
+    let since = fill_and_tell(&app, &owner, 3).await;
     let schema = Schema::served();
-    let mut all = ways(&schema, &|_, field| field.name != "node" && !field.takes("ids"), false);
-    all.extend(under_lists(&schema).into_iter().filter(|(_, way)| !way.0.iter().any(|step| step.field.takes("ids"))));
     let mut compared = 0;
     // What is left of the budget and the cursor of now differ each time.
-    for (of, way) in all.iter().filter(|(of, _)| !["RateLimit", "ChangePage"].contains(&of.as_str())) {
+    let steady = |of: &str| !["RateLimit", "ChangePage"].contains(&of);
+    for (of, way) in all_ways(&schema).iter().filter(|(of, _)| steady(of)) {
         // Every leaf, and every object with its own leaves; the same fields backwards, so that an order of one's own would show.
-        let fields: Vec<String> = schema.objects[of]
-            .iter()
-            .rev()
-            .filter(|field| field.arguments.iter().all(|argument| !argument.required))
-            .map(|field| format!("{} {}", field.name, schema.selection(&field.of, 1)))
-            .collect();
+        let answered = |field: &&Field| field.arguments.iter().all(|argument| !argument.required) && steady(&field.of);
+        let asked: Vec<&Field> = schema.objects[of].iter().rev().filter(answered).collect();
+        let fields: Vec<String> = asked.iter().map(|field| format!("{} {}", field.name, schema.selection(&field.of, 1))).collect();
         let plain = fields.join(" ");
         let aliased: String = fields.iter().enumerate().map(|(n, field)| format!("k{n}: {field} ")).collect();
-        let variables = json!({"first": 3, "since": since, "yes": true, "no": false});
-        let expected = text(&owner, &way.operation(&plain), &variables).await;
+        let variables = json!({"first": 3, "since": since});
+        let expected = text(&owner, way, &way.operation(&plain), &variables).await;
         let half = fields.len() / 2;
         let others = [
             ("a fragment", "...F".to_owned(), format!("fragment F on {of} {{ {plain} }}")),
@@ -60,27 +63,90 @@ async fn a_selection_written_in_other_ways_has_the_same_answer() {
             ("the same twice", format!("{plain} {plain}"), String::new()),
         ];
         for (how, selection, fragments) in others {
-            let answer = text(&owner, &format!("{} {fragments}", way.operation(&selection)), &variables).await;
+            let answer = text(&owner, way, &format!("{} {fragments}", way.operation(&selection)), &variables).await;
             assert_eq!(answer, expected, "{of} by {how}");
             compared += 1;
         }
-        let answer = text(&owner, &way.operation(&aliased), &variables).await;
+        let answer = text(&owner, way, &way.operation(&aliased), &variables).await;
         let (from_answer, from_plain): (Value, Value) = (serde_json::from_str(&answer).unwrap(), serde_json::from_str(&expected).unwrap());
         for (with_alias, without) in way.ends(&from_answer["data"]).into_iter().zip(way.ends(&from_plain["data"])) {
-            for (n, field) in schema.objects[of].iter().rev().filter(|field| field.arguments.iter().all(|argument| !argument.required)).enumerate() {
+            for (n, field) in asked.iter().enumerate() {
                 assert_eq!(with_alias[format!("k{n}")], without[&field.name], "{of}.{} by an alias", field.name);
             }
         }
-        in_order(&answer, fields.len(), of);
+        in_order(&answer, &(0..fields.len()).map(|n| format!("k{n}")).collect::<Vec<_>>(), of);
     }
     assert!(compared > 150, "{compared}");
 }
 
-/// The aliases of the first object stand in the order of their numbers.
-fn in_order(answer: &str, count: usize, of: &str) {
-    let places: Vec<Option<usize>> = (0..count).map(|n| answer.find(&format!("\"k{n}\":"))).collect();
-    assert!(places.iter().all(Option::is_some), "{of}: {answer}");
-    assert!(places.is_sorted(), "{of}: keys out of order: {answer}");
+/// Of every type but those of mutations, through each of the two that write answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_ways_of_selecting_go_together() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let since = fill_and_tell(&app, &owner, 3).await;
+    let (schema, sdl) = (Schema::served(), payaid::features::build().unwrap().schema().sdl());
+    for (of, way) in all_ways(&schema) {
+        for merged in [false, true] {
+            let mixed = Mixed::of(&schema, &of, merged);
+            let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
+            assert_eq!(is_written(&sdl, &operation), mixed.is_written, "{operation}");
+            // The second time it is known.
+            for _ in 0..2 {
+                let answer = text(&owner, &way, &operation, &json!({"first": 3, "since": since, "yes": true})).await;
+                let value: Value = serde_json::from_str(&answer).unwrap();
+                mixed.check(&answer, &way.ends(&value["data"]), &operation);
+            }
+        }
+    }
+}
+
+/// Mutations that only have errors to answer with here, with the reason.
+const NOT_DONE: &[(&str, &str)] = &[
+    ("dealBulkUpdate", "a move to a stage is a change, and none is needed"),
+    ("invitationAccept", "nobody has been told the token"),
+    ("jobRetry", "no job was given up"),
+    ("memberRemove", "an organization keeps its last owner"),
+    ("memberRoleSet", "likewise"),
+    ("messageRetry", "no message came back"),
+    ("messageSend", "what must be there depends on the channel"),
+    ("pipelineCreate", "it needs three stages that belong together"),
+    ("pipelineDelete", "an organization keeps its default pipeline"),
+    ("pipelineStageDelete", "a deal stands there"),
+    ("sessionRefresh", "nobody has been told the token"),
+    ("signIn", "nobody has the address"),
+    ("smsTemplateCreate", "its parts belong together"),
+    ("webhookReplay", "either of two arguments is needed, and none always"),
+];
+
+/// Of what mutations answer with, each of which is done with objects of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_ways_of_selecting_go_together_in_answers_to_mutations() {
+    let app = TestApp::start().await;
+    let (schema, sdl) = (Schema::served(), payaid::features::build().unwrap().schema().sdl());
+    let mut not_done = BTreeSet::new();
+    for (number, root) in schema.mutations().enumerate() {
+        for merged in [false, true] {
+            let owner = app.sign_up("Sharma", &format!("owner{number}{merged}@sharma.example")).await;
+            let foreign = crate::harness::world::World::new();
+            let mut walk = Walk::new(&owner, &schema, &foreign);
+            walk.fresh = 2 * number + usize::from(merged);
+            let own = populate(&owner, &format!("own{number}{merged}")).await;
+            let call = walk.call(root, None, "", &own).await;
+            let mixed = Mixed::of(&schema, &root.returns, merged);
+            let operation = format!("mutation($yes: Boolean!) {{ {call} {{ {} }} }} {}", mixed.selection, mixed.fragments);
+            assert_eq!(is_written(&sdl, &operation), mixed.is_written, "{operation}");
+            let answer = text(&owner, &Way::to("Query"), &operation, &json!({"yes": true})).await;
+            let value: Value = serde_json::from_str(&answer).unwrap();
+            let payload = &value["data"][&root.name];
+            mixed.check(&answer, &[payload], &operation);
+            let has_errors = |value: &Value| value[0]["__typename"] == "UserError";
+            if payload.as_object().unwrap().values().any(has_errors) {
+                not_done.insert(root.name.as_str());
+            }
+        }
+    }
+    assert_eq!(not_done, NOT_DONE.iter().map(|(name, _)| *name).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,11 +172,12 @@ async fn keys_out_of_order_are_found() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     fill(&app, &owner, 1).await;
-    let answer = text(&owner, "{ contacts { nodes { k0: name k1: city } } }", &json!({})).await;
-    in_order(&answer, 2, "Contact");
+    let answer = text(&owner, &Way::to("Query"), "{ contacts { nodes { k0: name k1: city } } }", &json!({})).await;
+    let keys = ["k0", "k1"].map(str::to_owned);
+    in_order(&answer, &keys, "Contact");
     let exchanged = answer.replace(r#""k0":"Contact 1","k1":"Pune""#, r#""k1":"Pune","k0":"Contact 1""#);
     assert_ne!(exchanged, answer);
     assert_eq!(serde_json::from_str::<Value>(&exchanged).unwrap(), serde_json::from_str::<Value>(&answer).unwrap());
-    let found = std::panic::catch_unwind(|| in_order(&exchanged, 2, "Contact")).unwrap_err();
+    let found = std::panic::catch_unwind(|| in_order(&exchanged, &keys, "Contact")).unwrap_err();
     assert!(found.downcast_ref::<String>().unwrap().contains("out of order"));
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::ways::{least, under_lists, ways};
+use super::ways::{least, to_everything, under_lists};
 use crate::harness::crowd::fill_and_tell;
-use crate::harness::schema::Schema;
+use crate::harness::schema::{Field, Schema};
 use crate::harness::statements::Recorder;
 use crate::harness::{Client, TestApp};
 
@@ -118,9 +118,7 @@ async fn no_field_costs_more_statements_for_more_parents() {
     let crowds = futures_util::future::join_all(SIZES.map(|size| async move { tokio::spawn(Crowd::gather(size).await.walk()).await.unwrap() })).await;
     let schema = Schema::served();
     // What never stands below a list, such as the pages of root fields, is there once in an answer.
-    let somehow = ways(&schema, &|_, field| field.name != "node", false);
-    let unreached: Vec<_> = schema.objects.keys().filter(|of| !somehow.contains_key(*of) && !of_a_mutation(of)).collect();
-    assert!(unreached.is_empty(), "no way leads to {unreached:?}");
+    to_everything(&schema);
     let mut wrong = Vec::new();
     for (of, field) in crowds[0].keys() {
         let found: Vec<Found> = crowds.iter().map(|crowd| crowd[&(of.clone(), field.clone())].clone()).collect();
@@ -130,15 +128,17 @@ async fn no_field_costs_more_statements_for_more_parents() {
     assert!(crowds[0].len() > 150, "only {} fields", crowds[0].len());
 }
 
-fn of_a_mutation(of: &str) -> bool {
-    matches!(of, "Query" | "Mutation" | "UserError") || of.ends_with("Payload")
-}
-
 /// What is done to a hundred rows at once takes as many statements as for one.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_action_on_many_costs_more_statements_for_more_rows() {
     let crowds = futures_util::future::join_all(SIZES.map(Crowd::gather)).await;
-    let mut actions: Vec<_> = Schema::served().roots().filter(|root| root.mutation && root.name.contains("Bulk")).cloned().collect();
+    let schema = Schema::served();
+    let mut actions: Vec<_> = schema.mutations().filter(|root| root.name.contains("Bulk")).cloned().collect();
+    let lists =
+        |of: &str| schema.objects[of].iter().filter(|field| field.list && field.of != "UserError" && !schema.is_leaf(&field.of)).cloned().collect();
+    let others = schema.mutations().filter(|root| !root.name.contains("Bulk")).flat_map(|root| lists(&root.returns));
+    let others: Vec<Field> = others.collect();
+    assert!(others.is_empty(), "these lists in answers to mutations are not asked for: {others:?}");
     // What goes along with a contact is deleted before it.
     actions.sort_by_key(|root| (root.name.ends_with("Delete"), !root.name.starts_with("activity")));
     assert!(actions.len() >= 10, "{actions:?}");
@@ -158,11 +158,16 @@ async fn no_action_on_many_costs_more_statements_for_more_rows() {
             if root.name.ends_with("Update") {
                 input["changes"] = change.clone();
             }
-            let select = if root.name.ends_with("Update") { "__typename" } else { "deletedIds" };
             let type_name = &root.arguments[0].of;
-            let operation = format!("mutation($input: {type_name}!) {{ {}(input: $input) {{ {select} userErrors {{ message }} }} }}", root.name);
+            // The rows, all that is related to them, and of lists their first pages.
+            let operation = format!("mutation($input: {type_name}!) {{ {}(input: $input) {} }}", root.name, schema.selection(&root.returns, 4));
             let (data, statements) = crowd.record(&operation, json!({"input": input})).await;
             assert_eq!(data[&root.name]["userErrors"], json!([]), "{} of {}: {data}", root.name, crowd.size);
+            let lists: Vec<Field> = lists(&root.returns);
+            assert_eq!(lists.len(), usize::from(root.name.ends_with("Update")), "{}", root.name);
+            for list in lists {
+                assert_eq!(data[&root.name][&list.name].as_array().unwrap().len(), crowd.size, "{}.{}", root.name, list.name);
+            }
             counts.push(statements.len());
         }
         assert_eq!(counts, [counts[0]; 3], "{}", root.name);

@@ -145,7 +145,7 @@ pub fn config(url: &str) -> ServerConfig {
 }
 
 /// The walks over the schema ask for much at once; the limits have tests of their own.
-fn documents() -> DocumentConfig {
+pub fn documents() -> DocumentConfig {
     DocumentConfig {
         document_max_cost: 10_000_000,
         document_max_depth: 20,

@@ -1,6 +1,10 @@
 //! A client of the API, over real HTTP.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+
+use crate::harness::waiting::LIMIT;
 
 #[derive(Clone)]
 pub struct Client {
@@ -29,6 +33,33 @@ impl Client {
         let response = request.json(&json!({"query": query, "variables": variables})).send().await.unwrap();
         let text = response.text().await.unwrap();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// What a subscription tells first, or with what it is refused, as it came.
+    pub async fn told(&self, subscription: &str, variables: &Value) -> String {
+        let told = self.told_within(LIMIT, subscription, variables).await;
+        told.unwrap_or_else(|| panic!("nothing was told: {subscription} {variables}"))
+    }
+
+    /// As [`Client::told`]; `None` when nothing is told in this time.
+    pub async fn told_within(&self, time: Duration, subscription: &str, variables: &Value) -> Option<String> {
+        let request = self.request(reqwest::Method::POST, &self.url).header("accept", "text/event-stream");
+        let mut response = request.json(&json!({"query": subscription, "variables": variables})).send().await.unwrap();
+        if !response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream") {
+            return Some(response.text().await.unwrap());
+        }
+        let mut read = String::new();
+        let first = async {
+            loop {
+                if let Some((_, rest)) = read.split_once("event: next\n")
+                    && let Some((event, _)) = rest.split_once("\n\n")
+                {
+                    return event.strip_prefix("data: ").unwrap().to_owned();
+                }
+                read += std::str::from_utf8(&response.chunk().await.unwrap().expect("an event comes before the end")).unwrap();
+            }
+        };
+        tokio::time::timeout(time, first).await.ok()
     }
 
     /// The answer with its status and headers, to a request with these headers.

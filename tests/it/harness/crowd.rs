@@ -9,9 +9,13 @@ use crate::harness::{Client, TestApp};
 /// Fills the owner's organization with `count` members, companies, contacts, pipelines, deals, tasks, activities, messages, SMS templates, suppressions, invitations, API keys and audit entries, each
 /// related to all it can be related to; the owner is also a viewer in as many other organizations.
 pub async fn fill(app: &TestApp, owner: &Client, count: usize) {
+    run(FILL, app, owner, count).await;
+}
+
+async fn run(sql: &str, app: &TestApp, owner: &Client, count: usize) {
     let viewer = owner.query("{ viewer { organization { id } } }").await;
     let organization = AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid.to_string();
-    let sql = FILL.replace("$o", &format!("'{organization}'::uuid")).replace("$n", &count.to_string());
+    let sql = sql.replace("$o", &format!("'{organization}'::uuid")).replace("$n", &count.to_string());
     app.superuser().await.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
 }
 
@@ -20,10 +24,11 @@ pub async fn cursor(caller: &Client) -> Value {
     caller.send("{ changes { cursor } }", json!({})).await["data"]["changes"]["cursor"].clone()
 }
 
-/// As [`fill`], until `changes` tells of it; the owner's cursor of before there was anything.
+/// As [`fill`], with a change of every kind of object that is told of, until `changes` tells of it; the owner's cursor of before there was anything.
 pub async fn fill_and_tell(app: &TestApp, owner: &Client, size: usize) -> Value {
     let since = cursor(owner).await;
     fill(app, owner, size).await;
+    run(TELL, app, owner, size).await;
     // Other tests' transactions hold up what is told of changes.
     let told = "query($since: String!) { changes(since: $since, first: 100) { nodes { id } } }";
     let count = async || owner.data(told, json!({"since": since})).await["changes"]["nodes"].as_array().unwrap().len();
@@ -109,4 +114,12 @@ INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, at
   SELECT $o, crowd_id($o, 'job', g), 'crowd', 'REPORT', 'LOW', 'DEAD', '{}', 2, 2, 1, 2, 'It failed.', crowd_id($o, 'user', g), 'r', now(), now(), now(),
     now() + g * interval '1 minute', now() FROM generate_series(1, $n) g;
 ANALYZE;
+";
+
+/// Contacts and jobs are told of already.
+const TELL: &str = "
+INSERT INTO audit_entries (organization_id, id, at, action, noun, row_id, request_id)
+  SELECT $o, crowd_id($o, 'told' || noun, 1), now() - interval '1 hour', noun || '.update', noun, crowd_id($o, named, 1), 'r'
+  FROM (VALUES ('company', 'company'), ('pipeline', 'pipeline'), ('stage', 'OPEN'), ('deal', 'WONdeal'), ('task', 'task'), ('activity', 'activity'),
+    ('message', 'message')) rows (noun, named);
 ";

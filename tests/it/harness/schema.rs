@@ -1,6 +1,6 @@
 //! The schema as the walks need it: types, fields, what they take and what can be selected of what they return.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, Type, TypeKind, TypeSystemDefinition};
@@ -16,7 +16,8 @@ pub struct Argument {
 #[derive(Debug, Clone)]
 pub struct Root {
     pub name: String,
-    pub mutation: bool,
+    /// `query`, `mutation` or `subscription`.
+    pub kind: String,
     pub arguments: Vec<Argument>,
     pub returns: String,
 }
@@ -49,7 +50,7 @@ impl Field {
 #[derive(Debug, Default)]
 pub struct Schema {
     roots: Vec<Root>,
-    /// The fields of subscriptions, which are asked in another way; what only they lead to is not among the objects.
+    /// The fields of subscriptions, which are asked in another way.
     pub subscriptions: Vec<Root>,
     pub objects: BTreeMap<String, Vec<Field>>,
     pub interfaces: BTreeMap<String, Vec<String>>,
@@ -78,16 +79,13 @@ impl Schema {
                     let fields: Vec<_> = object.fields.into_iter().map(|field| field.node).collect();
                     let roots = fields.iter().map(|field| Root {
                         name: field.name.node.to_string(),
-                        mutation: name == "Mutation",
+                        kind: name.to_lowercase(),
                         arguments: field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect(),
                         returns: base(&field.ty.node).0,
                     });
                     match name.as_str() {
                         "Query" | "Mutation" => schema.roots.extend(roots),
-                        "Subscription" => {
-                            schema.subscriptions.extend(roots);
-                            continue;
-                        }
+                        "Subscription" => schema.subscriptions.extend(roots),
                         _ => {}
                     }
                     let fields = fields.iter().map(|field| {
@@ -106,9 +104,6 @@ impl Schema {
                 _ => {}
             }
         }
-        let elsewhere = |of: &String| schema.objects.values().flatten().any(|field| field.of == *of);
-        let told: Vec<String> = schema.subscriptions.iter().map(|root| root.returns.clone()).filter(|of| !elsewhere(of)).collect();
-        schema.objects.retain(|of, _| !told.contains(of));
         schema
     }
 
@@ -128,8 +123,18 @@ impl Schema {
         !self.objects.contains_key(of) && !self.interfaces.contains_key(of)
     }
 
+    /// The fields of queries and mutations.
     pub fn roots(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter()
+    }
+
+    pub fn mutations(&self) -> impl Iterator<Item = &Root> {
+        self.roots.iter().filter(|root| root.kind == "mutation")
+    }
+
+    /// The types that mutations answer with, and what stands in them alone.
+    pub fn payloads(&self) -> BTreeSet<String> {
+        self.mutations().map(|root| root.returns.clone()).chain(["UserError".to_owned()]).collect()
     }
 
     /// Everything that can be selected of a type without arguments, down to a depth; empty for a scalar.

@@ -1,9 +1,14 @@
 //! The walk itself: finds every place that takes an identifier, fills in the rest, and compares the answers.
 
+use std::time::Duration;
+
 use payaid::base::id::AnyId;
 use serde_json::{Map, Value, json};
 
+use crate::harness::app::PASSWORD;
+use crate::harness::crowd::cursor;
 use crate::harness::schema::{Argument, Root, Schema, noun_of};
+use crate::harness::waiting::LIMIT;
 use crate::harness::world::{World, populate};
 use crate::harness::{Client, TestApp};
 
@@ -14,7 +19,10 @@ pub struct Walk<'a> {
     caller: &'a Client,
     schema: &'a Schema,
     foreign: &'a World,
-    fresh: usize,
+    /// Keeps what samples make apart.
+    pub fresh: usize,
+    /// From where a subscription tells of all that was made for the last place.
+    since: Value,
     pub slots: usize,
     pub failures: Vec<String>,
 }
@@ -24,12 +32,15 @@ pub struct Walk<'a> {
 const SAYS_NOTHING: &[(&str, &str)] =
     &[("auditLog", "audit"), ("auditLog", "stage"), ("auditLog", "user"), ("auditLog", "apikey"), ("auditLog", "job"), ("auditLog", "delivery")];
 
+/// How long nothing is told of what there is nothing to tell of.
+const SILENCE: Duration = Duration::from_millis(300);
+
 /// Places whose identifier is not one of another organization's objects: what they do is tested by hand.
 const APART: &[&str] = &["organizationSwitch", "signIn"];
 
 impl<'a> Walk<'a> {
     pub fn new(caller: &'a Client, schema: &'a Schema, foreign: &'a World) -> Self {
-        Self { caller, schema, foreign, fresh: 0, slots: 0, failures: Vec::new() }
+        Self { caller, schema, foreign, fresh: 0, since: Value::Null, slots: 0, failures: Vec::new() }
     }
 
     pub async fn root(&mut self, root: &Root) {
@@ -64,11 +75,16 @@ impl<'a> Walk<'a> {
             };
             let random = random_like(&theirs);
             let own = self.own().await;
+            // What is told of the own object comes first: then nothing is held up any more that would be told of another.
+            let told = if root.kind == "subscription" { Some(self.ask(root, way, &own[noun.as_str()], &own).await) } else { None };
             let (foreign, random) = (self.ask(root, way, &theirs, &own).await, self.ask(root, way, &random, &own).await);
             if foreign != random {
                 self.failures.push(format!("{shown} tells a foreign {noun} from a random one:\n{foreign}\n{random}"));
             }
-            let mine = self.ask(root, way, &own[noun.as_str()], &own).await;
+            let mine = match told {
+                Some(told) => told,
+                None => self.ask(root, way, &own[noun.as_str()], &own).await,
+            };
             if mine == random && !SAYS_NOTHING.contains(&(root.name.as_str(), noun.as_str())) {
                 self.failures.push(format!("{shown} answers the same for an own {noun}, so nothing was proven: {mine}"));
             }
@@ -79,6 +95,7 @@ impl<'a> Walk<'a> {
     /// A fresh world of the caller's own, since the walk also deletes.
     async fn own(&mut self) -> World {
         self.fresh += 1;
+        self.since = cursor(self.caller).await;
         populate(self.caller, &format!("own{}", self.fresh)).await
     }
 
@@ -108,16 +125,27 @@ impl<'a> Walk<'a> {
     }
 
     async fn send(&self, root: &Root, way: &Way, id: &str, own: &World) -> Value {
+        let call = self.call(root, Some(way), id, own).await;
+        let selection = self.schema.selection(&root.returns, 3);
+        let operation = format!("{} {{ {call} {selection} }}", root.kind);
+        if root.kind != "subscription" {
+            return self.caller.send(&operation, json!({})).await;
+        }
+        let time = if own.values().any(|own| own == id) { LIMIT } else { SILENCE };
+        let told = self.caller.told_within(time, &operation, &json!({})).await;
+        told.map_or(Value::Null, |told| serde_json::from_str(&told).unwrap())
+    }
+
+    /// A root field with its arguments: the identifier at the end of the way, and samples wherever one is needed.
+    pub async fn call(&self, root: &Root, way: Option<&Way>, id: &str, own: &World) -> String {
         let versions = self.versions(own).await;
         let arguments: Map<String, Value> = root
             .arguments
             .iter()
-            .filter_map(|argument| self.value(argument, Some(way), id, own, &versions, root).map(|value| (argument.name.clone(), value)))
+            .filter_map(|argument| self.value(argument, way.map(Vec::as_slice), id, own, &versions, root).map(|value| (argument.name.clone(), value)))
             .collect();
         let text: Vec<String> = arguments.iter().map(|(name, value)| format!("{name}: {}", literal(value))).collect();
-        let selection = self.schema.selection(&root.returns, 3);
-        let kind = if root.mutation { "mutation" } else { "query" };
-        self.caller.send(&format!("{kind} {{ {}({}) {selection} }}", root.name, text.join(", ")), json!({})).await
+        if text.is_empty() { root.name.clone() } else { format!("{}({})", root.name, text.join(", ")) }
     }
 
     /// What to send for an argument: the identifier when the way leads here, a sample when it is required, nothing else.
@@ -145,8 +173,9 @@ impl<'a> Walk<'a> {
     }
 
     fn sample(&self, argument: &Argument, own: &World, version: &Value, root: &Root) -> Value {
-        if let Some(first) = self.schema.enums.get(&argument.of) {
-            return json!({"$enum": first[0]});
+        if let Some(values) = self.schema.enums.get(&argument.of) {
+            // Nobody is invited as an owner, which comes first.
+            return json!({"$enum": if argument.of == "Role" { "VIEWER" } else { &values[0] }});
         }
         match (argument.of.as_str(), argument.name.as_str()) {
             ("ID", name) => own.get(noun_of(name, &root.name)).map_or(json!("contact_00000000000000000000000000"), |id| json!(id)),
@@ -156,7 +185,10 @@ impl<'a> Walk<'a> {
             ("Decimal", _) => json!("10.00"),
             ("Date", _) => json!("2026-04-01"),
             ("DateTime", _) => json!("2026-04-01T10:00:00Z"),
-            ("String", "email") => json!(format!("sample{}@sample.example", self.fresh)),
+            ("String", "since") => self.since.clone(),
+            ("String", "password" | "currentPassword") => json!(PASSWORD),
+            ("String", "newPassword") => json!("another horse battery"),
+            ("String", "email" | "address") => json!(format!("sample{}@sample.example", self.fresh)),
             ("String", "stateCode") => json!("27"),
             ("String", "scopes") => json!("contacts.read"),
             ("String", "url") => json!("http://127.0.0.1:9/"),
@@ -196,7 +228,7 @@ impl<'a> Walk<'a> {
 
 /// Optional arguments without which a call cannot get far enough to look at the identifier.
 fn helpful(name: &str, root: &Root) -> bool {
-    name == "contactId" && root.name == "activityCreate"
+    name == "contactId" && root.name == "activityCreate" || name == "since" && root.kind == "subscription"
 }
 
 fn random_like(id: &str) -> String {

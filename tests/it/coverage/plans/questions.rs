@@ -30,10 +30,10 @@ impl ListField {
     /// Every list that can be paged, of the root and under parents.
     pub fn all(schema: &Schema) -> Vec<Self> {
         let mut reached = under_lists(schema);
-        for (of, way) in ways(schema, &|_, field| field.name != "node", false) {
+        for (of, way) in ways(schema, "Query", &|_| true, false) {
             reached.entry(of).or_insert(way);
         }
-        reached.insert("Query".to_owned(), Way::default());
+        reached.insert("Query".to_owned(), Way::to("Query"));
         let all = schema.objects.iter().flat_map(|(of, fields)| fields.iter().map(move |field| (of, field)));
         let lists = all.filter(|(_, field)| field.of.ends_with("Connection"));
         lists
@@ -112,7 +112,7 @@ impl Values {
     /// One object of every type that a list leads to.
     pub async fn gather(schema: &Schema, caller: &Client) -> Self {
         let mut values = Self { ids: BTreeMap::new(), rows: BTreeMap::new() };
-        for (of, way) in ways(schema, &|_, field| field.name != "node" && !field.takes("ids"), false) {
+        for (of, way) in ways(schema, "Query", &|field| !field.takes("ids"), false) {
             if !schema.objects[&of].iter().any(|field| field.name == "id") {
                 continue;
             }

@@ -1,0 +1,86 @@
+//! A selection in which all that the specification allows comes together, and what must then hold of an answer by itself: so it can be asked where an
+//! answer does not come twice the same, as of mutations.
+
+use payaid::access::document::{Document, TypeMap};
+use serde_json::Value;
+
+use crate::harness::app::documents;
+use crate::harness::schema::{Field, Schema};
+
+pub struct Mixed {
+    pub selection: String,
+    pub fragments: String,
+    /// Every key, in the order in which they are asked for.
+    keys: Vec<String>,
+    /// How many fields the type has that are asked for, under two keys each.
+    fields: usize,
+    /// Whether the answer can be written field by field: an interface's `id` is selected once for each of its types, and so left to the executor beside
+    /// directives.
+    pub is_written: bool,
+}
+
+impl Mixed {
+    /// All fields of a type that need no arguments, each under two keys (but what is left of a budget, which tells of the moment): over named and inline fragments and directives, or `merged`, which is spread
+    /// twice and whose objects are put together from parts.
+    pub fn of(schema: &Schema, of: &str, merged: bool) -> Self {
+        let fields: Vec<&Field> = schema.objects[of]
+            .iter()
+            .rev()
+            .filter(|field| field.arguments.iter().all(|argument| !argument.required) && field.of != "RateLimit")
+            .collect();
+        let whole = |field: &Field| format!("{} {}", field.name, schema.selection(&field.of, 1));
+        let part = |field: &Field| if schema.is_leaf(&field.of) { field.name.clone() } else { format!("{} {{ __typename }}", field.name) };
+        let named = |key: &str, fields: &[(usize, &&Field)], form: &dyn Fn(&Field) -> String| {
+            fields.iter().map(|(n, field)| format!("{key}{n}: {} ", form(field))).collect::<String>()
+        };
+        let all: Vec<_> = fields.iter().enumerate().collect();
+        let (even, odd): (Vec<_>, Vec<_>) = all.iter().copied().partition(|(n, _)| n % 2 == 0);
+        let first: &dyn Fn(&Field) -> String = if merged { &part } else { &whole };
+        let again = if merged { format!("{}...F ...F", named("a", &even, &whole)) } else { String::new() };
+        let selection = format!(
+            "{} ...F ... on {of} {{ {} }} ... @skip(if: $yes) {{ skipped: __typename }} ... @include(if: $yes) {{ last: __typename }} {again}",
+            named("a", &even, first),
+            named("a", &odd, &whole),
+        );
+        let fragments = format!("fragment F on {of} {{ {} ...G }} fragment G on {of} {{ between: __typename }}", named("b", &all, &whole));
+        let keys = |key: &str, fields: &[(usize, &&Field)]| fields.iter().map(|(n, _)| format!("{key}{n}")).collect::<Vec<_>>();
+        let keys = [keys("a", &even), keys("b", &all), vec!["between".to_owned()], keys("a", &odd), vec!["last".to_owned()]].concat();
+        let is_written = !merged && !fields.iter().any(|field| schema.interfaces.contains_key(&field.of));
+        Self { selection, fragments, keys, fields: fields.len(), is_written }
+    }
+
+    /// Declares the variable in an operation.
+    pub fn declared(operation: &str) -> String {
+        let (kind, rest) = operation.split_once(' ').map_or((operation, ""), |(kind, rest)| (kind, rest));
+        match kind.split_once('(') {
+            Some((kind, variables)) => format!("{kind}($yes: Boolean!, {variables} {rest}"),
+            None => format!("{kind}($yes: Boolean!) {rest}"),
+        }
+    }
+
+    /// Compares what stands under the two keys of each field in the objects of this type, and the order of the keys in the text of the first.
+    pub fn check(&self, text: &str, ends: &[&Value], what: &str) {
+        assert!(!ends.is_empty(), "{what}: nothing was answered: {text}");
+        for end in ends {
+            let end = end.as_object().unwrap_or_else(|| panic!("{what}: {text}"));
+            assert_eq!(end.len(), self.keys.len(), "{what}: {text}");
+            for n in 0..self.fields {
+                assert_eq!(end[&format!("a{n}")], end[&format!("b{n}")], "{what}: {text}");
+            }
+            assert_eq!((&end["between"], end.get("skipped")), (&end["last"], None), "{what}: {text}");
+        }
+        in_order(text, &self.keys, what);
+    }
+}
+
+/// The first of each of these keys stand in this order.
+pub fn in_order(text: &str, keys: &[String], what: &str) {
+    let places: Vec<Option<usize>> = keys.iter().map(|key| text.find(&format!("\"{key}\":"))).collect();
+    assert!(places.iter().all(Option::is_some), "{what}: {text}");
+    assert!(places.is_sorted(), "{what}: keys out of order: {text}");
+}
+
+/// Whether a document's answer is written field by field, and not left to the executor.
+pub fn is_written(sdl: &str, document: &str) -> bool {
+    Document::prepare(document, &TypeMap::from_sdl(sdl).unwrap(), &documents()).unwrap().selection(None).unwrap().can_be_written()
+}
