@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from the ground up; a layer may use those before it.
-const LAYERS: [&str; 7] = ["schema", "base", "platform", "access", "features", "web", "commands"];
+const LAYERS: [&str; 8] = ["schema", "base", "platform", "access", "features", "app", "web", "commands"];
 /// What files of a feature may use of their own feature, by the file's name.
 const INSIDE: [(&str, &[&str]); 9] = [
     ("rules", &["model"]),
@@ -44,9 +44,32 @@ fn module(path: &Path) -> Vec<String> {
     below.iter().map(|part| part.to_str().unwrap().to_owned()).collect()
 }
 
-/// Every path that a file names below `crate::`, as `["features", "contacts", "model", "Contact"]`.
-fn crate_paths(text: &str) -> Vec<Vec<String>> {
-    struct Finder(Vec<Vec<String>>);
+/// Every path of ours that a module's file names, as `["features", "contacts", "model", "Contact"]`, whether it begins with `crate`, `super` or `self`.
+fn crate_paths(module: &[String], text: &str) -> Vec<Vec<String>> {
+    struct Finder {
+        /// The module that is looked through, those in the file among them.
+        module: Vec<String>,
+        found: Vec<Vec<String>>,
+    }
+    impl Finder {
+        fn add(&mut self, path: &[String]) {
+            let mut below = match path[0].as_str() {
+                "crate" => Vec::new(),
+                "super" | "self" => self.module.clone(),
+                _ => return,
+            };
+            for part in path {
+                match part.as_str() {
+                    "crate" | "self" => {}
+                    "super" => drop(below.pop()),
+                    // What the crate shows at its root.
+                    "App" if below.is_empty() => below.extend(["app", "App"].map(str::to_owned)),
+                    _ => below.push(part.clone()),
+                }
+            }
+            self.found.push(below);
+        }
+    }
     fn expand(tree: &syn::UseTree, before: &[String], into: &mut Vec<Vec<String>>) {
         let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
         match tree {
@@ -61,19 +84,22 @@ fn crate_paths(text: &str) -> Vec<Vec<String>> {
         fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
             let mut paths = Vec::new();
             expand(&item.tree, &[], &mut paths);
-            self.0.extend(paths.into_iter().filter(|path| path[0] == "crate").map(|path| path[1..].to_vec()));
+            paths.iter().for_each(|path| self.add(path));
+        }
+        fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+            self.module.push(item.ident.to_string());
+            syn::visit::visit_item_mod(self, item);
+            self.module.pop();
         }
         fn visit_path(&mut self, path: &'ast syn::Path) {
-            if path.segments.first().is_some_and(|first| first.ident == "crate") {
-                self.0.push(path.segments.iter().skip(1).map(|segment| segment.ident.to_string()).collect());
-            }
+            self.add(&path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>());
             syn::visit::visit_path(self, path);
         }
     }
     let file = syn::parse_file(text).unwrap();
-    let mut finder = Finder(Vec::new());
+    let mut finder = Finder { module: module.to_vec(), found: Vec::new() };
     syn::visit::Visit::visit_file(&mut finder, &file);
-    finder.0
+    finder.found
 }
 
 fn layer(name: &str) -> Option<usize> {
@@ -84,7 +110,7 @@ fn layer(name: &str) -> Option<usize> {
 fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
     let Some(own) = layer(&module[0]) else { return Vec::new() };
     let mut wrong = Vec::new();
-    for path in crate_paths(text) {
+    for path in crate_paths(module, text) {
         let Some(target) = path.first().and_then(|name| layer(name)) else { continue };
         let shown = path.join("::");
         if target > own {
@@ -131,6 +157,11 @@ fn a_wrong_import_is_noticed() {
     assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals::loaders::DealById;"), 1);
     assert_eq!(of(&["features", "contacts", "object"], "use crate::features::deals::loaders::DealById;"), 0);
     assert_eq!(of(&["web", "graphql"], "use crate::access::Scope;"), 0);
+    assert_eq!(of(&["access", "guard"], "use crate::App;"), 1);
+    assert_eq!(of(&["web", "graphql"], "use crate::App;"), 0);
+    assert_eq!(of(&["app", "watching"], "mod tests { fn f() { super::super::super::web::serve(); } }"), 1);
+    assert_eq!(of(&["features", "contacts", "queries"], "use super::object::Contact;"), 1);
+    assert_eq!(of(&["features", "contacts", "queries"], "use super::{model, rules};"), 0);
 }
 
 /// Which features each feature needs, leaving out object.rs (and what shows objects), whose thin fields may point both ways.
@@ -141,7 +172,7 @@ fn feature_graph() -> BTreeMap<String, BTreeSet<String>> {
         if module.len() < 3 || matches!(module[2].as_str(), "object" | "roots" | "mutations" | "subscriptions") {
             continue;
         }
-        for used in crate_paths(&fs::read_to_string(&path).unwrap()) {
+        for used in crate_paths(&module, &fs::read_to_string(&path).unwrap()) {
             if used.len() > 2 && used[0] == "features" && used[1] != module[1] {
                 graph.entry(module[1].clone()).or_default().insert(used[1].clone());
             }
@@ -183,50 +214,65 @@ fn a_circle_is_noticed() {
     assert!(circle(&BTreeMap::from([edge("a", "b"), edge("b", "c")])).is_none());
 }
 
-#[test]
-fn files_stay_readable() {
-    let mut long = Vec::new();
-    let mut headless = Vec::new();
-    for root in ["src", "tests", "explorer/src"] {
-        for path in sources(root) {
-            let text = fs::read_to_string(&path).unwrap();
-            if path.ends_with("src/schema.rs") {
-                continue;
-            }
-            if text.lines().count() > MOST_LINES {
-                long.push(path.clone());
-            }
-            if path.extension().is_some_and(|extension| extension == "rs") && !text.trim_start_matches("#!").starts_with("//!") {
-                headless.push(path);
-            }
-        }
+/// What is wrong with a file as somebody reads it.
+fn unreadable(path: &Path, text: &str) -> Option<String> {
+    if text.lines().count() > MOST_LINES {
+        return Some(format!("{} is longer than {MOST_LINES} lines", path.display()));
     }
-    assert!(long.is_empty(), "longer than {MOST_LINES} lines: {long:#?}");
-    assert!(headless.is_empty(), "no `//!` at the head: {headless:#?}");
+    let headless = path.extension().is_some_and(|extension| extension == "rs") && !text.trim_start_matches("#!").starts_with("//!");
+    headless.then(|| format!("{} has no `//!` at its head", path.display()))
 }
 
-/// Every method of a GraphQL object has a guard of its own or its type has one. Types that only carry what a guarded field returned need none.
 #[test]
-fn every_field_has_a_guard() {
-    let mut bare = Vec::new();
-    let mut guarded = 0;
-    for path in sources("src/features").into_iter().chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features.rs")]) {
-        for item in syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap().items {
-            let syn::Item::Impl(block) = item else { continue };
-            let attribute = |attributes: &[syn::Attribute], name: &str| attributes.iter().find(|a| a.path().is_ident(name)).map(|a| quote(&a.meta));
-            let Some(object) = attribute(&block.attrs, "Object").or_else(|| attribute(&block.attrs, "ComplexObject")) else { continue };
-            for method in block.items.iter().filter_map(|item| if let syn::ImplItem::Fn(method) = item { Some(method) } else { None }) {
-                let own = attribute(&method.attrs, "graphql").unwrap_or_default();
-                if object.contains("guard") || own.contains("guard") || own.contains("skip") {
-                    guarded += 1;
-                } else {
-                    bare.push(format!("{}: {}", path.display(), method.sig.ident));
-                }
-            }
+fn files_stay_readable() {
+    let roots = ["src", "tests", "bench", "explorer/src"].into_iter().flat_map(sources);
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+    let written = roots.chain([build]).filter(|path| !path.ends_with("src/schema.rs"));
+    let wrong: Vec<String> = written.filter_map(|path| unreadable(&path, &fs::read_to_string(&path).unwrap())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_file_that_is_hard_to_read_is_noticed() {
+    let of = |name: &str, text: &str| unreadable(Path::new(name), text);
+    let long = |lines: usize| format!("//! Long.\n{}", "\n".repeat(lines - 1));
+    assert_eq!(of("a.rs", &long(MOST_LINES)), None);
+    assert!(of("a.rs", &long(MOST_LINES + 1)).unwrap().contains("longer"));
+    assert!(of("a.rs", "fn f() {}").unwrap().contains("no `//!`"));
+    assert_eq!(of("a.ts", "function f() {}"), None);
+}
+
+/// The methods of GraphQL objects in a file, and whether each has a guard, of its own or of its type.
+fn guards(text: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for item in syn::parse_file(text).unwrap().items {
+        let syn::Item::Impl(block) = item else { continue };
+        let attribute = |attributes: &[syn::Attribute], name: &str| attributes.iter().find(|a| a.path().is_ident(name)).map(|a| quote(&a.meta));
+        let Some(object) = attribute(&block.attrs, "Object").or_else(|| attribute(&block.attrs, "ComplexObject")) else { continue };
+        for method in block.items.iter().filter_map(|item| if let syn::ImplItem::Fn(method) = item { Some(method) } else { None }) {
+            let own = attribute(&method.attrs, "graphql").unwrap_or_default();
+            found.push((method.sig.ident.to_string(), object.contains("guard") || own.contains("guard") || own.contains("skip")));
         }
     }
+    found
+}
+
+/// Types that only carry what a guarded field returned need none.
+#[test]
+fn every_field_has_a_guard() {
+    let files = sources("src/features").into_iter().chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features.rs")]);
+    let found = files.flat_map(|path| guards(&fs::read_to_string(&path).unwrap()).into_iter().map(move |(name, held)| (path.clone(), name, held)));
+    let (guarded, bare): (Vec<_>, Vec<_>) = found.partition(|(_, _, held)| *held);
     assert!(bare.is_empty(), "without a guard: {bare:#?}");
-    assert!(guarded > 50, "only {guarded} fields were found");
+    assert!(guarded.len() > 50, "only {} fields were found", guarded.len());
+}
+
+#[test]
+fn a_field_without_a_guard_is_noticed() {
+    let text = "#[Object] impl A { #[graphql(guard = \"SignedIn\")] async fn held(&self) -> i32 { 1 } async fn bare(&self) -> i32 { 1 } } \
+        #[Object(guard = \"SignedIn\")] impl B { async fn held_by_its_type(&self) -> i32 { 1 } } impl C { fn no_field(&self) {} }";
+    let expected = [("held", true), ("bare", false), ("held_by_its_type", true)];
+    assert_eq!(guards(text), expected.map(|(name, held)| (name.to_owned(), held)));
 }
 
 fn quote(meta: &syn::Meta) -> String {

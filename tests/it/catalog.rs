@@ -168,20 +168,30 @@ async fn what_the_database_changes_by_itself_is_noted() {
 async fn without_a_condition_only_the_own_rows_are_there() {
     let app = TestApp::start().await;
     let (a, b) = (app.sign_up("A", "a@a.example").await, app.sign_up("B", "b@b.example").await);
-    crate::harness::world::populate(&a, "a").await;
-    let world = crate::harness::world::populate(&b, "b").await;
-    let b_id = payaid::base::id::AnyId::parse(&world["organization"]).unwrap().uuid;
+    for owner in [&a, &b] {
+        crate::harness::crowd::fill(&app, owner, 2).await;
+    }
+    let viewer = b.query("{ viewer { organization { id } } }").await;
+    let b_id = payaid::base::id::AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid;
     let client = app.superuser().await;
     let tables = texts(&app, "SELECT tablename::text FROM pg_policies WHERE policyname = 'tenant' AND tablename <> 'organizations' ORDER BY 1").await;
-    client.batch_execute("SET ROLE payaid_server").await.unwrap();
     for table in tables {
         let count = format!("SELECT count(*), count(*) FILTER (WHERE organization_id = '{b_id}') FROM {table}");
-        client.batch_execute("BEGIN").await.unwrap();
-        let row = client.query_one(&count, &[]).await.unwrap();
-        assert_eq!(row.get::<_, i64>(0), 0, "{table} shows rows before a tenant is set");
+        let counts = async || client.query_one(&count, &[]).await.map(|row| (row.get::<_, i64>(0), row.get::<_, i64>(1))).unwrap();
+        let (all, own) = counts().await;
+        assert!(own > 0 && all > own, "{table} has {all} rows, {own} of them the tenant's: too few to tell");
+        client.batch_execute("BEGIN; SET LOCAL ROLE payaid_server").await.unwrap();
+        assert_eq!(counts().await.0, 0, "{table} shows rows before a tenant is set");
         client.batch_execute(&format!("SET LOCAL app.organization_id = '{b_id}'")).await.unwrap();
-        let row = client.query_one(&count, &[]).await.unwrap();
-        assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1), "{table} shows rows of another tenant");
+        assert_eq!(counts().await, (own, own), "{table} shows rows of another tenant, or hides the tenant's own");
+        // Opened or dropped, the policy would be missed.
+        client
+            .batch_execute(&format!("RESET ROLE; SAVEPOINT held; ALTER POLICY tenant ON {table} USING (true); SET LOCAL ROLE payaid_server"))
+            .await
+            .unwrap();
+        assert_eq!(counts().await, (all, own), "{table} without its policy");
+        client.batch_execute(&format!("ROLLBACK TO held; DROP POLICY tenant ON {table}; SET LOCAL ROLE payaid_server")).await.unwrap();
+        assert_eq!(counts().await.1, 0, "{table} without its policy");
         client.batch_execute("ROLLBACK").await.unwrap();
     }
 }
