@@ -4,10 +4,13 @@
 //! hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take its siblings along.
 //! Here it is stopped at the field and noted with the operation, which adds it to the answer's errors. This is also where each field begins its turn.
 //!
+//! Two selections under one response key are executed by themselves and then put together, where async-graphql 7 keeps whichever part is not null. A field
+//! or item that came to null in one of them is null as a whole, which is seen to afterwards ([`Nulls`]).
+//!
 //! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
 //! in every list on the way.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, NextValidation, ResolveInfo};
@@ -38,6 +41,38 @@ pub struct ValidityAlone;
 /// Among the data of a request: its document is known to be valid with its variables.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownValid;
+
+/// Among the data of a request: the places that are null where an object or a list of objects could be.
+#[derive(Debug, Default)]
+pub struct Nulls(Mutex<Vec<Vec<PathSegment>>>);
+
+impl Nulls {
+    fn note(&self, place: Vec<PathSegment>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+    }
+
+    /// Puts null in these places of an answer, as far as they are there.
+    pub fn put(&self, data: &mut Value) {
+        for place in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            put_null(data, place);
+        }
+    }
+}
+
+fn put_null(value: &mut Value, place: &[PathSegment]) {
+    let Some((first, rest)) = place.split_first() else {
+        *value = Value::Null;
+        return;
+    };
+    let below = match (value, first) {
+        (Value::Object(fields), PathSegment::Field(key)) => fields.get_mut(key.as_str()),
+        (Value::List(items), PathSegment::Index(index)) => items.get_mut(*index),
+        _ => None,
+    };
+    if let Some(below) = below {
+        put_null(below, rest);
+    }
+}
 
 impl ExtensionFactory for Execution {
     fn create(&self) -> Arc<dyn Extension> {
@@ -81,10 +116,18 @@ impl Extension for Execution {
             MetaTypeName::Named(name) => of_object(registry, name),
             _ => 0,
         };
+        let nulls = ctx.data_opt::<Arc<Nulls>>().filter(|_| !info.field.selection_set.node.items.is_empty());
         let outcome = next.run(ctx, info).await;
+        let is_null = match &outcome {
+            Ok(value) => value.as_ref().is_none_or(|value| *value == Value::Null),
+            Err(_) => nullable,
+        };
+        if let Some(nulls) = nulls.filter(|_| is_null) {
+            nulls.note(path(node));
+        }
         if let Some(operation) = operation {
             operation.spend(own, 1);
-            operation.spend(if matches!(&outcome, Ok(Some(value)) if *value != Value::Null) { each } else { 0 }, 1);
+            operation.spend(if outcome.is_ok() && !is_null { each } else { 0 }, 1);
         }
         match (outcome, operation) {
             (Err(error), Some(operation)) if nullable => {
@@ -109,9 +152,11 @@ pub fn at_item(ctx: &Context<'_>, index: usize, error: Error) -> ServerError {
 /// The error with the path of its field, unless it came from further below and has one.
 #[must_use]
 pub fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
-    if !error.path.is_empty() {
-        return error;
-    }
+    if error.path.is_empty() { error.with_path(path(node)) } else { error }
+}
+
+/// The path of a field or item from the root.
+fn path(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
     let nodes = std::iter::successors(Some(node), |node| node.parent);
     let mut path: Vec<PathSegment> = nodes
         .map(|node| match node.segment {
@@ -120,7 +165,7 @@ pub fn at(node: &QueryPathNode<'_>, error: ServerError) -> ServerError {
         })
         .collect();
     path.reverse();
-    error.with_path(path)
+    path
 }
 
 /// The error of a field that cannot be null, which keeps its path on its way up.

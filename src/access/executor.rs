@@ -18,7 +18,7 @@ use futures_util::{FutureExt, Stream};
 
 use crate::access::cost::PriceList;
 use crate::access::document::{Kind, Selection};
-use crate::access::execution::{Execution, KnownValid, ValidityAlone};
+use crate::access::execution::{Execution, KnownValid, Nulls, ValidityAlone};
 use crate::access::operation::Operation;
 use crate::access::writer::{self, Writable};
 
@@ -101,7 +101,7 @@ where
             Some(definition) if selection.can_be_written() => operation.turns().run(self.write(operation, definition, variables)).await,
             // What is done seldom is kept in boxes, out of the way of what is done always.
             _ if selection.is_subscription() => operation.turns().run(self.watched(operation, variables).boxed()).await,
-            _ => operation.turns().run(self.schema.execute(prepared(operation, variables)).boxed()).await,
+            _ => operation.turns().run(executed(&self.schema, prepared(operation, variables)).boxed()).await,
         };
         response.errors.extend(operation.take_errors());
         response
@@ -127,7 +127,7 @@ where
             DocumentOperations::Multiple(all) => all.values_mut().for_each(|one| one.node.ty = OperationType::Query),
         }
         request.set_parsed_query(document);
-        schema.execute(request).await
+        executed(schema, request).await
     }
 
     /// What is wrong with an operation's document, whatever values its variables get.
@@ -195,6 +195,19 @@ fn request(selection: &Selection, variables: Variables) -> Request {
 /// The request of an operation whose document was checked.
 fn prepared(operation: &Operation, variables: Variables) -> Request {
     request(operation.selection(), variables.clone()).data(operation.clone()).data(variables).data(KnownValid)
+}
+
+/// The answer of async-graphql's executor.
+async fn executed<Q, M, S>(schema: &Schema<Q, M, S>, request: Request) -> Response
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    let nulls = Arc::new(Nulls::default());
+    let mut response = schema.execute(request.data(Arc::clone(&nulls))).await;
+    nulls.put(&mut response.data);
+    response
 }
 
 /// An operation without what it selects, which the executor looks at for the types and defaults of variables.

@@ -3,7 +3,7 @@
 
 mod conventions;
 mod guards;
-mod mixed;
+pub mod mixed;
 mod plans;
 mod specification;
 mod statements;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::coverage::mixed::is_written;
 use crate::harness::client::codes;
 use crate::harness::schema::Schema;
 use crate::harness::world::populate;
@@ -206,32 +207,51 @@ const OF_DEALS: &str = "query($ids: [ID!]!) { \
     nodes(ids: $ids) { id ... on Deal { value { amount } } } \
     pipelines { stages { name deals { totalCount nodes { title } } } } }";
 
+/// The same, with selections that are put together, which is left to the executor: with parts that do not fail before or behind those that do.
+fn of_deals_merged(before: bool) -> String {
+    let (head, whole) = OF_DEALS.split_once("{ ").unwrap();
+    let (whole, _) = whole.rsplit_once('}').unwrap();
+    let parts = "deals { nodes { title } } edges: deals { edges { cursor } } contacts { nodes { name deals { nodes { title } } } } \
+        tasks { nodes { title deal { title } } } nodes(ids: $ids) { id }";
+    if before { format!("{head}{{ {parts} {whole} }}") } else { format!("{head}{{ {whole} {parts} }}") }
+}
+
 /// A field that cannot be null and fails nulls the nearest field or item above it that can be, and nothing else (GraphQL specification, 6.4.4).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_null_nulls_the_nearest_that_can_be() {
     let (app, owner, world) = start().await;
     let other = populate(&owner, "other").await;
     let variables = json!({"ids": [other["deal"], world["deal"], world["contact"]]});
-    let mut expected = owner.data(OF_DEALS, variables.clone()).await;
+    let sdl = payaid::features::build().unwrap().schema().sdl();
+    let documents = [(true, OF_DEALS.to_owned()), (false, of_deals_merged(false)), (false, of_deals_merged(true))];
+    let mut whole = Vec::new();
+    for (written, document) in &documents {
+        assert_eq!(is_written(&sdl, document), *written);
+        whole.push(owner.data(document, variables.clone()).await);
+    }
+    assert!(whole.iter().all(|answer| *answer == whole[0]), "{whole:#?}");
     // The table takes any three letters for a currency, and the schema knows some of them.
     app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX' WHERE title = 'Deal own'").await.unwrap();
-    let answer = owner.send(OF_DEALS, variables).await;
-    // The newest come first, and the other world is newer.
-    let nulls = ["/deals", "/edges", "/contacts/nodes/1/deals", "/tasks/nodes/1/deal", "/nodes/1"];
-    for place in nulls {
-        let value = expected.pointer_mut(place).unwrap();
-        assert!(!value.is_null(), "{place}");
-        *value = Value::Null;
+    for (_, document) in &documents {
+        let mut expected = whole[0].clone();
+        let answer = owner.send(document, variables.clone()).await;
+        // The newest come first, and the other world is newer.
+        let nulls = ["/deals", "/edges", "/contacts/nodes/1/deals", "/tasks/nodes/1/deal", "/nodes/1"];
+        for place in nulls {
+            let value = expected.pointer_mut(place).unwrap();
+            assert!(!value.is_null(), "{place}");
+            *value = Value::Null;
+        }
+        assert_eq!(answer["data"], expected, "{answer:#}");
+        let mut failed = paths(&answer);
+        // Which of two siblings failed first is not said.
+        let of_task = failed.iter().filter(|path| path.starts_with("tasks.")).cloned().collect::<Vec<_>>();
+        assert!(!of_task.is_empty() && of_task.iter().all(|path| path.starts_with("tasks.nodes.1.deal.")), "{of_task:?}");
+        failed.retain(|path| !path.starts_with("tasks."));
+        let fields = ["deals.nodes.1.value", "edges.edges.1.node.weightedValue", "contacts.nodes.1.deals.nodes.0.value", "nodes.1.value"];
+        assert_eq!(failed, fields.map(str::to_owned).into(), "{answer:#}");
+        assert!(codes(&answer).iter().all(|code| code == "INTERNAL_ERROR"), "{answer:#}");
     }
-    assert_eq!(answer["data"], expected, "{answer:#}");
-    let mut failed = paths(&answer);
-    // Which of two siblings failed first is not said.
-    let of_task = failed.iter().filter(|path| path.starts_with("tasks.")).cloned().collect::<Vec<_>>();
-    assert!(!of_task.is_empty() && of_task.iter().all(|path| path.starts_with("tasks.nodes.1.deal.")), "{of_task:?}");
-    failed.retain(|path| !path.starts_with("tasks."));
-    let fields = ["deals.nodes.1.value", "edges.edges.1.node.weightedValue", "contacts.nodes.1.deals.nodes.0.value", "nodes.1.value"];
-    assert_eq!(failed, fields.map(str::to_owned).into(), "{answer:#}");
-    assert!(codes(&answer).iter().all(|code| code == "INTERNAL_ERROR"), "{answer:#}");
 }
 
 /// In the payload of a mutation as well: what was done stays done.
@@ -239,10 +259,28 @@ async fn what_cannot_be_null_nulls_the_nearest_that_can_be() {
 async fn a_payload_nulls_the_object_that_cannot_be_shown() {
     let (app, owner, world) = start().await;
     app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX'").await.unwrap();
-    let update = "mutation($input: DealUpdateInput!) { dealUpdate(input: $input) { deal { title value { amount } } userErrors { message } } }";
-    let answer = owner.send(update, json!({"input": {"id": world["deal"], "version": 1, "changes": {"title": "Changed"}}})).await;
-    assert_eq!(answer["data"], json!({"dealUpdate": {"deal": null, "userErrors": []}}), "{answer:#}");
-    assert_eq!(paths(&answer), BTreeSet::from(["dealUpdate.deal.value".to_owned()]));
-    let title = owner.data("query($id: ID!) { deal(id: $id) { title } }", json!({"id": world["deal"]})).await;
-    assert_eq!(title, json!({"deal": {"title": "Changed"}}));
+    for (version, selected) in [(1, "deal { title value { amount } }"), (2, "deal { title } deal { value { amount } }")] {
+        let update = format!("mutation($input: DealUpdateInput!) {{ dealUpdate(input: $input) {{ {selected} userErrors {{ message }} }} }}");
+        let changed = format!("Changed {version}");
+        let answer = owner.send(&update, json!({"input": {"id": world["deal"], "version": version, "changes": {"title": changed}}})).await;
+        assert_eq!(answer["data"], json!({"dealUpdate": {"deal": null, "userErrors": []}}), "{answer:#}");
+        assert_eq!(paths(&answer), BTreeSet::from(["dealUpdate.deal.value".to_owned()]));
+        let title = owner.data("query($id: ID!) { deal(id: $id) { title } }", json!({"id": world["deal"]})).await;
+        assert_eq!(title, json!({"deal": {"title": changed}}));
+    }
+}
+
+/// And in what a subscription tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_nulls_the_object_that_cannot_be_shown() {
+    let (app, owner, world) = start().await;
+    let since = crate::harness::crowd::cursor(&owner).await;
+    app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX'").await.unwrap();
+    owner.mutate("dealUpdate", json!({"id": world["deal"], "version": 1, "changes": {"title": "Changed"}}), "").await;
+    for selected in ["deal { title value { amount } }", "deal { title } deal { value { amount } }", "deal { value { amount } } deal { title }"] {
+        let subscription = format!("subscription($since: String) {{ dealChanged(since: $since) {{ kind {selected} }} }}");
+        let answer: Value = serde_json::from_str(&owner.told(&subscription, &json!({"since": since})).await).unwrap();
+        assert_eq!(answer["data"], json!({"dealChanged": {"kind": "UPDATED", "deal": null}}), "{answer:#}");
+        assert_eq!(paths(&answer), BTreeSet::from(["dealChanged.deal.value".to_owned()]));
+    }
 }
