@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::broken;
 use super::ways::{least, to_everything};
 use crate::harness::client::codes;
-use crate::harness::crowd::{cursor, fill_and_tell};
+use crate::harness::crowd::{cursor, fill, fill_and_tell};
 use crate::harness::schema::{Argument, Root, Schema, noun_of};
 use crate::harness::snapshot;
 use crate::harness::{Client, TestApp};
@@ -26,7 +27,8 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
     }
     let since = futures_util::future::join_all(callers.iter().map(cursor)).await;
     fill_and_tell(&app, &owner, 2).await;
-    let columns = callers.into_iter().zip(since).map(|(caller, since)| tokio::spawn(async move { ask_everything(&caller, &since).await }));
+    let columns =
+        callers.into_iter().zip(since).map(|(caller, since)| tokio::spawn(async move { ask_everything(&caller, &Schema::served(), &since).await }));
     let columns: Vec<BTreeMap<String, char>> = futures_util::future::join_all(columns).await.into_iter().map(Result::unwrap).collect();
     let text = table(&columns);
     snapshot::compare("coverage/guards.txt", &text);
@@ -53,16 +55,15 @@ fn columns(table: &str) -> Vec<BTreeMap<String, char>> {
 }
 
 /// What one caller is let through to.
-async fn ask_everything(caller: &Client, since: &Value) -> BTreeMap<String, char> {
-    let schema = Schema::served();
+async fn ask_everything(caller: &Client, schema: &Schema, since: &Value) -> BTreeMap<String, char> {
     let mut marks = BTreeMap::new();
     let variables = json!({"first": 2, "ids": [], "since": since});
-    for (of, way) in to_everything(&schema) {
+    for (of, way) in to_everything(schema) {
         for field in &schema.objects[&of] {
             let arguments: Vec<String> =
-                field.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &field.name, &schema)).collect();
+                field.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &field.name, schema)).collect();
             let selection = match arguments.is_empty() {
-                true => least(&schema, field),
+                true => least(schema, field),
                 false => format!("{}({}) {}", field.name, arguments.join(", "), schema.selection(&field.of, 1)),
             };
             let name = format!("{of}.{}", field.name);
@@ -83,7 +84,7 @@ async fn ask_everything(caller: &Client, since: &Value) -> BTreeMap<String, char
     mutations.sort_by_key(|root| ["signOut", "passwordChange"].contains(&root.name.as_str()));
     for root in mutations {
         let arguments: Vec<String> =
-            root.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &root.name, &schema)).collect();
+            root.arguments.iter().filter(|argument| argument.required).map(|argument| given(argument, &root.name, schema)).collect();
         let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
         let operation = format!("mutation {{ {}{arguments} {} }}", root.name, schema.selection(&root.returns, 2));
         let answer = caller.send(&operation, json!({})).await;
@@ -122,6 +123,8 @@ fn mark(answer: &Value, names: &[&str]) -> char {
         None => '+',
         Some(0) if names.len() > 1 => '.',
         Some(place) if place > 0 && place < names.len() => '.',
+        // What is refused below it has a row of its own.
+        Some(place) if place > names.len() => '+',
         Some(_) => '-',
     }
 }
@@ -145,6 +148,31 @@ fn given(argument: &Argument, root: &str, schema: &Schema) -> String {
     format!("{}: {}", argument.name, if argument.list { format!("[{single}]") } else { single })
 }
 
+/// A field that has lost its guard shows in the table, and no other line does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_is_gone_is_found() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let viewer = app.member(&owner, "VIEWER", "viewer@sharma.example").await;
+    fill(&app, &owner, 2).await;
+    let (schema, url) = broken::serve(&app).await;
+    let mut columns = Vec::new();
+    // All who are not among the columns are like the viewer here.
+    for client in [&app.anonymous(), &owner].into_iter().chain(std::iter::repeat_n(&viewer, CALLERS.len() - 2)) {
+        columns.push(ask_everything(&broken::caller(&url, client), &schema, &Value::Null).await);
+    }
+    let found = table(&columns);
+    for column in &mut columns {
+        let with_guard = column["Person.company"];
+        column.insert("Person.companyForAll".to_owned(), with_guard);
+    }
+    let expected = [
+        "- Person.companyForAll  .      +     -     -       -     -       -       -",
+        "+ Person.companyForAll  .      +     +     +       +     +       +       +",
+    ];
+    assert_eq!(snapshot::differences(&table(&columns), &found), expected);
+}
+
 /// A viewer whom the guards let through to more, because her row says so, is found field for field.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_let_through_to_more_is_found() {
@@ -164,7 +192,7 @@ async fn whoever_is_let_through_to_more_is_found() {
     let committed = include_str!("guards.txt");
     let mut columns = columns(committed);
     assert_eq!(table(&columns), committed);
-    let (support, before) = (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer, &since).await));
+    let (support, before) = (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer, &Schema::served(), &since).await));
     let more: Vec<&String> = before.iter().filter(|(field, mark)| support[*field] != **mark).map(|(field, _)| field).collect();
     assert!(more.len() > 10, "{more:?}");
     let found = snapshot::differences(committed, &table(&columns));
@@ -180,6 +208,7 @@ fn a_refusal_is_told_apart_by_its_place() {
     assert_eq!(mark(&error(json!(["a", 0, "b"])), &["a", "b"]), '-');
     assert_eq!(mark(&error(json!(["a", 0, "c"])), &["a", "b"]), '+');
     assert_eq!(mark(&error(json!(["a"])), &["a", "b"]), '.');
+    assert_eq!(mark(&error(json!(["a", 0, "b", "c"])), &["a", "b"]), '+');
     let table = "Contact.notes + +\nContact.name + +\n";
     assert_eq!(snapshot::differences(table, "Contact.notes - +\nContact.name + +\n"), ["- Contact.notes + +", "+ Contact.notes - +"]);
 }

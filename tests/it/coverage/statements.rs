@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::broken;
 use super::ways::{least, to_everything, under_lists};
 use crate::harness::crowd::fill_and_tell;
 use crate::harness::schema::{Field, Schema};
@@ -87,13 +88,12 @@ impl Crowd {
     }
 
     /// Asks for every field below a list, one after another.
-    async fn walk(self) -> BTreeMap<(String, String), Found> {
-        let schema = Schema::served();
+    async fn walk(self, schema: &Schema) -> BTreeMap<(String, String), Found> {
         let mut all = BTreeMap::new();
-        for (of, way) in under_lists(&schema) {
+        for (of, way) in under_lists(schema) {
             let ids = self.ids(&of.to_lowercase()).await;
             for field in &schema.objects[&of] {
-                let operation = way.operation(&least(&schema, field));
+                let operation = way.operation(&least(schema, field));
                 let (data, statements) = self.record(&operation, json!({"first": self.size, "ids": ids, "since": self.since})).await;
                 let ends = way.ends(&data);
                 let filled = ends.iter().any(|end| is_filled(&end[&field.name]));
@@ -115,17 +115,19 @@ fn is_filled(value: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_field_costs_more_statements_for_more_parents() {
-    let crowds = futures_util::future::join_all(SIZES.map(|size| async move { tokio::spawn(Crowd::gather(size).await.walk()).await.unwrap() })).await;
     let schema = Schema::served();
+    let crowds = futures_util::future::join_all(SIZES.map(async |size| Crowd::gather(size).await.walk(&schema).await)).await;
     // What never stands below a list, such as the pages of root fields, is there once in an answer.
     to_everything(&schema);
-    let mut wrong = Vec::new();
-    for (of, field) in crowds[0].keys() {
-        let found: Vec<Found> = crowds.iter().map(|crowd| crowd[&(of.clone(), field.clone())].clone()).collect();
-        wrong.extend(judge(of, field, &found));
-    }
+    let wrong = judge_all(&crowds);
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), crowds[0].len(), wrong.join("\n"));
     assert!(crowds[0].len() > 150, "only {} fields", crowds[0].len());
+}
+
+/// What is wrong with the fields that were asked for at the three sizes.
+fn judge_all(crowds: &[BTreeMap<(String, String), Found>]) -> Vec<String> {
+    let found = |key: &(String, String)| crowds.iter().map(|crowd| crowd[key].clone()).collect::<Vec<_>>();
+    crowds[0].keys().filter_map(|key| judge(&key.0, &key.1, &found(key))).collect()
 }
 
 /// What is done to a hundred rows at once takes as many statements as for one.
@@ -174,25 +176,20 @@ async fn no_action_on_many_costs_more_statements_for_more_rows() {
     }
 }
 
-/// What comes of asking for each parent by itself is what the judge of a field is there to find; what comes of a list it lets pass.
+/// A field that passes by its loader is found by the walk, and no other.
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_of_a_field_that_is_read_for_each_parent_are_found() {
-    let crowd = Crowd::gather(100).await;
-    let ids = crowd.ids("contact").await;
-    let (mut together, mut one_by_one) = (Vec::new(), Vec::new());
-    for size in SIZES {
-        let (data, statements) =
-            crowd.record("query($first: Int!) { contacts(first: $first) { nodes { company { name } } } }", json!({"first": size})).await;
-        together.push(Found { parents: data["contacts"]["nodes"].as_array().unwrap().len(), filled: true, statements });
-        let mut alone = Found { parents: size, filled: true, statements: Vec::new() };
-        for id in &ids[..size] {
-            let (_, statements) = crowd.record("query($id: ID!) { contact(id: $id) { company { name } } }", json!({"id": id})).await;
-            alone.statements.extend(statements);
-        }
-        one_by_one.push(alone);
-    }
-    assert_eq!(judge("Contact", "company", &together), None);
-    assert!(judge("Contact", "company", &one_by_one).unwrap().starts_with("Contact.company: [2, 20, 200] statements for [1, 10, 100] parents"));
+async fn a_loader_that_is_passed_by_is_found() {
+    let crowds = SIZES.map(async |size| {
+        let mut crowd = Crowd::gather(size).await;
+        let (schema, url) = broken::serve(&crowd.app).await;
+        crowd.owner = broken::caller(&url, &crowd.owner);
+        crowd.walk(&schema).await
+    });
+    let crowds = futures_util::future::join_all(crowds).await;
+    assert_eq!(crowds[0].len(), 4);
+    let wrong = judge_all(&crowds);
+    assert_eq!(wrong.len(), 1, "{wrong:#?}");
+    assert!(wrong[0].starts_with("Person.companyAlone: [2, 11, 101] statements for [1, 10, 100] parents"), "{wrong:#?}");
 }
 
 /// The walk's judge finds what it is there to find.
