@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::layout::LayOut;
 use crate::process::{Data, Programs, Servers, sample};
@@ -91,10 +92,21 @@ fn main() -> Result<()> {
     payaid::access::tokens::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match Cli::parse().command {
-        Command::Plain { url } => runtime.block_on(plain::serve(&url)),
+        Command::Plain { url } => runtime.block_on(serve(&url)),
         Command::Run(run) => runtime.block_on(measure(run)),
         Command::Profile(options) => runtime.block_on(profile::profile(options)),
         Command::LayOut(options) => runtime.block_on(layout::lay_out(options)),
+    }
+}
+
+/// Serves the handler written by hand on the address in `LISTEN`, until it is asked to stop.
+async fn serve(url: &str) -> Result<()> {
+    let router = plain::router(url).await?;
+    let listener = tokio::net::TcpListener::bind(std::env::var("LISTEN").context("LISTEN")?).await?;
+    let mut end = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = axum::serve(listener, router) => Ok(served?),
+        _ = end.recv() => Ok(()),
     }
 }
 

@@ -19,7 +19,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Statement};
@@ -28,8 +27,8 @@ use uuid::Uuid;
 /// As many connections as the pool of the server has.
 const CONNECTIONS: usize = 8;
 
-/// Serves on the address in `LISTEN`.
-pub async fn serve(url: &str) -> Result<()> {
+/// The handler, on connections to a database of its own.
+pub async fn router(url: &str) -> Result<Router> {
     let mut idle = Vec::new();
     for _ in 0..CONNECTIONS {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
@@ -38,20 +37,14 @@ pub async fn serve(url: &str) -> Result<()> {
     }
     let idle = Arc::new(Mutex::new(idle));
     let state = Arc::new(Plain { idle, free: Arc::new(Semaphore::new(CONNECTIONS)), known: Mutex::default() });
-    let router = Router::new()
+    Ok(Router::new()
         .route("/contact", post(answers::contact))
         .route("/nested", post(answers::nested))
         .route("/dashboard", post(dashboard::dashboard))
         .route("/search", post(answers::search))
         .route("/page", post(answers::page))
         .route("/create", post(create::create))
-        .with_state(state);
-    let listener = tokio::net::TcpListener::bind(std::env::var("LISTEN").context("LISTEN")?).await?;
-    let mut end = signal(SignalKind::terminate())?;
-    tokio::select! {
-        served = axum::serve(listener, router) => Ok(served?),
-        _ = end.recv() => Ok(()),
-    }
+        .with_state(state))
 }
 
 /// What requests share.

@@ -1,39 +1,60 @@
-//! What the measured operations cost in statements. How fast they are is for `make bench`, which runs them on a quiet machine.
+//! What the measured operations cost in statements, and that the handler written by hand, beside which they are measured, does the same. How fast they
+//! are is for `make bench`, which runs them on a quiet machine.
 
-#[path = "../../bench/speed/documents.rs"]
-mod documents;
+/// Parts of the benchmark.
+#[path = "../../bench/speed"]
+mod bench {
+    pub mod documents;
+    pub mod plain;
+}
 
 use std::collections::BTreeMap;
 
+use bench::{documents, plain};
 use payaid::access::documents::Found;
 use serde_json::{Value, json};
 
 use crate::harness::crowd::fill;
+use crate::harness::servers::shared;
 use crate::harness::statements::Recorder;
 use crate::harness::{Client, TestApp};
 
+/// On both sides as many statements as the table of the benchmark says, and the same answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn measured_operations_take_as_many_statements_as_they_say() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     fill(&app, &owner, 60).await;
+    let plain = plain::router(&shared().await.primary.url(&app.database, "payaid_server")).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, plain).await });
     let first = owner.query("{ contacts(first: 1) { pageInfo { endCursor } nodes { id } } }").await;
     let (id, after) = (&first["contacts"]["nodes"][0]["id"], &first["contacts"]["pageInfo"]["endCursor"]);
-    let input = json!({"name": "Asha Rao", "email": "asha@rao.example", "phone": "+919876543210", "city": "Pune", "stage": "LEAD"});
-    let operations: [(documents::Document, Value); 6] = [
-        (documents::CONTACT, json!({"id": id})),
-        (documents::NESTED, json!({"after": after})),
-        (documents::DASHBOARD, json!({})),
-        (documents::SEARCH, json!({"words": "contact"})),
-        (documents::PAGE, json!({"after": after})),
-        (documents::CREATE, json!({"input": input})),
+    let input = |email: &str| json!({"name": "Asha Rao", "email": email, "phone": "+919876543210", "city": "Pune", "stage": "LEAD"});
+    let reads: [(&str, documents::Document, Value); 5] = [
+        ("contact", documents::CONTACT, json!({"id": id})),
+        ("nested", documents::NESTED, json!({"after": after})),
+        ("dashboard", documents::DASHBOARD, json!({})),
+        ("search", documents::SEARCH, json!({"words": "contact"})),
+        ("page", documents::PAGE, json!({"after": after})),
     ];
-    for (document, variables) in operations {
+    let create = [("create", documents::CREATE, json!({"input": input("asha@rao.example")}), json!({"input": input("again@rao.example")}))];
+    let reads = reads.into_iter().map(|(name, document, variables)| (name, document, variables.clone(), variables));
+    for (name, document, variables, plain_variables) in reads.chain(create) {
         let recorder = Recorder::start(&app).await;
         let data = owner.data(document.text, variables).await;
         let statements = recorder.finish();
         assert!(data.as_object().unwrap().values().all(|value| !value.is_null()), "{data}");
         assert_eq!(statements.len(), document.statements, "{} {statements:#?}", document.text);
+        let recorder = Recorder::start(&app).await;
+        let request = owner.request(reqwest::Method::POST, &format!("{plain_url}/{name}")).body(plain_variables.to_string());
+        let by_hand: Value = request.send().await.unwrap().json().await.unwrap();
+        let statements = recorder.finish();
+        assert_eq!(statements.len(), document.statements, "{name} by hand: {statements:#?}");
+        if name != "create" {
+            assert_eq!(by_hand["data"], data, "{name}");
+        }
     }
 }
 
