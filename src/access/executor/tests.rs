@@ -9,6 +9,7 @@ use serde_json::json as value;
 
 use super::*;
 use crate::access::document::{Document, TypeMap};
+use crate::access::writer::Written;
 use crate::access::{ClientInfo, Services};
 use crate::base::clock::SystemClock;
 use crate::base::json;
@@ -25,8 +26,8 @@ impl Query {
         number.saturating_mul(2)
     }
 
-    async fn below(&self) -> Query {
-        Self
+    async fn below(&self) -> Written<Self> {
+        Written(Self)
     }
 }
 
@@ -37,8 +38,8 @@ impl Writable for Told {}
 
 #[Object]
 impl Told {
-    async fn happened(&self) -> Query {
-        Query
+    async fn happened(&self) -> Written<Query> {
+        Written(Query)
     }
 }
 
