@@ -4,8 +4,8 @@
 //! hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take its siblings along.
 //! Here it is stopped at the field and noted with the operation, which adds it to the answer's errors. This is also where each field begins its turn.
 //!
-//! Two selections under one response key are executed by themselves and then put together, where async-graphql 7 keeps whichever part is not null. A field
-//! or item that came to null in one of them is null as a whole, which is seen to afterwards ([`Nulls`]).
+//! Two selections under one response key are executed by themselves and then put together, where async-graphql 7 keeps an object although the
+//! next part came to null. A field or item that came to null in one of them is null as a whole, which is seen to afterwards ([`Nulls`]).
 //!
 //! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
 //! in every list on the way.

@@ -80,6 +80,12 @@ async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, us
     (answers, counting.0.load(Ordering::Relaxed) - before)
 }
 
+fn selection(text: &str) -> Arc<Selection> {
+    let api = Executor::<Query, EmptyMutation, Told>::build(|schema| schema).unwrap();
+    let types = TypeMap::from_sdl(&api.schema().sdl()).unwrap();
+    Document::prepare(text, &types, &Default::default()).unwrap().selection(None).unwrap()
+}
+
 fn written(answer: &Response) -> serde_json::Value {
     serde_json::from_slice(&json::to_vec(&answer.data, 0).unwrap()).unwrap()
 }
@@ -92,6 +98,7 @@ async fn a_known_document_is_not_validated_again() {
         ("of the schema", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } __schema { queryType { name } } }"),
     ];
     for (how, document) in documents {
+        assert_eq!(selection(document).can_be_written(), how == "written", "{how}");
         let (answers, times) = validated(document, &[value!({"n": 1}), value!({"n": 2}), value!({"n": 3})]).await;
         assert_eq!(times, 1, "{how}");
         for (number, answer) in (1..).zip(answers) {

@@ -19,6 +19,8 @@ pub struct Walk<'a> {
     caller: &'a Client,
     schema: &'a Schema,
     foreign: &'a World,
+    /// Whose the foreign objects are, where there is to be something to tell of them.
+    other: Option<&'a Client>,
     /// Keeps what samples make apart.
     pub fresh: usize,
     /// From where a subscription tells of all that was made for the last place.
@@ -40,7 +42,12 @@ const APART: &[&str] = &["organizationSwitch", "signIn"];
 
 impl<'a> Walk<'a> {
     pub fn new(caller: &'a Client, schema: &'a Schema, foreign: &'a World) -> Self {
-        Self { caller, schema, foreign, fresh: 0, since: Value::Null, slots: 0, failures: Vec::new() }
+        Self { caller, schema, foreign, other: None, fresh: 0, since: Value::Null, slots: 0, failures: Vec::new() }
+    }
+
+    /// As [`Walk::new`], with foreign objects that are made while the caller listens.
+    pub fn listening(caller: &'a Client, other: &'a Client, schema: &'a Schema, foreign: &'a World) -> Self {
+        Self { other: Some(other), ..Self::new(caller, schema, foreign) }
     }
 
     pub async fn root(&mut self, root: &Root) {
@@ -69,12 +76,16 @@ impl<'a> Walk<'a> {
     async fn place(&mut self, root: &Root, way: &Way) {
         let shown = format!("{}({})", root.name, way.join("."));
         for noun in self.nouns(root, way).await {
-            let Some(theirs) = self.foreign.get(noun.as_str()).cloned() else {
+            let own = self.own().await;
+            let told = match self.other {
+                Some(other) => Some(populate(other, &format!("other{}", self.fresh)).await),
+                None => None,
+            };
+            let Some(theirs) = told.as_ref().unwrap_or(self.foreign).get(noun.as_str()).cloned() else {
                 self.failures.push(format!("{shown}: the walk has no {noun}"));
                 continue;
             };
             let random = random_like(&theirs);
-            let own = self.own().await;
             // What is told of the own object comes first: then nothing is held up any more that would be told of another.
             let told = if root.kind == "subscription" { Some(self.ask(root, way, &own[noun.as_str()], &own).await) } else { None };
             let (foreign, random) = (self.ask(root, way, &theirs, &own).await, self.ask(root, way, &random, &own).await);
