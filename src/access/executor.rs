@@ -1,7 +1,7 @@
 //! Runs operations: by the writer where an answer can be written field by field, and by async-graphql's executor where it cannot.
 //!
-//! A document is checked against the rules of validation once, whichever runs it. They look at the document alone, but for one, which looks at the values of variables:
-//! those are compared with their types, and where that leaves a doubt, the rules have their say again.
+//! A document is checked against the rules of validation once, whichever runs it. They look at the document alone, but for one, which looks at the
+//! values of variables: those are compared with their types, and where that leaves a doubt, the rules have their say again.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

@@ -77,11 +77,11 @@ impl<'a> Walk<'a> {
         let shown = format!("{}({})", root.name, way.join("."));
         for noun in self.nouns(root, way).await {
             let own = self.own().await;
-            let told = match self.other {
+            let made = match self.other {
                 Some(other) => Some(populate(other, &format!("other{}", self.fresh)).await),
                 None => None,
             };
-            let Some(theirs) = told.as_ref().unwrap_or(self.foreign).get(noun.as_str()).cloned() else {
+            let Some(theirs) = made.as_ref().unwrap_or(self.foreign).get(noun.as_str()).cloned() else {
                 self.failures.push(format!("{shown}: the walk has no {noun}"));
                 continue;
             };
