@@ -42,8 +42,10 @@ release: tools $(EXPLORER_BUILT) ## Build the server as it is to be used, with a
 	@scripts/release.sh
 
 bench: release ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
-	target/optimised/speed run --programs target/optimised $(ARGS)
-	cargo bench --bench executor
+	@missed=0; \
+	target/optimised/speed run --programs target/optimised $(ARGS) || missed=1; \
+	cargo bench --bench executor || missed=1; \
+	exit $$missed
 
 bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are not as committed (ARGS="--write": commit them)
 	cargo bench --bench executor -- $(ARGS)

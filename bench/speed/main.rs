@@ -24,6 +24,7 @@ mod tools;
 mod training;
 mod works;
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,14 +63,14 @@ enum Command {
 #[derive(clap::Args)]
 struct Run {
     /// How many rounds; the median counts.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    #[arg(long, default_value = "3")]
+    rounds: NonZeroUsize,
     /// How long a round of one kind of work lasts on each side, in seconds.
-    #[arg(long, default_value_t = 8)]
-    seconds: u64,
+    #[arg(long, default_value = "8")]
+    seconds: NonZeroU64,
     /// Connections at once.
-    #[arg(long, default_value_t = 16)]
-    connections: usize,
+    #[arg(long, default_value = "16")]
+    connections: NonZeroUsize,
     /// What the server logs, in the syntax of RUST_LOG. The handler by hand logs nothing, so `info`, with which the server writes a line for each
     /// request, is to be asked for.
     #[arg(long, default_value = "warn")]
@@ -128,15 +129,15 @@ async fn measure(run: Run) -> Result<()> {
         content::compare(&servers, work, &samples).await.with_context(|| format!("the answers to `{}` are not the same", work.name))?;
     }
     println!("Both answer alike. {} rounds of {} s on each side, {} connections.", run.rounds, run.seconds, run.connections);
-    let length = Duration::from_secs(run.seconds);
+    let length = Duration::from_secs(run.seconds.get());
     let mut report = Report::new(&run, idle);
     for work in &works {
         // What is first asked for is planned, cached and read from disk, which is not what is measured.
         for side in servers.sides() {
-            load::run(side, work.requests(side.kind, &samples), run.connections, Duration::from_secs(2)).await?;
+            load::run(side, work.requests(side.kind, &samples), run.connections.get(), Duration::from_secs(2)).await?;
         }
         let mut measured: Measured = Measured::default();
-        for round in 0..run.rounds {
+        for round in 0..run.rounds.get() {
             // Whoever comes first in one round comes last in the next.
             let mut sides = servers.sides();
             if round % 2 == 1 {
@@ -145,7 +146,7 @@ async fn measure(run: Run) -> Result<()> {
             for side in sides {
                 let requests = work.requests(side.kind, &samples);
                 let before = sample(side, &servers)?;
-                let done = load::run(side, requests, run.connections, length).await?;
+                let done = load::run(side, requests, run.connections.get(), length).await?;
                 measured.add(side.kind, &done, &before.until(&sample(side, &servers)?));
             }
         }

@@ -326,9 +326,9 @@ impl Document {
             return Err(too_long(text.len(), most));
         }
         nesting::check(text)?;
-        let parsed =
-            parser::parse_query(text).map_err(|error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}")))?;
-        let parsed = Arc::new(parsed);
+        metrics::counter!("documents_parsed_total").increment(1);
+        let unparsed = |error| Error::new(Code::ValidationError, format!("The document cannot be parsed: {error}"));
+        let parsed = Arc::new(parser::parse_query(text).map_err(unparsed)?);
         let all = operations(&parsed.operations);
         if all.len() > limits.document_max_operations {
             let allowed = format!("{} are allowed", limits.document_max_operations);

@@ -5,11 +5,13 @@
 //! Here it is stopped at the field and noted with the operation, which adds it to the answer's errors. This is also where each field begins its turn.
 //!
 //! Two selections under one response key are executed by themselves and then put together, where async-graphql 7 keeps an object although the
-//! next part came to null. A field or item that came to null in one of them is null as a whole, which is seen to afterwards ([`Nulls`]).
+//! next part came to null, and of a field without a selection the first value. What came to null or failed in one of them is null as a whole, which is
+//! seen to afterwards ([`Nulls`]); and what failed in each of them is told once ([`tell_once`]).
 //!
 //! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
 //! in every list on the way.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::async_trait::async_trait;
@@ -42,7 +44,7 @@ pub struct ValidityAlone;
 #[derive(Debug, Clone, Copy)]
 pub struct KnownValid;
 
-/// Among the data of a request: the places that are null where an object or a list of objects could be.
+/// Among the data of a request: the places that are null where an object or a list of objects could be, or because they failed.
 #[derive(Debug, Default)]
 pub struct Nulls(Mutex<Vec<Vec<PathSegment>>>);
 
@@ -116,13 +118,14 @@ impl Extension for Execution {
             MetaTypeName::Named(name) => of_object(registry, name),
             _ => 0,
         };
-        let nulls = ctx.data_opt::<Arc<Nulls>>().filter(|_| !info.field.selection_set.node.items.is_empty());
+        let nulls = ctx.data_opt::<Arc<Nulls>>();
+        let is_leaf = info.field.selection_set.node.items.is_empty();
         let outcome = next.run(ctx, info).await;
         let is_null = match &outcome {
             Ok(value) => value.as_ref().is_none_or(|value| *value == Value::Null),
             Err(_) => nullable,
         };
-        if let Some(nulls) = nulls.filter(|_| is_null) {
+        if let Some(nulls) = nulls.filter(|_| is_null && (!is_leaf || outcome.is_err())) {
             nulls.note(path(node));
         }
         if let Some(operation) = operation {
@@ -183,4 +186,21 @@ pub fn kept(mut error: ServerError) -> ServerError {
 pub fn came_from(error: &ServerError) -> Vec<PathSegment> {
     let kept = error.extensions.as_ref().and_then(|extensions| extensions.get(CAME_FROM)).cloned();
     kept.and_then(|path| from_value(path).ok()).unwrap_or_else(|| error.path.clone())
+}
+
+/// Leaves one error of each place. Those that are of no place all stay.
+pub fn tell_once(errors: &mut Vec<ServerError>) {
+    let mut told = HashSet::new();
+    errors.retain(|error| {
+        let place = came_from(error);
+        place.is_empty() || told.insert(place.iter().map(segment).collect::<Vec<_>>())
+    });
+}
+
+/// As text, in which no name is like a number.
+fn segment(segment: &PathSegment) -> String {
+    match segment {
+        PathSegment::Field(name) => name.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    }
 }

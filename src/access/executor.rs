@@ -18,7 +18,7 @@ use futures_util::{FutureExt, Stream};
 
 use crate::access::cost::PriceList;
 use crate::access::document::{Kind, Selection};
-use crate::access::execution::{Execution, KnownValid, Nulls, ValidityAlone};
+use crate::access::execution::{Execution, KnownValid, Nulls, ValidityAlone, tell_once};
 use crate::access::operation::Operation;
 use crate::access::writer::{self, Writable};
 
@@ -104,6 +104,9 @@ where
             _ => operation.turns().run(executed(&self.schema, prepared(operation, variables)).boxed()).await,
         };
         response.errors.extend(operation.take_errors());
+        if !selection.can_be_written() {
+            tell_once(&mut response.errors);
+        }
         response
     }
 

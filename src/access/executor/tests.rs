@@ -1,10 +1,11 @@
-//! How often documents are validated, by whatever they are run.
+//! How often documents are validated, by whatever they are run, and what comes of a field that fails in one of two runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::ValidationResult;
 use async_graphql::async_trait::async_trait;
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextValidation};
+use async_graphql::parser::types::ExecutableDocument;
 use serde_json::json as value;
 
 use super::*;
@@ -16,7 +17,9 @@ use crate::base::json;
 use crate::platform::config::ServerConfig;
 
 #[derive(Default)]
-struct Query;
+struct Query {
+    asked: AtomicUsize,
+}
 
 impl Writable for Query {}
 
@@ -27,7 +30,19 @@ impl Query {
     }
 
     async fn below(&self) -> Written<Self> {
-        Written(Self)
+        Written(Self::default())
+    }
+
+    /// Fails every other time.
+    async fn now_and_then(&self) -> crate::base::Result<Option<i32>> {
+        match self.asked.fetch_add(1, Ordering::Relaxed) % 2 {
+            0 => Ok(Some(1)),
+            _ => Err(crate::base::Error::not_found("number")),
+        }
+    }
+
+    async fn always(&self) -> crate::base::Result<i32> {
+        Err(crate::base::Error::not_found("number"))
     }
 }
 
@@ -39,13 +54,16 @@ impl Writable for Told {}
 #[Object]
 impl Told {
     async fn happened(&self) -> Written<Query> {
-        Written(Query)
+        Written(Query::default())
     }
 }
 
-/// Counts how often the rules are asked.
+/// Counts how often the rules are asked, and that async-graphql parses nothing.
 #[derive(Clone, Default)]
-struct Counting(Arc<AtomicUsize>);
+struct Counting {
+    validated: Arc<AtomicUsize>,
+    parsed: Arc<AtomicUsize>,
+}
 
 impl ExtensionFactory for Counting {
     fn create(&self) -> Arc<dyn Extension> {
@@ -56,8 +74,20 @@ impl ExtensionFactory for Counting {
 #[async_trait]
 impl Extension for Counting {
     async fn validation(&self, ctx: &ExtensionContext<'_>, next: NextValidation<'_>) -> Result<ValidationResult, Vec<ServerError>> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.validated.fetch_add(1, Ordering::Relaxed);
         next.run(ctx).await
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        // Of a document that is parsed there is no text.
+        self.parsed.fetch_add(usize::from(!query.is_empty()), Ordering::Relaxed);
+        next.run(ctx, query, variables).await
     }
 }
 
@@ -71,14 +101,17 @@ async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, us
     let types = TypeMap::from_sdl(&api.schema().sdl()).unwrap();
     let document = Document::prepare(text, &types, &config.documents).unwrap();
     let selection = document.selection(None).unwrap();
-    let before = counting.0.load(Ordering::Relaxed);
+    // The schema is asked for its typename when it is built.
+    assert_eq!(counting.parsed.swap(0, Ordering::Relaxed), 1);
+    let before = counting.validated.load(Ordering::Relaxed);
     let mut answers = Vec::new();
     for variables in runs {
         let client = ClientInfo { ip: None, request_id: "test".into() };
         let operation = Operation::new(services.clone(), None, Arc::clone(&selection), client);
         answers.push(api.run(&operation, Variables::from_json(variables.clone())).await);
     }
-    (answers, counting.0.load(Ordering::Relaxed) - before, selection.can_be_written())
+    assert_eq!(counting.parsed.load(Ordering::Relaxed), 0, "{text}");
+    (answers, counting.validated.load(Ordering::Relaxed) - before, selection.can_be_written())
 }
 
 fn written(answer: &Response) -> serde_json::Value {
@@ -117,5 +150,22 @@ async fn what_is_in_doubt_is_validated() {
         let (answers, times, _) = validated(wrong, &[value!({}), value!({})]).await;
         assert_eq!(times, 2, "{wrong}");
         assert!(answers.iter().all(|answer| !answer.errors.is_empty() && answer.data == Value::Null), "{wrong}: {answers:?}");
+    }
+}
+
+/// Two selections under one key are executed twice, and yet are one field.
+#[tokio::test]
+async fn what_failed_in_one_of_two_selections_is_null_and_told_once() {
+    for (document, expected) in [
+        (
+            "{ nowAndThen below { a: __typename } nowAndThen below { b: __typename } }",
+            value!({"nowAndThen": null, "below": {"a": "Query", "b": "Query"}}),
+        ),
+        ("{ below { __typename } below { __typename always } }", value!(null)),
+    ] {
+        let (answers, _, can_be_written) = validated(document, &[value!({})]).await;
+        assert!(!can_be_written, "{document}");
+        assert_eq!(written(&answers[0]), expected);
+        assert_eq!(answers[0].errors.len(), 1, "{:?}", answers[0].errors);
     }
 }
