@@ -34,6 +34,8 @@ pub struct Field {
     pub of: String,
     pub list: bool,
     pub nullable: bool,
+    /// Whether entries of the list can be null.
+    pub nullable_items: bool,
     pub arguments: Vec<Argument>,
 }
 
@@ -91,7 +93,8 @@ impl Schema {
                     let fields = fields.iter().map(|field| {
                         let (of, list) = base(&field.ty.node);
                         let arguments = field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect();
-                        Field { name: field.name.node.to_string(), of, list, nullable: field.ty.node.nullable, arguments }
+                        let nullable_items = matches!(&field.ty.node.base, BaseType::List(item) if item.nullable);
+                        Field { name: field.name.node.to_string(), of, list, nullable: field.ty.node.nullable, nullable_items, arguments }
                     });
                     schema.objects.insert(name, fields.collect());
                 }
