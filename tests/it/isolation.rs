@@ -6,11 +6,13 @@
 
 pub mod walk;
 
-use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::TestApp;
+use serde_json::{Value, json};
+
 use crate::harness::schema::{Root, Schema};
 use crate::harness::world::populate;
+use crate::harness::{Client, TestApp};
 use walk::Walk;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,25 +48,102 @@ async fn a_statement_without_its_condition_is_found() {
     assert!(lists.iter().any(|list| list.starts_with("companies shows")), "{lists:#?}");
 }
 
-/// Puts a view in the place of `companies` in which every row is the asking tenant's, so that statements answer as if they named no organization, and
-/// no policy holds.
-async fn defeat_conditions(app: &TestApp) {
+/// Of every kind of object that an identifier or a list shows, what is read without either wall is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_without_its_condition_is_found() {
+    let app = TestApp::start().await;
+    let (a, b) = (app.sign_up("A", "owner@a.example").await, app.sign_up("B", "owner@b.example").await);
+    let (own, foreign) = (populate(&a, "a").await, populate(&b, "b").await);
+    let schema = Schema::served();
+    let (intact, again) = (answers(&a).await, answers(&a).await);
+    assert!(
+        TABLES.iter().filter(|(_, _, list)| !list.is_empty()).all(|(_, _, list)| intact[*list] == again[*list] && intact[*list]["data"].is_object()),
+        "{intact:#?}"
+    );
+    for (noun, table, list) in TABLES {
+        defeat_reads(&app, table).await;
+        // What was prepared on the table itself would go on reading it.
+        let fresh = TestApp::on(app.database.clone()).await;
+        let a = Client::new(fresh.url("/graphql"), a.token.clone());
+        let walk = Walk::new(&a, &schema, &foreign);
+        let (node, way) = (schema.roots().find(|root| root.name == "node").unwrap(), vec!["id".to_owned()]);
+        assert!(walk.tells(node, &way, &foreign[noun], &own).await, "node tells nothing of a foreign {noun}");
+        // The others still have both.
+        let other = if *noun == "contact" { "deal" } else { "contact" };
+        assert!(!walk.tells(node, &way, &foreign[other], &own).await, "node tells of a foreign {other}, and {table} is open");
+        let more = answers(&a).await;
+        assert!(list.is_empty() || more[*list] != intact[*list], "{table} is open, and {list} shows nothing more");
+        app.superuser().await.batch_execute(&format!("DROP VIEW {table}; ALTER TABLE kept RENAME TO {table}")).await.unwrap();
+    }
+    let nouns: BTreeSet<&str> = TABLES.iter().map(|(noun, ..)| *noun).collect();
+    let others: Vec<&str> = foreign.keys().copied().filter(|noun| !nouns.contains(noun)).collect();
+    assert_eq!(others, ["organization", "user"], "which have no rows of an organization");
+}
+
+/// Where the objects of a noun are kept, and the root field that lists them; empty for stages, which are listed below their pipeline alone.
+const TABLES: &[(&str, &str, &str)] = &[
+    ("activity", "activities", "activities"),
+    ("apikey", "api_keys", "apiKeys"),
+    ("audit", "audit_entries", "auditLog"),
+    ("company", "companies", "companies"),
+    ("contact", "contacts", "contacts"),
+    ("deal", "deals", "deals"),
+    ("delivery", "webhook_deliveries", "webhookDeliveries"),
+    ("invitation", "invitations", "invitations"),
+    ("job", "jobs", "jobs"),
+    ("member", "memberships", "members"),
+    ("message", "messages", "messages"),
+    ("pipeline", "pipelines", "pipelines"),
+    ("smstemplate", "sms_templates", "smsTemplates"),
+    ("stage", "pipeline_stages", ""),
+    ("suppression", "suppressions", "suppressions"),
+    ("task", "tasks", "tasks"),
+    ("webhook", "webhook_endpoints", "webhookEndpoints"),
+];
+
+/// What the root fields that need no arguments answer, in full and without what differs each time.
+async fn answers(caller: &Client) -> BTreeMap<String, Value> {
+    let schema = Schema::served();
+    let mut answers = BTreeMap::new();
+    for root in schema.roots().filter(|root| root.kind == "query" && root.required_args().is_empty()) {
+        let mut answer = caller.send(&format!("{{ {} {} }}", root.name, schema.selection(&root.returns, 4)), json!({})).await;
+        answer.as_object_mut().unwrap().remove("extensions");
+        answers.insert(root.name.clone(), answer);
+    }
+    answers
+}
+
+/// Puts a view in the place of a table in which every row is the asking tenant's, so that statements answer as if they named no organization, and no
+/// policy holds; the other columns. The table itself is `kept`.
+async fn defeat_reads(app: &TestApp, table: &str) -> Vec<String> {
     let superuser = app.superuser().await;
-    let columns = "SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) FROM information_schema.columns \
-        WHERE table_name = 'companies' AND column_name <> 'organization_id'";
-    let columns: String = superuser.query_one(columns, &[]).await.unwrap().get(0);
+    let columns = "SELECT quote_ident(column_name) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 AND column_name <> 'organization_id' \
+        ORDER BY ordinal_position";
+    let columns: Vec<String> = superuser.query(columns, &[&table]).await.unwrap().iter().map(|row| row.get(0)).collect();
     let sql = format!(
-        "ALTER TABLE companies RENAME TO kept;
-        CREATE VIEW companies AS SELECT app_organization_id() AS organization_id, {columns} FROM kept;
-        ALTER VIEW companies ALTER COLUMN version SET DEFAULT 1;
+        "ALTER TABLE {table} RENAME TO kept;
+        CREATE VIEW {table} AS SELECT app_organization_id() AS organization_id, {} FROM kept;
+        GRANT SELECT ON {table} TO payaid_server",
+        columns.join(", ")
+    );
+    superuser.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+    columns
+}
+
+/// As [`defeat_reads`], for all that is done to companies.
+async fn defeat_conditions(app: &TestApp) {
+    let columns = defeat_reads(app, "companies").await;
+    let sql = format!(
+        "ALTER VIEW companies ALTER COLUMN version SET DEFAULT 1;
         ALTER VIEW companies ALTER COLUMN addresses SET DEFAULT '[]';
         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
             INSERT INTO kept (organization_id, {columns}) SELECT NEW.organization_id, {new}; RETURN NEW; END $$;
         CREATE TRIGGER keep INSTEAD OF INSERT ON companies FOR EACH ROW EXECUTE FUNCTION keep();
         GRANT SELECT, INSERT, UPDATE, DELETE ON companies TO payaid_server",
-        new = columns.split(", ").map(|column| format!("NEW.{column}")).collect::<Vec<_>>().join(", ")
+        columns = columns.join(", "),
+        new = columns.iter().map(|column| format!("NEW.{column}")).collect::<Vec<_>>().join(", ")
     );
-    superuser.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+    app.superuser().await.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
 }
 
 /// Lets the server see and write every row of every tenant.

@@ -103,6 +103,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether a place answers otherwise for this identifier than for a random one.
+    pub async fn tells(&self, root: &Root, way: &Way, id: &str, own: &World) -> bool {
+        self.ask(root, way, id, own).await != self.ask(root, way, &random_like(id), own).await
+    }
+
     /// A fresh world of the caller's own, since the walk also deletes.
     async fn own(&mut self) -> World {
         self.fresh += 1;
