@@ -7,7 +7,7 @@ mod guards;
 pub mod mixed;
 mod nulls;
 mod oracle;
-mod plans;
+pub mod plans;
 mod shapes;
 mod specification;
 mod statements;

@@ -9,16 +9,21 @@ mod bench {
 }
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bench::{documents, plain};
 use nix::sys::signal::Signal;
+use payaid::commands::seed;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::coverage::plans::business::{self, Planning};
+use crate::harness::clock::HeldClock;
 use crate::harness::crowd::fill;
 use crate::harness::process::{Folder, Payaid};
 use crate::harness::servers::shared;
 use crate::harness::statements::Recorder;
+use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 
 /// On both sides as many statements as the table of the benchmark says, and the same answers.
@@ -27,6 +32,37 @@ async fn measured_operations_take_as_many_statements_as_they_say() {
     let app = TestApp::start().await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     fill(&app, &owner, 60).await;
+    for (name, document, by_server, by_hand) in both(&app, &owner, false).await {
+        assert_eq!(by_server.statements.len(), document.statements, "{} {:#?}", document.text, by_server.statements);
+        assert_eq!(by_hand.statements.len(), document.statements, "{name} by hand: {:#?}", by_hand.statements);
+        if name != "create" {
+            assert_eq!(by_hand.data, by_server.data, "{name}");
+        }
+    }
+}
+
+/// And they are the same statements: PostgreSQL goes about each in the same way.
+#[tokio::test(flavor = "multi_thread")]
+async fn measured_operations_have_the_plans_of_those_by_hand() {
+    let database = business::database(Planning::ForAny).await;
+    let app = TestApp::on_with(database, |_| (), Arc::new(HeldClock::at(business::NOW))).await;
+    let owner = app.sign_in(seed::DEMO_OWNERS[0].1, seed::DEMO_PASSWORD).await;
+    for (name, document, by_server, by_hand) in both(&app, &owner, true).await {
+        assert!(by_server.plans.len() >= document.statements, "{name}: {:#?}", by_server.plans);
+        assert_eq!(by_server.plans, by_hand.plans, "{name}");
+    }
+}
+
+/// What one side did for an operation.
+struct Did {
+    data: Value,
+    statements: Vec<String>,
+    /// How PostgreSQL went about each, when it logs that.
+    plans: Vec<String>,
+}
+
+/// Each measured operation by the server and by the handler written by hand.
+async fn both(app: &TestApp, owner: &Client, planned: bool) -> Vec<(&'static str, documents::Document, Did, Did)> {
     let plain = plain::router(&shared().await.primary.url(&app.database, "payaid_server")).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain_url = format!("http://{}", listener.local_addr().unwrap());
@@ -34,7 +70,7 @@ async fn measured_operations_take_as_many_statements_as_they_say() {
     let first = owner.query("{ contacts(first: 1) { pageInfo { endCursor } nodes { id } } }").await;
     let (id, after) = (&first["contacts"]["nodes"][0]["id"], &first["contacts"]["pageInfo"]["endCursor"]);
     let input = |email: &str| json!({"name": "Asha Rao", "email": email, "phone": "+919876543210", "city": "Pune", "stage": "LEAD"});
-    let reads: [(&str, documents::Document, Value); 5] = [
+    let reads = [
         ("contact", documents::CONTACT, json!({"id": id})),
         ("nested", documents::NESTED, json!({"after": after})),
         ("dashboard", documents::DASHBOARD, json!({})),
@@ -43,27 +79,44 @@ async fn measured_operations_take_as_many_statements_as_they_say() {
     ];
     let create = [("create", documents::CREATE, json!({"input": input("asha@rao.example")}), json!({"input": input("again@rao.example")}))];
     let reads = reads.into_iter().map(|(name, document, variables)| (name, document, variables.clone(), variables));
+    let mut did = Vec::new();
     for (name, document, variables, plain_variables) in reads.chain(create) {
-        let recorder = Recorder::start(&app).await;
+        let recorder = Recorder::start(app).await;
         let data = owner.data(document.text, variables).await;
-        let statements = recorder.finish();
         assert!(data.as_object().unwrap().values().all(|value| !value.is_null()), "{data}");
-        assert_eq!(statements.len(), document.statements, "{} {statements:#?}", document.text);
-        let recorder = Recorder::start(&app).await;
+        let by_server = Did::of(&recorder, data, planned).await;
+        let recorder = Recorder::start(app).await;
         let request = owner.request(reqwest::Method::POST, &format!("{plain_url}/{name}")).body(plain_variables.to_string());
-        let by_hand: Value = request.send().await.unwrap().json().await.unwrap();
-        let statements = recorder.finish();
-        assert_eq!(statements.len(), document.statements, "{name} by hand: {statements:#?}");
-        if name != "create" {
-            assert_eq!(by_hand["data"], data, "{name}");
-        }
+        let mut by_hand: Value = request.send().await.unwrap().json().await.unwrap();
+        did.push((name, document, by_server, Did::of(&recorder, by_hand["data"].take(), planned).await));
     }
+    did
+}
+
+impl Did {
+    async fn of(recorder: &Recorder, data: Value, planned: bool) -> Self {
+        // The plan of the last statement is logged when its transaction ends, which nobody waits for after a read.
+        let has_plan = |sql: &String| recorder.plans().iter().any(|plan| plan["Query Text"].as_str().unwrap().lines().next() == Some(sql));
+        until("every statement has its plan", async || !planned || recorder.finish().iter().all(has_plan)).await;
+        let mut plans = recorder.plans().iter().map(|plan| shape(&plan["Plan"])).collect::<Vec<_>>();
+        // Those inside of functions and triggers come before or after the statement's own.
+        plans.sort();
+        Self { data, statements: recorder.finish(), plans }
+    }
+}
+
+/// The steps of a plan, and which tables and indexes they read.
+fn shape(plan: &Value) -> String {
+    let own = ["Node Type", "Join Type", "Scan Direction", "Relation Name", "Index Name", "Function Name"]
+        .map(|key| plan[key].as_str().unwrap_or_default());
+    let below = plan["Plans"].as_array().into_iter().flatten().map(shape).collect::<Vec<_>>();
+    format!("{}({})", own.concat(), below.join(", "))
 }
 
 /// The name of a prepared statement is fresh each time one is prepared.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_is_prepared_once_on_a_connection() {
-    let app = TestApp::with(|config| config.database.pool_size = 1, std::sync::Arc::new(payaid::base::clock::SystemClock)).await;
+    let app = TestApp::with(|config| config.database.pool_size = 1, Arc::new(payaid::base::clock::SystemClock)).await;
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     fill(&app, &owner, 3).await;
     let recorder = Recorder::start(&app).await;

@@ -9,7 +9,7 @@
 //!   in any other the parent's own rows, and no more, may be sorted, unless they can be many ([`MANY`]).
 //! - Both as planned for the values at hand, and as planned once for any, which PostgreSQL turns to on its own: then only the first is judged.
 
-mod business;
+pub mod business;
 mod questions;
 
 use std::collections::BTreeSet;

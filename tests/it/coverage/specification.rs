@@ -166,3 +166,17 @@ async fn variables_decide_what_is_skipped_and_included() {
     let data = owner.data(defaults, json!({"yes": false, "no": true})).await;
     assert!(data["contacts"]["nodes"][0].get("name").is_none() && data["contacts"]["nodes"][0]["email"].is_string(), "{data}");
 }
+
+/// An interface stands for its types also where what is told is left to the executor.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_stands_for_its_types_in_what_is_told() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let variables = json!({"since": fill_and_tell(&app, &owner, 1).await});
+    let (schema, sdl) = (Schema::served(), payaid::features::build().unwrap().schema().sdl());
+    for (expected, selected) in [(true, "contact { name ...N }"), (false, "contact { name ...N } contact { city ... on Node { again: id } }")] {
+        let operation = format!("subscription($since: String) {{ contactChanged(since: $since) {{ {selected} }} }} fragment N on Node {{ id }}");
+        assert_eq!(is_written(&sdl, &operation), expected);
+        text(&schema, &owner, &Way::to("Subscription"), &operation, &variables).await;
+    }
+}
