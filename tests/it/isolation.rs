@@ -35,7 +35,7 @@ async fn the_statements_alone_hold_tenants_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_without_its_condition_is_found() {
     let app = TestApp::start().await;
-    defeat_conditions(&app).await;
+    defeat_conditions(&app, "companies").await;
     let wrong = walk(&app, |root| root.name.starts_with("company") || root.name == "node").await;
     let told = |place: &str| wrong.iter().any(|wrong| wrong.starts_with(place));
     for place in ["company(id)", "node(id)", "companyUpdate(input.id)", "companyDelete(input.id)", "companyBulkDelete(input.ids)"] {
@@ -46,6 +46,16 @@ async fn a_statement_without_its_condition_is_found() {
     assert!(!told("node(id) tells a foreign contact"), "{wrong:#?}");
     let lists = look_for_a_word(&TestApp::on(app.database.clone()).await).await;
     assert!(lists.iter().any(|list| list.starts_with("companies shows")), "{lists:#?}");
+}
+
+/// And what a subscription tells of another tenant's object.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_without_its_condition_is_found() {
+    let app = TestApp::start().await;
+    defeat_conditions(&app, "audit_entries").await;
+    defeat_conditions(&app, "companies").await;
+    let wrong = walk(&app, |root| root.name == "companyChanged").await;
+    assert!(wrong.iter().any(|wrong| wrong.starts_with("companyChanged(filter.ownerId) tells a foreign user")), "{wrong:#?}");
 }
 
 /// Of every kind of object that an identifier or a list shows, what is read without either wall is found.
@@ -73,7 +83,7 @@ async fn a_read_without_its_condition_is_found() {
         assert!(!walk.tells(node, &way, &foreign[other], &own).await, "node tells of a foreign {other}, and {table} is open");
         let more = answers(&a).await;
         assert!(list.is_empty() || more[*list] != intact[*list], "{table} is open, and {list} shows nothing more");
-        app.superuser().await.batch_execute(&format!("DROP VIEW {table}; ALTER TABLE kept RENAME TO {table}")).await.unwrap();
+        app.superuser().await.batch_execute(&format!("DROP VIEW {table}; ALTER TABLE kept_{table} RENAME TO {table}")).await.unwrap();
     }
     let nouns: BTreeSet<&str> = TABLES.iter().map(|(noun, ..)| *noun).collect();
     let others: Vec<&str> = foreign.keys().copied().filter(|noun| !nouns.contains(noun)).collect();
@@ -114,36 +124,42 @@ async fn answers(caller: &Client) -> BTreeMap<String, Value> {
 }
 
 /// Puts a view in the place of a table in which every row is the asking tenant's, so that statements answer as if they named no organization, and no
-/// policy holds; the other columns. The table itself is `kept`.
-async fn defeat_reads(app: &TestApp, table: &str) -> Vec<String> {
+/// policy holds. The table itself is kept under another name.
+async fn defeat_reads(app: &TestApp, table: &str) {
     let superuser = app.superuser().await;
     let columns = "SELECT quote_ident(column_name) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 AND column_name <> 'organization_id' \
         ORDER BY ordinal_position";
     let columns: Vec<String> = superuser.query(columns, &[&table]).await.unwrap().iter().map(|row| row.get(0)).collect();
     let sql = format!(
-        "ALTER TABLE {table} RENAME TO kept;
-        CREATE VIEW {table} AS SELECT app_organization_id() AS organization_id, {} FROM kept;
+        "ALTER TABLE {table} RENAME TO kept_{table};
+        CREATE VIEW {table} AS SELECT app_organization_id() AS organization_id, {} FROM kept_{table};
         GRANT SELECT ON {table} TO payaid_server",
         columns.join(", ")
     );
     superuser.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
-    columns
 }
 
-/// As [`defeat_reads`], for all that is done to companies.
-async fn defeat_conditions(app: &TestApp) {
-    let columns = defeat_reads(app, "companies").await;
+/// As [`defeat_reads`], for all that is done to a table.
+async fn defeat_conditions(app: &TestApp, table: &str) {
+    defeat_reads(app, table).await;
+    let superuser = app.superuser().await;
+    let given = "SELECT quote_ident(column_name) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'kept_' || $1 \
+        AND column_name <> 'organization_id' AND is_identity = 'NO' AND is_generated = 'NEVER'";
+    let columns: Vec<String> = superuser.query(given, &[&table]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let defaults = "SELECT format('ALTER VIEW %I ALTER COLUMN %I SET DEFAULT %s', $1::text, column_name, column_default) \
+        FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'kept_' || $1 AND column_default IS NOT NULL";
+    let defaults: Vec<String> = superuser.query(defaults, &[&table]).await.unwrap().iter().map(|row| row.get(0)).collect();
     let sql = format!(
-        "ALTER VIEW companies ALTER COLUMN version SET DEFAULT 1;
-        ALTER VIEW companies ALTER COLUMN addresses SET DEFAULT '[]';
-        CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-            INSERT INTO kept (organization_id, {columns}) SELECT NEW.organization_id, {new}; RETURN NEW; END $$;
-        CREATE TRIGGER keep INSTEAD OF INSERT ON companies FOR EACH ROW EXECUTE FUNCTION keep();
-        GRANT SELECT, INSERT, UPDATE, DELETE ON companies TO payaid_server",
+        "{};
+        CREATE FUNCTION keep_{table}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+            INSERT INTO kept_{table} (organization_id, {columns}) SELECT NEW.organization_id, {new}; RETURN NEW; END $$;
+        CREATE TRIGGER keep INSTEAD OF INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION keep_{table}();
+        GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO payaid_server",
+        defaults.join("; "),
         columns = columns.join(", "),
         new = columns.iter().map(|column| format!("NEW.{column}")).collect::<Vec<_>>().join(", ")
     );
-    app.superuser().await.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+    superuser.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{error:?}"));
 }
 
 /// Lets the server see and write every row of every tenant.
