@@ -1,5 +1,7 @@
 //! The shape of the code: imports go one way, features do not depend on each other in a circle, files stay readable.
 
+mod guards;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -240,44 +242,4 @@ fn a_file_that_is_hard_to_read_is_noticed() {
     assert!(of("a.rs", &long(MOST_LINES + 1)).unwrap().contains("longer"));
     assert!(of("a.rs", "fn f() {}").unwrap().contains("no `//!`"));
     assert_eq!(of("a.ts", "function f() {}"), None);
-}
-
-/// The methods of GraphQL objects in a file, and whether each has a guard, of its own or of its type.
-fn guards(text: &str) -> Vec<(String, bool)> {
-    let mut found = Vec::new();
-    for item in syn::parse_file(text).unwrap().items {
-        let syn::Item::Impl(block) = item else { continue };
-        let attribute = |attributes: &[syn::Attribute], name: &str| attributes.iter().find(|a| a.path().is_ident(name)).map(|a| quote(&a.meta));
-        let Some(object) = attribute(&block.attrs, "Object").or_else(|| attribute(&block.attrs, "ComplexObject")) else { continue };
-        for method in block.items.iter().filter_map(|item| if let syn::ImplItem::Fn(method) = item { Some(method) } else { None }) {
-            let own = attribute(&method.attrs, "graphql").unwrap_or_default();
-            found.push((method.sig.ident.to_string(), object.contains("guard") || own.contains("guard") || own.contains("skip")));
-        }
-    }
-    found
-}
-
-/// Types that only carry what a guarded field returned need none.
-#[test]
-fn every_field_has_a_guard() {
-    let files = sources("src/features").into_iter().chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features.rs")]);
-    let found = files.flat_map(|path| guards(&fs::read_to_string(&path).unwrap()).into_iter().map(move |(name, held)| (path.clone(), name, held)));
-    let (guarded, bare): (Vec<_>, Vec<_>) = found.partition(|(_, _, held)| *held);
-    assert!(bare.is_empty(), "without a guard: {bare:#?}");
-    assert!(guarded.len() > 50, "only {} fields were found", guarded.len());
-}
-
-#[test]
-fn a_field_without_a_guard_is_noticed() {
-    let text = "#[Object] impl A { #[graphql(guard = \"SignedIn\")] async fn held(&self) -> i32 { 1 } async fn bare(&self) -> i32 { 1 } } \
-        #[Object(guard = \"SignedIn\")] impl B { async fn held_by_its_type(&self) -> i32 { 1 } } impl C { fn no_field(&self) {} }";
-    let expected = [("held", true), ("bare", false), ("held_by_its_type", true)];
-    assert_eq!(guards(text), expected.map(|(name, held)| (name.to_owned(), held)));
-}
-
-fn quote(meta: &syn::Meta) -> String {
-    match meta {
-        syn::Meta::List(list) => list.tokens.to_string(),
-        _ => String::new(),
-    }
 }

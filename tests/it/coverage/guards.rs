@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::broken;
 use super::ways::{least, to_everything};
 use crate::harness::client::codes;
-use crate::harness::crowd::{cursor, fill, fill_and_tell};
+use crate::harness::crowd::{cursor, fill, fill_and_tell, ids};
 use crate::harness::schema::{Argument, Root, Schema, noun_of};
 use crate::harness::snapshot;
 use crate::harness::{Client, TestApp};
@@ -33,8 +33,11 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
     }
     let since = futures_util::future::join_all(callers.iter().map(cursor)).await;
     fill_and_tell(&app, &owner, 2).await;
-    let columns =
-        callers.into_iter().zip(since).map(|(caller, since)| tokio::spawn(async move { ask_everything(&caller, &Schema::served(), &since).await }));
+    let nodes = nodes(&app).await;
+    let columns = callers.into_iter().zip(since).map(|(caller, since)| {
+        let nodes = nodes.clone();
+        tokio::spawn(async move { ask_everything(&caller, &Schema::served(), &since, &nodes).await })
+    });
     let columns: Vec<BTreeMap<String, char>> = futures_util::future::join_all(columns).await.into_iter().map(Result::unwrap).collect();
     let text = table(&columns);
     snapshot::compare("coverage/guards.txt", &text);
@@ -60,9 +63,27 @@ fn columns(table: &str) -> Vec<BTreeMap<String, char>> {
     (1..=CALLERS.len()).map(|column| rows.iter().map(|row| mark(row, column)).collect()).collect()
 }
 
-/// What one caller is let through to.
-async fn ask_everything(caller: &Client, schema: &Schema, since: &Value) -> BTreeMap<String, char> {
+/// An object of every type that has an identifier, by the type.
+async fn nodes(app: &TestApp) -> BTreeMap<String, String> {
+    let mut nodes = BTreeMap::new();
+    for of in &Schema::served().interfaces["Node"] {
+        nodes.insert(of.clone(), ids(app, of, 1).await.remove(0));
+    }
+    nodes
+}
+
+/// What one caller is let through to. Of objects that have identifiers also by those alone, past all that leads to them.
+async fn ask_everything(caller: &Client, schema: &Schema, since: &Value, nodes: &BTreeMap<String, String>) -> BTreeMap<String, char> {
     let mut marks = BTreeMap::new();
+    for (of, id) in nodes {
+        let operation = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {of} {} }} }}", schema.selection(of, 2));
+        let answer = caller.send(&operation, json!({"ids": [id]})).await;
+        for field in schema.objects[of].iter().filter(|field| field.arguments.iter().all(|argument| !argument.required)) {
+            let mark = mark(&answer, &["nodes", &field.name]);
+            assert!(mark != '+' || answer["data"]["nodes"][0].is_object(), "{of} by its identifier: {answer}");
+            marks.insert(format!("node:{of}.{}", field.name), mark);
+        }
+    }
     let variables = json!({"first": 2, "ids": [], "since": since});
     for (of, way) in to_everything(schema) {
         for field in &schema.objects[&of] {
@@ -168,7 +189,7 @@ async fn a_guard_that_is_gone_is_found() {
     let mut columns = Vec::new();
     // All who are not among the columns are like the viewer here.
     for client in [&app.anonymous(), &owner].into_iter().chain(std::iter::repeat_n(&viewer, CALLERS.len() - 2)) {
-        columns.push(ask_everything(&broken::caller(&url, client), &schema, &Value::Null).await);
+        columns.push(ask_everything(&broken::caller(&url, client), &schema, &Value::Null, &BTreeMap::new()).await);
     }
     let found = table(&columns);
     for column in &mut columns {
@@ -201,7 +222,8 @@ async fn whoever_is_let_through_to_more_is_found() {
     let committed = include_str!("guards.txt");
     let mut columns = columns(committed);
     assert_eq!(table(&columns), committed);
-    let (support, before) = (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer, &Schema::served(), &since).await));
+    let (support, before) =
+        (columns[6].clone(), std::mem::replace(&mut columns[7], ask_everything(&viewer, &Schema::served(), &since, &nodes(&app).await).await));
     let more: Vec<&String> = before.iter().filter(|(field, mark)| support[*field] != **mark).map(|(field, _)| field).collect();
     assert!(more.len() > 10, "{more:?}");
     let found = snapshot::differences(committed, &table(&columns));

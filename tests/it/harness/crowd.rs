@@ -36,6 +36,38 @@ pub async fn fill_and_tell(app: &TestApp, owner: &Client, size: usize) -> Value 
     since
 }
 
+/// The types of objects that have an identifier, with what the ids of their rows follow from, and the noun of their identifiers.
+const NODES: &[(&str, &str, &str)] = &[
+    ("Activity", "activity", "activity"),
+    ("ApiKey", "apikey", "apikey"),
+    ("AuditEntry", "audit", "audit"),
+    ("Company", "company", "company"),
+    ("Contact", "contact", "contact"),
+    ("Deal", "WONdeal", "deal"),
+    ("Invitation", "invitation", "invitation"),
+    ("Job", "job", "job"),
+    ("Member", "member", "member"),
+    ("Message", "message", "message"),
+    ("Organization", "", "organization"),
+    ("Pipeline", "pipeline", "pipeline"),
+    ("PipelineStage", "OPEN", "stage"),
+    ("SmsTemplate", "smstemplate", "smstemplate"),
+    ("Suppression", "suppression", "suppression"),
+    ("Task", "task", "task"),
+    ("User", "user", "user"),
+    ("WebhookDelivery", "delivery", "delivery"),
+    ("WebhookEndpoint", "webhook", "webhook"),
+];
+
+/// The identifiers of a type's objects in Sharma's organization, which has been filled with so many; of the organization itself there is one.
+pub async fn ids(app: &TestApp, of: &str, count: usize) -> Vec<String> {
+    let (_, from, noun) = NODES.iter().find(|(known, ..)| *known == of).unwrap_or_else(|| panic!("the crowd has no {of}"));
+    let sql = "SELECT CASE $1 WHEN '' THEN o.id ELSE crowd_id(o.id, $1, g) END::text FROM organizations o, generate_series(1, $2) g WHERE o.name = 'Sharma'";
+    let count = if from.is_empty() { 1 } else { count };
+    let rows = app.superuser().await.query(sql, &[from, &i32::try_from(count).unwrap()]).await.unwrap();
+    rows.iter().map(|row| crate::harness::identifier(noun, row.get::<_, String>(0).parse().unwrap())).collect()
+}
+
 /// Each id follows from the organization, the noun and a number, so that rows can refer to each other.
 const FILL: &str = "
 CREATE OR REPLACE FUNCTION crowd_id(o uuid, noun text, g integer) RETURNS uuid LANGUAGE sql AS $$ SELECT md5(o::text || noun || g)::uuid $$;
