@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz torture check release bench bench-executor bench-queue fmt schema clean-data tools
+.PHONY: help run test fuzz torture check release bench bench-executor bench-queue fmt schema clean-data counter tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,13 +41,13 @@ release: tools $(EXPLORER_BUILT) ## Build the server as it is to be used, with a
 	@scripts/install.sh release
 	@scripts/release.sh
 
-bench: release ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
+bench: counter release ## Measure the speed beside a handler written by hand, and write bench/results.md (ARGS="--only contact,page")
 	@missed=0; \
 	target/optimised/speed run --programs target/optimised $(ARGS) || missed=1; \
 	cargo bench --bench executor || missed=1; \
 	exit $$missed
 
-bench-executor: tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are not as committed (ARGS="--write": commit them)
+bench-executor: counter tools $(EXPLORER_BUILT) ## Count the executor's instructions, and fail when they are not as committed (ARGS="--write": commit them)
 	cargo bench --bench executor -- $(ARGS)
 
 bench-queue: tools $(EXPLORER_BUILT) ## Measure the queue of jobs, and write bench/queue.md
@@ -65,6 +65,9 @@ clean-data: ## Remove the development data
 
 tools:
 	@scripts/install.sh
+
+counter:
+	@scripts/install.sh count
 
 $(EXPLORER_PACKAGES): explorer/package.json explorer/package-lock.json | tools
 	@echo "Fetching the packages of the explorer"

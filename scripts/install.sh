@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sees to the programs that building, running and testing need: installs PostgreSQL, Redis, Exim and a C compiler where apt-get can, and names what it cannot install.
-# Asks nothing and changes nothing when all are there. With the argument `release` it sees to LLVM's tools as well, which a release is built with.
+# Asks nothing and changes nothing when all are there. With the argument `release` it sees to LLVM's tools as well, which a release is built with, and with
+# `count` to valgrind, by which instructions are counted.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -39,17 +40,24 @@ missing() {
     has redis-server || has valkey-server || printf 'redis-server '
     has_exim || printf 'exim4-daemon-light '
     has cc || printf 'gcc libc6-dev '
-    [ "$purpose" = release ] || return 0
-    has_bolt || printf 'bolt-22 '
-    has_profdata || printf 'llvm-22 '
+    case $purpose in
+    release)
+        has_bolt || printf 'bolt-22 '
+        has_profdata || printf 'llvm-22 '
+        ;;
+    count) has valgrind || printf 'valgrind ' ;;
+    esac
 }
 
 purpose=${1:-}
-llvm=
-[ "$purpose" != release ] || llvm="BOLT, llvm-profdata of LLVM 22 or newer"
+case $purpose in
+release) more=", BOLT, llvm-profdata of LLVM 22 or newer" ;;
+count) more=", valgrind" ;;
+*) more= ;;
+esac
 packages=$(missing)
 [ -n "$packages" ] || exit 0
-has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler${llvm:+, $llvm}, or some of them (on Debian: ${packages% }). Install them, then try again."
+has apt-get || fail "These are missing: PostgreSQL 15 or newer, Redis, Exim, a C compiler$more, or some of them (on Debian: ${packages% }). Install them, then try again."
 
 become_root=
 if [ "$(id -u)" != 0 ]; then
@@ -60,4 +68,4 @@ fi
 $become_root "$(dirname "$0")/apt-install.sh" $packages
 
 packages=$(missing)
-[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler${llvm:+, and $llvm} are needed."
+[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim, a C compiler$more are needed."

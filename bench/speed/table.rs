@@ -91,9 +91,8 @@ impl Report {
         };
         let ((server, plain_server), (database, plain_database)) = (of(|round| round.server), of(|round| round.database));
         let ratio = rate / plain_rate;
-        // As exactly as it is shown.
-        if (ratio * 100.0).round() < (work.at_least * 100.0).round() {
-            self.slow.push(format!("{}: {ratio:.2} and not {:.2}", work.title, work.at_least));
+        if ratio < work.at_least {
+            self.slow.push(format!("{}: {ratio:.3} and not {:.2}", work.title, work.at_least));
         }
         let row = format!(
             "| {} | {rate:.0} | {plain_rate:.0} | **{:.2}** | {:.2} | {server:.3} + {database:.3} | {plain_server:.3} + {plain_database:.3} | {} |",
