@@ -67,7 +67,9 @@ async fn both(app: &TestApp, owner: &Client, planned: bool) -> Vec<(&'static str
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain_url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, plain).await });
+    let recorder = Recorder::start(app).await;
     let first = owner.query("{ contacts(first: 1) { pageInfo { endCursor } nodes { id } } }").await;
+    let Did { data: first, .. } = Did::of(&recorder, first, planned).await;
     let (id, after) = (&first["contacts"]["nodes"][0]["id"], &first["contacts"]["pageInfo"]["endCursor"]);
     let input = |email: &str| json!({"name": "Asha Rao", "email": email, "phone": "+919876543210", "city": "Pune", "stage": "LEAD"});
     let reads = [

@@ -35,7 +35,10 @@ impl<'a> Oracle<'a> {
     /// What is wrong with an answer as it came.
     pub fn wrong_in(&self, text: &str) -> Vec<String> {
         let Value::Object(mut answer) = serde_json::from_str(text).unwrap() else { panic!("{text}") };
-        self.wrong(&answer.swap_remove("data").unwrap())
+        // A key that is written twice would be read once.
+        let again = serde_json::to_string(&Value::Object(answer.clone())).unwrap();
+        let changed = (again != text).then(|| format!("it is read as something else: {again}"));
+        self.wrong(&answer.swap_remove("data").unwrap()).into_iter().chain(changed).collect()
     }
 
     /// The answer when the fields of these paths fail, from the one in which none did.
@@ -155,6 +158,9 @@ impl<'l> Look<'l> {
             Value::List(items) => {
                 let mut shown = Vec::new();
                 for (index, item) in items.iter().enumerate() {
+                    if *item == Value::Null && !field.nullable_items {
+                        self.wrong.push(format!("{path}.{index} is null, which it cannot be"));
+                    }
                     let item = self.value(field, sets, item, &format!("{path}.{index}"));
                     shown.push(item.or_else(|nulled| if field.nullable_items { Ok(Value::Null) } else { Err(nulled) })?);
                 }
