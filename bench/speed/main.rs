@@ -38,6 +38,10 @@ use crate::profile::Profile;
 use crate::table::{Measured, Report};
 use crate::works::{WORKS, Work};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -164,6 +168,8 @@ async fn measure(run: Run) -> Result<()> {
     println!("\n{text}");
     if run.is_whole() {
         std::fs::write(&run.results, text).with_context(|| format!("{} cannot be written", run.results.display()))?;
+    } else {
+        println!("{} is left as it is: not all was measured, or more shortly.", run.results.display());
     }
     ensure!(missed.is_empty(), "not all is as it is to be: {}", missed.join("; "));
     Ok(())

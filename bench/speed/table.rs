@@ -73,7 +73,8 @@ pub struct Report {
 
 impl Report {
     pub fn new(run: &Run, idle: f64) -> Self {
-        let built = "Both programs are built with a profile and laid out (`make release`): the server by other documents than these, the handler by hand by this.";
+        let built = "Both programs have the same allocator, are built with a profile and laid out (`make release`): the server by other documents than\n\
+            these, the handler by hand by these.";
         let how = format!(
             "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{built}",
             run.rounds, run.seconds, run.connections, run.log
