@@ -74,6 +74,18 @@ async fn keys_begin_with_the_organization() {
         shared.join(", ")
     );
     assert_eq!(texts(&app, &keys).await, Vec::<String>::new());
+    // Not every unique index has a constraint.
+    let indexes = format!(
+        "SELECT indrelid::regclass || ' ' || indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
+         LEFT JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0] WHERE indisunique AND relnamespace = 'public'::regnamespace \
+         AND indrelid::regclass::text NOT IN ({}) AND coalesce(a.attname, '') <> 'organization_id' AND indexrelid::regclass::text NOT LIKE '%\\_hash\\_key'",
+        shared.join(", ")
+    );
+    assert_eq!(texts(&app, &indexes).await, Vec::<String>::new());
+    let across =
+        "CREATE UNIQUE INDEX across ON contacts (email) WHERE id IS NULL; CREATE UNIQUE INDEX across_all ON contacts (lower(email)) WHERE id IS NULL";
+    app.superuser().await.batch_execute(across).await.unwrap();
+    assert_eq!(texts(&app, &format!("{indexes} ORDER BY 1")).await, ["contacts across", "contacts across_all"]);
     let references = "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace \
                       AND cardinality(conkey) < 2 AND confrelid NOT IN ('organizations'::regclass, 'users'::regclass)";
     assert_eq!(texts(&app, references).await, Vec::<String>::new(), "a foreign key to a tenant's table must carry the organization");

@@ -1,6 +1,6 @@
 //! No tenant sees another: a walk that is generated from the schema.
 //!
-//! With A's token, every place of every field of queries, mutations and subscriptions that takes an identifier is given one of B's, then a random one of
+//! With A's token, every place of every field of queries, mutations, subscriptions and objects that takes an identifier is given one of B's, then a random one of
 //! the same kind: the two answers, data and errors, must be equal but for the identifier itself. Given A's own, the answer must be another one, or the walk would
 //! prove nothing. What B has must be the same afterwards, byte for byte.
 
@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::harness::crowd::{cursor, fill_and_tell, ids};
 use crate::harness::schema::{Root, Schema};
+use crate::harness::waiting::until;
 use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
 use walk::Walk;
@@ -187,6 +189,9 @@ async fn walk(app: &TestApp, asked: impl Fn(&Root) -> bool) -> Vec<String> {
     for root in schema.roots().filter(|root| asked(root)) {
         walk.root(root).await;
     }
+    for field in schema.nested().filter(|field| asked(field)) {
+        walk.root(&field).await;
+    }
     let unchanged = walk::rows_of(app, &foreign["organization"]).await == before;
     // Who has deleted nothing, for what is deleted is told whatever the filter; and of B there is something new each time.
     let listener = app.sign_up("Listening", "owner@listening.example").await;
@@ -196,7 +201,7 @@ async fn walk(app: &TestApp, asked: impl Fn(&Root) -> bool) -> Vec<String> {
     }
     let mut wrong = [walk.failures, listening.failures].concat();
     let everything = schema.roots().chain(&schema.subscriptions).all(&asked);
-    if everything && (walk.slots <= 150 || listening.slots <= 15) {
+    if everything && (walk.slots <= 180 || listening.slots <= 15) {
         wrong.push(format!("only {} places that take an identifier were reached, {} of subscriptions", walk.slots, listening.slots));
     }
     if !unchanged {
@@ -217,7 +222,7 @@ async fn no_list_shows_anything_of_another_tenant() {
     }
 }
 
-/// Root fields that differ each time: there only the word is looked for.
+/// Root fields that differ each time: of these only the word is looked for here, and of changes what there is since a cursor.
 const OF_NOW: [&str; 2] = ["changes", "rateLimit"];
 
 /// Root fields that tell of what is there from the beginning.
@@ -227,6 +232,7 @@ async fn look_for_another(app: &TestApp) -> Vec<String> {
     let (a, b) = (app.sign_up("Looking", "owner@looking.example").await, app.sign_up("Canary", "canary@canary.example").await);
     populate(&a, "looking").await;
     let (before, own_before) = (answers(&a).await, answers(&b).await);
+    let (since, own_since) = (cursor(&a).await, cursor(&b).await);
     populate(&b, "canary").await;
     let (after, own) = (answers(&a).await, answers(&b).await);
     let mut wrong = Vec::new();
@@ -239,7 +245,38 @@ async fn look_for_another(app: &TestApp) -> Vec<String> {
             wrong.push(format!("{root} fails: {text}"));
         }
     }
+    let changes = async |caller: &Client, since: &Value| {
+        let query = format!("query($since: String!) {{ changes(since: $since) {} }}", Schema::served().selection("ChangePage", 4));
+        caller.data(&query, json!({"since": since})).await
+    };
+    until("the changes are told", async || rows(&changes(&b, &own_since).await["changes"]) > 0).await;
+    let told = changes(&a, &since).await;
+    if rows(&told["changes"]) > 0 {
+        wrong.push(format!("changes shows it: {told}"));
+    }
     let silent: Vec<&str> = own.iter().filter(|(root, answer)| own_before[*root] == **answer).map(|(root, _)| root.as_str()).collect();
     assert_eq!(silent, OF_THE_BEGINNING, "which show nothing new to their own tenant");
     wrong
+}
+
+/// Without any filter a subscription tells of one's own alone: what another has done comes before it, and is not told.
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_tell_of_ones_own() {
+    let app = TestApp::start().await;
+    let (own, other) = (app.sign_up("Sharma", "owner@sharma.example").await, app.sign_up("Other", "owner@other.example").await);
+    let since = cursor(&own).await;
+    fill_and_tell(&app, &other, 2).await;
+    fill_and_tell(&app, &own, 2).await;
+    let schema = Schema::served();
+    let (mut own_ids, mut other_ids) = (Vec::new(), Vec::new());
+    for of in &schema.interfaces["Node"] {
+        own_ids.extend(ids(&app, "Sharma", of, 2).await);
+        other_ids.extend(ids(&app, "Other", of, 2).await);
+    }
+    for root in &schema.subscriptions {
+        let subscription = format!("subscription($since: String) {{ {}(since: $since) {} }}", root.name, schema.selection(&root.returns, 3));
+        let told = own.told(&subscription, &json!({"since": since})).await;
+        assert!(own_ids.iter().any(|id| told.contains(id)), "{}: {told}", root.name);
+        assert!(!other_ids.iter().any(|id| told.contains(id)), "{} tells of another: {told}", root.name);
+    }
 }

@@ -67,7 +67,7 @@ fn columns(table: &str) -> Vec<BTreeMap<String, char>> {
 async fn nodes(app: &TestApp) -> BTreeMap<String, String> {
     let mut nodes = BTreeMap::new();
     for of in &Schema::served().interfaces["Node"] {
-        nodes.insert(of.clone(), ids(app, of, 1).await.remove(0));
+        nodes.insert(of.clone(), ids(app, "Sharma", of, 1).await.remove(0));
     }
     nodes
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::mixed::{Mixed, is_written};
 use super::oracle::Oracle;
 use super::ways::{Way, to_everything, under_lists};
-use crate::harness::crowd::{fill, fill_and_tell};
-use crate::harness::schema::{Field, Schema};
+use crate::harness::crowd::{fill, fill_and_tell, ids};
+use crate::harness::schema::{Argument, Field, Schema};
 use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
 use crate::isolation::walk::Walk;
@@ -148,6 +148,39 @@ async fn all_ways_of_selecting_go_together_in_answers_to_mutations() {
         }
     }
     assert_eq!(not_done, NOT_DONE.iter().map(|(name, _)| *name).collect());
+}
+
+/// Of what is found by an identifier, which has no way that needs none.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_ways_of_selecting_go_together_in_what_is_found() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    fill(&app, &owner, 2).await;
+    let (schema, sdl) = (Schema::served(), payaid::features::build().unwrap().schema().sdl());
+    let elsewhere = schema.nested().find(|field| field.arguments.iter().any(|argument| argument.required));
+    assert!(elsewhere.is_none(), "no walk asks for this: {elsewhere:?}");
+    for root in schema.roots().filter(|root| root.kind == "query" && !root.required_args().is_empty()) {
+        let types = schema.interfaces.get(&root.returns).cloned().unwrap_or_else(|| vec![root.returns.clone()]);
+        for of in types {
+            let argument = match root.required_args()[..] {
+                [Argument { of: kind, name, list, .. }] if kind == "ID" => {
+                    let id = json!(ids(&app, "Sharma", &of, 1).await[0]);
+                    format!("{name}: {}", if *list { json!([id]) } else { id })
+                }
+                _ => panic!("no walk asks for this: {root:?}"),
+            };
+            for merged in [false, true] {
+                let mixed = Mixed::of(&schema, &of, merged);
+                let selection = format!("... on {of} {{ {} }}", mixed.selection);
+                let operation = format!("query($yes: Boolean!) {{ {}({argument}) {{ {selection} }} }} {}", root.name, mixed.fragments);
+                assert_eq!(is_written(&sdl, &operation), mixed.is_written, "{operation}");
+                let answer = text(&schema, &owner, &Way::to("Query"), &operation, &json!({"yes": true})).await;
+                let value: Value = serde_json::from_str(&answer).unwrap();
+                let found = &value["data"][&root.name];
+                mixed.check(&[found.get(0).unwrap_or(found)], &operation);
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

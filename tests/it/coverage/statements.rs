@@ -88,7 +88,7 @@ impl Crowd {
     async fn walk(self, schema: &Schema) -> BTreeMap<(String, String), Found> {
         let mut all = BTreeMap::new();
         for (of, way) in under_lists(schema) {
-            let ids = if way.steps.iter().any(|step| step.field.takes("ids")) { ids(&self.app, &of, self.size).await } else { Vec::new() };
+            let ids = if way.steps.iter().any(|step| step.field.takes("ids")) { ids(&self.app, "Sharma", &of, self.size).await } else { Vec::new() };
             for field in &schema.objects[&of] {
                 let operation = way.operation(&least(schema, field));
                 let (data, statements) = self.record(&operation, json!({"first": self.size, "ids": ids, "since": self.since})).await;
@@ -99,7 +99,7 @@ impl Crowd {
         }
         for of in schema.interfaces.get("Node").into_iter().flatten() {
             let operation = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ __typename ... on {of} {} }} }}", schema.selection(of, 2));
-            let (data, statements) = self.record(&operation, json!({"ids": ids(&self.app, of, self.size).await})).await;
+            let (data, statements) = self.record(&operation, json!({"ids": ids(&self.app, "Sharma", of, self.size).await})).await;
             let parents = data["nodes"].as_array().unwrap().iter().filter(|node| !node.is_null()).count();
             all.insert(("Node".to_owned(), of.clone()), Found { parents, filled: parents > 0, statements });
         }
@@ -177,7 +177,7 @@ async fn no_action_on_many_costs_more_statements_for_more_rows() {
         let mut counts = Vec::new();
         for crowd in &crowds {
             let of = schema.objects.keys().find(|of| of.to_lowercase() == noun).unwrap();
-            let mut input = json!({"ids": ids(&crowd.app, of, crowd.size).await});
+            let mut input = json!({"ids": ids(&crowd.app, "Sharma", of, crowd.size).await});
             if root.name.ends_with("Update") {
                 input["changes"] = change.clone();
             }

@@ -59,12 +59,13 @@ const NODES: &[(&str, &str, &str)] = &[
     ("WebhookEndpoint", "webhook", "webhook"),
 ];
 
-/// The identifiers of a type's objects in Sharma's organization, which has been filled with so many; of the organization itself there is one.
-pub async fn ids(app: &TestApp, of: &str, count: usize) -> Vec<String> {
+/// The identifiers of a type's objects in an organization that has been filled with so many; of the organization itself there is one.
+pub async fn ids(app: &TestApp, organization: &str, of: &str, count: usize) -> Vec<String> {
     let (_, from, noun) = NODES.iter().find(|(known, ..)| *known == of).unwrap_or_else(|| panic!("the crowd has no {of}"));
-    let sql = "SELECT CASE $1 WHEN '' THEN o.id ELSE crowd_id(o.id, $1, g) END::text FROM organizations o, generate_series(1, $2) g WHERE o.name = 'Sharma'";
+    let sql =
+        "SELECT CASE $1 WHEN '' THEN o.id ELSE crowd_id(o.id, $1, g) END::text FROM organizations o, generate_series(1, $2) g WHERE o.name = $3";
     let count = if from.is_empty() { 1 } else { count };
-    let rows = app.superuser().await.query(sql, &[from, &i32::try_from(count).unwrap()]).await.unwrap();
+    let rows = app.superuser().await.query(sql, &[from, &i32::try_from(count).unwrap(), &organization]).await.unwrap();
     rows.iter().map(|row| crate::harness::identifier(noun, row.get::<_, String>(0).parse().unwrap())).collect()
 }
 

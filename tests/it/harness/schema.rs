@@ -20,6 +20,8 @@ pub struct Root {
     pub kind: String,
     pub arguments: Vec<Argument>,
     pub returns: String,
+    /// The type of object that it is a field of, when it is no root field.
+    pub under: Option<String>,
 }
 
 impl Root {
@@ -84,6 +86,7 @@ impl Schema {
                         kind: name.to_lowercase(),
                         arguments: field.arguments.iter().map(|argument| Self::argument(&argument.node)).collect(),
                         returns: base(&field.ty.node).0,
+                        under: None,
                     });
                     match name.as_str() {
                         "Query" | "Mutation" => schema.roots.extend(roots),
@@ -133,6 +136,20 @@ impl Schema {
 
     pub fn mutations(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter().filter(|root| root.kind == "mutation")
+    }
+
+    /// The fields of objects that take arguments.
+    pub fn nested(&self) -> impl Iterator<Item = Root> {
+        let objects = self.objects.iter().filter(|(of, _)| !["Query", "Mutation", "Subscription"].contains(&of.as_str()));
+        objects.flat_map(|(of, fields)| {
+            fields.iter().filter(|field| !field.arguments.is_empty()).map(|field| Root {
+                name: field.name.clone(),
+                kind: "query".to_owned(),
+                arguments: field.arguments.clone(),
+                returns: field.of.clone(),
+                under: Some(of.clone()),
+            })
+        })
     }
 
     /// The types that mutations answer with, and what stands in them alone.

@@ -74,19 +74,16 @@ impl<'a> Walk<'a> {
     }
 
     async fn place(&mut self, root: &Root, way: &Way) {
-        let shown = format!("{}({})", root.name, way.join("."));
+        let under = root.under.as_ref().map(|of| format!("{of}.")).unwrap_or_default();
+        let shown = format!("{under}{}({})", root.name, way.join("."));
         for noun in self.nouns(root, way).await {
-            let own = self.own().await;
-            let made = match self.other {
-                Some(other) => Some(populate(other, &format!("other{}", self.fresh)).await),
-                None => None,
-            };
+            let (made, own) = self.worlds().await;
             let Some(theirs) = made.as_ref().unwrap_or(self.foreign).get(noun.as_str()).cloned() else {
                 self.failures.push(format!("{shown}: the walk has no {noun}"));
                 continue;
             };
             let random = random_like(&theirs);
-            // What is told of the own object comes first: then nothing is held up any more that would be told of another.
+            // What is told of the own object is waited for: by then all would be told that was made before it.
             let told = if root.kind == "subscription" { Some(self.ask(root, way, &own[noun.as_str()], &own).await) } else { None };
             let (foreign, random) = (self.ask(root, way, &theirs, &own).await, self.ask(root, way, &random, &own).await);
             if foreign != random {
@@ -108,16 +105,20 @@ impl<'a> Walk<'a> {
         self.ask(root, way, id, own).await != self.ask(root, way, &random_like(id), own).await
     }
 
-    /// A fresh world of the caller's own, since the walk also deletes.
-    async fn own(&mut self) -> World {
+    /// A fresh world of the caller's own, since the walk also deletes; and before it one of the other's, where there is to be something to tell.
+    async fn worlds(&mut self) -> (Option<World>, World) {
         self.fresh += 1;
         self.since = cursor(self.caller).await;
-        populate(self.caller, &format!("own{}", self.fresh)).await
+        let made = match self.other {
+            Some(other) => Some(populate(other, &format!("other{}", self.fresh)).await),
+            None => None,
+        };
+        (made, populate(self.caller, &format!("own{}", self.fresh)).await)
     }
 
     /// Which kinds of identifier a place takes: the server says so when it gets one of a kind that does not exist.
     async fn nouns(&mut self, root: &Root, way: &Way) -> Vec<String> {
-        let own = self.own().await;
+        let (_, own) = self.worlds().await;
         let answer = self.send(root, way, "probe_00000000000000000000000000", &own).await.to_string();
         if let Some((_, rest)) = answer.split_once("and this takes one of a ") {
             return vec![rest.split('.').next().unwrap().to_owned()];
@@ -143,7 +144,10 @@ impl<'a> Walk<'a> {
     async fn send(&self, root: &Root, way: &Way, id: &str, own: &World) -> Value {
         let call = self.call(root, Some(way), id, own).await;
         let selection = self.schema.selection(&root.returns, 3);
-        let operation = format!("{} {{ {call} {selection} }}", root.kind);
+        let operation = match &root.under {
+            Some(of) => format!("{{ node(id: \"{}\") {{ ... on {of} {{ {call} {selection} }} }} }}", own[noun_of("id", &uncapitalized(of))]),
+            None => format!("{} {{ {call} {selection} }}", root.kind),
+        };
         if root.kind != "subscription" {
             return self.caller.send(&operation, json!({})).await;
         }
@@ -245,6 +249,11 @@ impl<'a> Walk<'a> {
 /// Optional arguments without which a call cannot get far enough to look at the identifier.
 fn helpful(name: &str, root: &Root) -> bool {
     name == "contactId" && root.name == "activityCreate" || name == "since" && root.kind == "subscription"
+}
+
+fn uncapitalized(of: &str) -> String {
+    let (first, rest) = of.split_at(1);
+    format!("{}{rest}", first.to_lowercase())
 }
 
 fn random_like(id: &str) -> String {
