@@ -22,7 +22,7 @@ fn guards(text: &str) -> Vec<String> {
             let field = format!("{of}.{}", method.sig.ident);
             match guard(&own) {
                 Some(guard) => found.push(format!("{field} {guard}")),
-                None if of_type.is_none() && !own.contains("skip") => found.push(format!("{field} bare")),
+                None if of_type.is_none() && !own.split(',').any(|part| part.trim() == "skip") => found.push(format!("{field} bare")),
                 None => {}
             }
         }

@@ -127,6 +127,9 @@ async fn ask_everything(caller: &Client, schema: &Schema, since: &Value, nodes: 
                 // Whoever is let through to one mutation is told its errors, where it has some.
                 ("UserError", '.' | '-', Some(_)) => {}
                 ("UserError", '+', _) if !payload["userErrors"][0].is_object() => {}
+                (_, mark, Some(known)) if of != "UserError" => {
+                    assert_eq!(mark, *known, "{name} by {}, which has its payload from another", root.name)
+                }
                 (_, mark, _) => drop(marks.insert(name, mark)),
             }
         }

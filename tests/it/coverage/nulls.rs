@@ -1,5 +1,6 @@
 //! A field that fails nulls the nearest field or item above it that can be null, and nothing else: for a field of every shape at every place of a
-//! schema that has them all, through both that write answers, and for several that fail together.
+//! schema that has them all, through both that write answers, and for several that fail together. `failing.rs` has the payloads of mutations, and the
+//! lists that parents are asked for together.
 
 use std::collections::BTreeSet;
 
@@ -169,6 +170,25 @@ async fn what_is_not_as_it_is_to_be_is_found() {
         let changed = answer.replacen(from, to, 1);
         assert_ne!(changed, answer, "{from}");
         assert!(judge(&oracle, &whole, &fails, &changed).is_some(), "{changed}");
+    }
+}
+
+/// A key that is written twice, or in another place, is found in the text of an answer.
+#[tokio::test]
+async fn a_text_is_held_against_its_document() {
+    let (shapes, variables) = (Shapes::build(), json!({}));
+    let oracle = Oracle::new(&shapes.schema, "{ thing(fails: []) { may must some { late } } }", &variables);
+    let wrong = |thing: &str| oracle.wrong_in(&format!(r#"{{"data":{{"thing":{thing}}}}}"#));
+    assert_eq!(wrong(r#"{"may":1,"must":2,"some":[{"late":3}]}"#), Vec::<String>::new());
+    for thing in [
+        r#"{"must":2,"may":1,"some":[{"late":3}]}"#,
+        r#"{"may":1,"must":2,"must":2,"some":[{"late":3}]}"#,
+        r#"{"may":1,"must":2,"some":[{"late":3,"late":3}]}"#,
+        r#"{"may":1,"must":2,"some":[null]}"#,
+        r#"{"may":1,"must":null,"some":[]}"#,
+        r#"{"may":1,"some":[]}"#,
+    ] {
+        assert!(!wrong(thing).is_empty(), "{thing}");
     }
 }
 
