@@ -68,4 +68,4 @@ fi
 $become_root "$(dirname "$0")/apt-install.sh" $packages
 
 packages=$(missing)
-[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim and a C compiler$more are needed."
+[ -z "$packages" ] || fail "This system's packages are not enough: PostgreSQL 15 or newer (https://www.postgresql.org/download), Redis, Exim, a C compiler$more: all of them are needed."

@@ -169,7 +169,10 @@ async fn measure(run: Run) -> Result<()> {
     if run.is_whole() {
         std::fs::write(&run.results, text).with_context(|| format!("{} cannot be written", run.results.display()))?;
     } else {
-        println!("{} is left as it is: not all was measured, or more shortly.", run.results.display());
+        println!(
+            "{} is left as it is: it is written by a run of everything, with at least 3 rounds of 8 s and 16 connections.",
+            run.results.display()
+        );
     }
     ensure!(missed.is_empty(), "not all is as it is to be: {}", missed.join("; "));
     Ok(())
