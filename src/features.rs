@@ -107,6 +107,7 @@ features! {
     tasks { Task } + subscriptions { Task as "taskChanged" }
     activities { Activity } + subscriptions { Activity as "activityChanged" }
     messages { Message, SmsTemplate, Suppression } => jobs + subscriptions { Message as "messageChanged" }
+    invitations {}
     dashboard {}
     jobs { Job } => upkeep + subscriptions { Job as "jobChanged" }
     rate_limit {}

@@ -1,15 +1,13 @@
 //! The mutations of the organization and its members.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object};
 
-use crate::access::payload::{UserError, divide};
-use crate::access::writer::{Writable, Written, WrittenList};
+use crate::access::writer::Written;
 use crate::access::{Act, Can, Operation, Permission, Services};
 use crate::base::Result;
-use crate::features::accounts::actions::{self, InvitationRevokeInput, MemberInviteInput, MemberRoleSetInput, OrganizationUpdateInput};
+use crate::features::accounts::actions::{self, InvitationRevokeInput, MemberRoleSetInput, OrganizationUpdateInput};
 use crate::features::accounts::model::{self, MemberId};
 use crate::features::accounts::object::{Invitation, Member, Organization};
-use crate::features::messages::actions::own;
 use crate::payload;
 
 payload!(
@@ -42,19 +40,6 @@ payload!(
     }
 );
 
-/// What came of `memberInvite`.
-#[derive(Clone, SimpleObject)]
-pub struct MemberInvitePayload {
-    /// The invitation; null when there are user errors.
-    pub invitation: Option<Written<Invitation>>,
-    /// The token by which `invitationAccept` accepts it. It is mailed to the invited person and shown this once. Null when there are user errors.
-    pub invite_token: Option<String>,
-    /// What to put right; empty when all went well.
-    pub user_errors: WrittenList<Vec<UserError>>,
-}
-
-impl Writable for MemberInvitePayload {}
-
 /// A member to remove.
 #[derive(Debug, Clone, InputObject)]
 pub struct MemberRemoveInput {
@@ -84,23 +69,6 @@ impl MemberMutations {
         };
         let outcome = operation.write(change).await;
         OrganizationUpdatePayload::of(outcome)
-    }
-
-    /// Invites somebody to become a member, in place of an earlier invitation of the same address, and mails her the link. It can be accepted for seven days. Null when it fails; the errors say why.
-    #[graphql(guard = "Can(Permission::MembersWrite)")]
-    async fn member_invite(&self, ctx: &Context<'_>, #[graphql(desc = "Whom to invite.")] input: MemberInviteInput) -> Result<Option<Written<MemberInvitePayload>>> {
-        let operation = Operation::of(ctx)?;
-        let services = operation.services().clone();
-        let invite = |act: Act| async move {
-            let (invitation, token) = actions::invite(&act, input).await?;
-            own::invitation(&act, &services, &invitation, &token).await?;
-            Ok((invitation, token))
-        };
-        let outcome = operation.write(invite).await;
-        let (invited, user_errors) = divide(outcome)?;
-        let (invitation, invite_token) = invited.unzip();
-        let invitation = invitation.map(|invitation| Written(invitation.into()));
-        Ok(Some(Written(MemberInvitePayload { invitation, invite_token, user_errors })))
     }
 
     /// Ends an invitation that was not accepted: its token is refused from now on. Null when it fails; the errors say why.

@@ -8,11 +8,9 @@ use uuid::Uuid;
 use super::{blank, changed, queue, refusal};
 use crate::access::sealing::Place;
 use crate::access::{Act, Services};
-use crate::base::{Error, Noun, Result};
-use crate::features::accounts::model::Invitation;
+use crate::base::{Error, Result};
 use crate::features::messages::model::{Message, MessageChanges, MessageChannel, MessageLanguage, MessageState, NewMessage, Variables};
 use crate::features::messages::queries;
-use crate::features::messages::rules;
 use crate::features::rows;
 use crate::platform::mail::templates::Language;
 
@@ -73,33 +71,6 @@ pub async fn send_own(act: &Act, services: &Services, mail: OwnMail) -> Result<M
     }
 }
 
-/// Mails the link of an invitation to the person who is invited, in the organization's language.
-///
-/// # Errors
-/// As the database fails.
-pub async fn invitation(act: &Act, services: &Services, invitation: &Invitation, token: &str) -> Result<Message> {
-    let (organization, locale) = queries::organization(act).await?.unwrap_or_default();
-    let inviter = queries::member(act, act.scope.user).await?.map(|(name, _)| name).unwrap_or_default();
-    let expires = invitation.expires_at.value()?.with_timezone(&act.scope.time_zone).format("%-d %b %Y").to_string();
-    // Behind the sign that browsers keep to themselves, so that no log on the way has it.
-    let link = format!("{}/invitation#{token}", services.public_url);
-    let mail = OwnMail {
-        to: invitation.email.text()?.to_owned(),
-        template: rules::INVITATION,
-        language: language(&locale),
-        variables: BTreeMap::from([
-            text("inviter", inviter),
-            text("organization", organization),
-            text("role", invitation.role.value()?.as_str().to_owned()),
-            text("expires", expires),
-        ]),
-        secrets: BTreeMap::from([text("link", link)]),
-        about: (Invitation::PREFIX, invitation.id),
-        by: act.scope.user,
-    };
-    send_own(act, services, mail).await
-}
-
 /// An endpoint of a webhook that the server has stopped calling.
 #[derive(Debug)]
 pub struct Stopped {
@@ -141,7 +112,9 @@ pub async fn webhook_disabled(act: &Act, services: &Services, stopped: Stopped) 
     send_own(act, services, mail).await.map(drop)
 }
 
-fn language(locale: &str) -> MessageLanguage {
+/// The language in which an organization of a locale is written to.
+#[must_use]
+pub fn language(locale: &str) -> MessageLanguage {
     if Language::of(locale) == Language::Hi { MessageLanguage::Hi } else { MessageLanguage::En }
 }
 
