@@ -61,14 +61,21 @@ pub async fn once(side: &Side, request: &[u8]) -> Result<Vec<u8>> {
     Connection::open(side.port).await?.answer(request).await
 }
 
-/// The memory of a server that has so many connections on which nothing is sent, in MB.
-pub async fn idle(side: &Side, connections: usize) -> Result<f64> {
+/// The memory of a server that has so many connections on which nothing is under way, in MB. Each has asked once before, and asks once more afterwards: so
+/// the server had taken it, and still holds it.
+pub async fn idle(side: &Side, request: &[u8], connections: usize) -> Result<f64> {
     let mut open = Vec::new();
     for _ in 0..connections {
-        open.push(Connection::open(side.port).await?);
+        let mut connection = Connection::open(side.port).await?;
+        connection.answer(request).await?;
+        open.push(connection);
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    side.memory()
+    let memory = side.memory()?;
+    for connection in &mut open {
+        connection.answer(request).await.context("an idle connection was not kept")?;
+    }
+    Ok(memory)
 }
 
 struct Connection {

@@ -162,9 +162,11 @@ async fn measure(run: Run) -> Result<()> {
         }
         println!("{}", report.add(work, &measured));
     }
-    report.many_idle = Some(load::idle(&servers.product, 2_000).await?);
+    let request =
+        WORKS.first().and_then(|work| work.requests(servers.product.kind, &samples).into_iter().next()).context("there is nothing to ask")?;
+    let many_idle = load::idle(&servers.product, &request, 2_000).await?;
     servers.stop().await;
-    let (missed, text) = (report.missed(), report.finish());
+    let (missed, text) = (report.missed(many_idle), report.finish(many_idle));
     println!("\n{text}");
     if run.is_whole() {
         std::fs::write(&run.results, text).with_context(|| format!("{} cannot be written", run.results.display()))?;
