@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod mutations;
+pub mod object;
 
 /// Nothing here is read: the invitations are fields of the accounts. This is an object without fields.
 pub use async_graphql::EmptyMutation as Roots;

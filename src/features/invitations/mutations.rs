@@ -1,27 +1,14 @@
 //! The mutation that invites somebody.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, Object};
 
-use crate::access::payload::{UserError, divide};
-use crate::access::writer::{Writable, Written, WrittenList};
+use crate::access::payload::divide;
+use crate::access::writer::Written;
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::features::accounts::actions::MemberInviteInput;
-use crate::features::accounts::object::Invitation;
 use crate::features::invitations::actions;
-
-/// What came of `memberInvite`.
-#[derive(Clone, SimpleObject)]
-pub struct MemberInvitePayload {
-    /// The invitation; null when there are user errors.
-    pub invitation: Option<Written<Invitation>>,
-    /// The token by which `invitationAccept` accepts it. It is mailed to the invited person and shown this once. Null when there are user errors.
-    pub invite_token: Option<String>,
-    /// What to put right; empty when all went well.
-    pub user_errors: WrittenList<Vec<UserError>>,
-}
-
-impl Writable for MemberInvitePayload {}
+use crate::features::invitations::object::MemberInvitePayload;
 
 /// The mutation that invites somebody.
 #[derive(Default)]
