@@ -74,18 +74,18 @@ async fn keys_begin_with_the_organization() {
         shared.join(", ")
     );
     assert_eq!(texts(&app, &keys).await, Vec::<String>::new());
-    // Not every unique index has a constraint.
+    // Not every unique index has a constraint, and an exclusion may be over expressions alone.
     let indexes = format!(
         "SELECT indrelid::regclass || ' ' || indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
-         LEFT JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0] WHERE indisunique AND relnamespace = 'public'::regnamespace \
-         AND indrelid::regclass::text NOT IN ({}) AND coalesce(a.attname, '') <> 'organization_id' AND indexrelid::regclass::text NOT LIKE '%\\_hash\\_key'",
+         LEFT JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0] WHERE (indisunique OR indisexclusion) \
+         AND relnamespace = 'public'::regnamespace AND indrelid::regclass::text NOT IN ({}) AND coalesce(a.attname, '') <> 'organization_id' AND indexrelid::regclass::text NOT LIKE '%\\_hash\\_key'",
         shared.join(", ")
     );
     assert_eq!(texts(&app, &indexes).await, Vec::<String>::new());
-    let across =
-        "CREATE UNIQUE INDEX across ON contacts (email) WHERE id IS NULL; CREATE UNIQUE INDEX across_all ON contacts (lower(email)) WHERE id IS NULL";
+    let across = "CREATE UNIQUE INDEX across ON contacts (email) WHERE id IS NULL; CREATE UNIQUE INDEX across_all ON contacts (lower(email)) \
+                  WHERE id IS NULL; ALTER TABLE contacts ADD CONSTRAINT across_excluded EXCLUDE (lower(email) WITH =) WHERE (id IS NULL)";
     app.superuser().await.batch_execute(across).await.unwrap();
-    assert_eq!(texts(&app, &format!("{indexes} ORDER BY 1")).await, ["contacts across", "contacts across_all"]);
+    assert_eq!(texts(&app, &format!("{indexes} ORDER BY 1")).await, ["contacts across", "contacts across_all", "contacts across_excluded"]);
     let references = "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace \
                       AND cardinality(conkey) < 2 AND confrelid NOT IN ('organizations'::regclass, 'users'::regclass)";
     assert_eq!(texts(&app, references).await, Vec::<String>::new(), "a foreign key to a tenant's table must carry the organization");
@@ -183,18 +183,25 @@ async fn what_the_database_changes_by_itself_is_noted() {
     }
 }
 
-/// Row level security by itself: with the tenant set to A, not even a statement without any condition sees or changes a row of B.
+/// Two tenants with rows in every table: the tables, and the organization of the second.
+async fn two_tenants(app: &TestApp) -> (Vec<String>, uuid::Uuid) {
+    let (a, b) = (app.sign_up("A", "a@a.example").await, app.sign_up("B", "b@b.example").await);
+    for owner in [&a, &b] {
+        crate::harness::crowd::fill(app, owner, 2).await;
+    }
+    let viewer = b.query("{ viewer { organization { id } } }").await;
+    let organization = payaid::base::id::AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid;
+    let tables = texts(app, "SELECT tablename::text FROM pg_policies WHERE policyname = 'tenant' AND tablename <> 'organizations' ORDER BY 1").await;
+    assert!(tables.len() >= 14, "{tables:?}");
+    (tables, organization)
+}
+
+/// Row level security by itself: with the tenant set, not even a statement without any condition sees a row of another.
 #[tokio::test]
 async fn without_a_condition_only_the_own_rows_are_there() {
     let app = TestApp::start().await;
-    let (a, b) = (app.sign_up("A", "a@a.example").await, app.sign_up("B", "b@b.example").await);
-    for owner in [&a, &b] {
-        crate::harness::crowd::fill(&app, owner, 2).await;
-    }
-    let viewer = b.query("{ viewer { organization { id } } }").await;
-    let b_id = payaid::base::id::AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid;
+    let (tables, b_id) = two_tenants(&app).await;
     let client = app.superuser().await;
-    let tables = texts(&app, "SELECT tablename::text FROM pg_policies WHERE policyname = 'tenant' AND tablename <> 'organizations' ORDER BY 1").await;
     for table in tables {
         let count = format!("SELECT count(*), count(*) FILTER (WHERE organization_id = '{b_id}') FROM {table}");
         let counts = async || client.query_one(&count, &[]).await.map(|row| (row.get::<_, i64>(0), row.get::<_, i64>(1))).unwrap();
@@ -212,6 +219,52 @@ async fn without_a_condition_only_the_own_rows_are_there() {
         assert_eq!(counts().await, (all, own), "{table} without its policy");
         client.batch_execute(&format!("ROLLBACK TO held; DROP POLICY tenant ON {table}; SET LOCAL ROLE payaid_server")).await.unwrap();
         assert_eq!(counts().await.1, 0, "{table} without its policy");
+        client.batch_execute("ROLLBACK").await.unwrap();
+    }
+}
+
+/// Likewise nothing of another tenant is changed, and nothing comes to be another tenant's: a row is neither put there nor moved there.
+#[tokio::test]
+async fn without_a_condition_only_the_own_rows_are_changed() {
+    let app = TestApp::start().await;
+    let (tables, own) = two_tenants(&app).await;
+    let client = app.superuser().await;
+    for table in tables {
+        let columns = format!(
+            "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns \
+             WHERE table_schema = 'public' AND table_name = '{table}' AND is_generated = 'NEVER'"
+        );
+        let columns = texts(&app, &columns).await.remove(0);
+        // Without triggers and with every right: what is refused is refused by the policies.
+        let prepare = format!(
+            "BEGIN; SET LOCAL session_replication_role = replica; GRANT ALL ON {table} TO payaid_server; SET LOCAL app.organization_id = '{own}'; \
+             CREATE TEMP TABLE another ON COMMIT DROP AS SELECT * FROM {table} WHERE organization_id <> '{own}' LIMIT 1; \
+             GRANT SELECT ON another TO payaid_server"
+        );
+        client.batch_execute(&prepare).await.unwrap();
+        let of_own = client.query_one(&format!("SELECT count(*) FROM {table} WHERE organization_id = '{own}'"), &[]).await.unwrap().get::<_, i64>(0);
+        let of_own = u64::try_from(of_own).unwrap();
+        // How many rows a statement changes, or what refuses it; nothing of it is kept.
+        let tried = async |policy: &str, statement: &str| {
+            client.batch_execute(&format!("SAVEPOINT held; {policy}; SET LOCAL ROLE payaid_server")).await.unwrap();
+            let changed = client.execute(statement, &[]).await;
+            client.batch_execute("ROLLBACK TO held").await.unwrap();
+            changed.map_err(|error| error.as_db_error().unwrap().message().to_owned())
+        };
+        let (as_it_is, unchecked) = ("SELECT", format!("ALTER POLICY tenant ON {table} WITH CHECK (true)"));
+        let opened = format!("ALTER POLICY tenant ON {table} USING (true) WITH CHECK (true)");
+        for statement in [format!("UPDATE {table} SET organization_id = organization_id"), format!("DELETE FROM {table}")] {
+            assert_eq!(tried(as_it_is, &statement).await, Ok(of_own), "{statement}");
+            assert!(tried(&opened, &statement).await.unwrap() > of_own, "{statement} with the policy opened");
+        }
+        for statement in [
+            format!("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM another"),
+            format!("UPDATE {table} SET organization_id = (SELECT organization_id FROM another)"),
+        ] {
+            let is_refused = |tried: Result<u64, String>| tried.is_err_and(|error| error.contains("violates row-level security policy"));
+            assert!(is_refused(tried(as_it_is, &statement).await), "{statement}");
+            assert!(!is_refused(tried(&unchecked, &statement).await), "{statement} with nothing checked");
+        }
         client.batch_execute("ROLLBACK").await.unwrap();
     }
 }
