@@ -10,20 +10,24 @@
 //! - Both as planned for the values at hand, and as planned once for any, which PostgreSQL turns to on its own: then only the first is judged.
 
 pub mod business;
-mod questions;
+pub mod questions;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payaid::access::events::{EventPosition, log};
+use payaid::base::id::AnyId;
 use payaid::commands::seed;
+use payaid::platform::postgres::{Access, Settings, Transaction};
 use serde_json::{Value, json};
 
 use crate::coverage::ways::ways;
 use crate::harness::clock::HeldClock;
+use crate::harness::crowd::cursor;
 use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
-use crate::harness::waiting::LIMIT;
+use crate::harness::waiting::{LIMIT, until};
 use crate::harness::{Client, TestApp};
 use business::Planning;
 use questions::{ListField, Question, Values};
@@ -52,6 +56,8 @@ struct Walk {
     owner: Client,
     schema: Schema,
     values: Values,
+    /// The cursor of the changes before the walk.
+    since: Value,
     /// What was wrong.
     wrong: Vec<String>,
     /// Exceptions that were needed.
@@ -68,7 +74,8 @@ impl Walk {
         let owner = app.sign_in(seed::DEMO_OWNERS[0].1, seed::DEMO_PASSWORD).await;
         let schema = Schema::served();
         let values = Values::gather(&schema, &owner).await;
-        let walk = Self { planning, app, owner, schema, values, wrong: Vec::new(), excepted: BTreeSet::new(), inside: false, asked: 0 };
+        let since = cursor(&owner).await;
+        let walk = Self { planning, app, owner, schema, values, since, wrong: Vec::new(), excepted: BTreeSet::new(), inside: false, asked: 0 };
         walk.settle().await;
         walk
     }
@@ -80,6 +87,7 @@ impl Walk {
             self.list(list).await;
         }
         self.rest().await;
+        self.log().await;
         // Planned for any value, sorting is not judged.
         let judged = if self.planning == Planning::ForValues { [TINY, SORTED].concat() } else { TINY.to_vec() };
         assert_eq!(self.excepted, judged.iter().map(|(table, _)| (*table).to_owned()).collect(), "exceptions that are not needed");
@@ -119,29 +127,70 @@ impl Walk {
         seen.data
     }
 
-    /// Everything that is no list of its own: what every type brings along, and the dashboard.
+    /// Everything that is no list of its own: what every type brings along, the dashboard, and the first change since the walk began.
     async fn rest(&mut self) {
+        // Of a task, which calls no webhooks.
+        let change = "mutation($input: TaskUpdateInput!) { taskUpdate(input: $input) { userErrors { message } } }";
+        let mut task = self.owner.query("{ tasks(first: 1) { nodes { id version } } }").await["tasks"]["nodes"][0].take();
+        task["changes"] = json!({"title": "Another"});
+        self.owner.data(change, json!({"input": task})).await;
+        let changes = json!({"first": 1, "since": self.since});
+        let told = "query($first: Int!, $since: String!) { changes(first: $first, since: $since) { nodes { id } } }";
+        until("the change is told", async || self.owner.data(told, changes.clone()).await["changes"]["nodes"][0].is_object()).await;
         for (of, way) in ways(&self.schema, "Query", &|field| !field.takes("ids"), false) {
             let selection = self.schema.selection(&of, 2);
             let operation = way.operation(selection.trim().trim_start_matches('{').trim_end_matches('}'));
-            self.run(&format!("all of {of}"), &operation).await;
+            let seen = self.run(&format!("all of {of}"), &operation).await;
+            if seen.data.is_some_and(|data| way.ends(&data).is_empty()) {
+                self.wrong.push(format!("all of {of}: there is none, which tells nothing"));
+            }
+        }
+    }
+
+    /// What is told of changes after a cursor, to those who ask and those who listen: of objects, and of jobs, which have a log of their own.
+    async fn log(&mut self) {
+        let services = self.app.app.services.clone();
+        let viewer = self.owner.query("{ viewer { organization { id } } }").await;
+        let organization = AnyId::parse(viewer["viewer"]["organization"]["id"].as_str().unwrap()).unwrap().uuid;
+        let settings = Settings { organization: Some(organization), ..Settings::default() };
+        for noun in ["contact", "job"] {
+            let read = async || {
+                let db = Transaction::new(services.databases.primary().clone(), Access::Snapshot, &settings);
+                log::read(&db, organization, &[noun], EventPosition { tx: 0, seq: 0 }, PARENTS).await.unwrap().events.len()
+            };
+            // Other tests' transactions hold up what is told.
+            until("the log is complete", async || read().await == PARENTS).await;
+            self.settle().await;
+            let recorder = Recorder::start(&self.app).await;
+            read().await;
+            let shown = format!("the changes of every {noun}");
+            let (_, plans) = self.judge(&shown, &recorder).await;
+            for node in plans.iter().flat_map(|plan| nodes(&plan["Plan"])).filter(|node| kind(node).ends_with("Sort")) {
+                self.wrong.push(format!("{shown}: no index has this order: {}", all_brief(node)));
+            }
         }
     }
 
     /// Runs an operation and notes what is wrong with any: what was not seen of it, and what was read from end to end.
     async fn run(&mut self, shown: &str, operation: &str) -> Seen {
         let recorder = Recorder::start(&self.app).await;
-        let mut answer = self.owner.send(operation, json!({"first": PARENTS})).await;
+        let mut answer = self.owner.send(operation, json!({"first": PARENTS, "since": self.since})).await;
+        let understood = answer.get("errors").is_none();
+        if !understood {
+            self.wrong.push(format!("{shown}: it was not understood: {}", answer["errors"]));
+        }
+        let (statements, plans) = self.judge(shown, &recorder).await;
+        Seen { data: understood.then(|| answer["data"].take()), statements, plans }
+    }
+
+    /// The statements since then and their plans. Notes those that were not seen, and what was read from end to end.
+    async fn judge(&mut self, shown: &str, recorder: &Recorder) -> (Vec<String>, Vec<Value>) {
         self.settle().await;
         let (statements, plans) = (recorder.finish(), recorder.plans());
         // Of a statement in several lines the log has the first in its own.
         let text = |plan: &Value| plan["Query Text"].as_str().and_then(|sql| sql.lines().next()).unwrap_or_default().to_owned();
         let planned: BTreeSet<String> = plans.iter().map(text).collect();
         self.inside |= planned.iter().any(|sql| !statements.contains(sql));
-        let understood = answer.get("errors").is_none();
-        if !understood {
-            self.wrong.push(format!("{shown}: it was not understood: {}", answer["errors"]));
-        }
         let unseen = statements.iter().filter(|statement| !planned.contains(*statement));
         self.wrong.extend(unseen.map(|statement| format!("{shown}: its plan was not seen: {statement}")));
         for plan in &plans {
@@ -151,7 +200,7 @@ impl Walk {
                 self.wrong.extend(unless_excepted(TINY, table, &mut self.excepted).then_some(fault));
             }
         }
-        Seen { data: understood.then(|| answer["data"].take()), statements, plans }
+        (statements, plans)
     }
 
     /// Waits until the connection is free: only then are the plans of what was run on it written down.
@@ -276,5 +325,12 @@ async fn a_list_without_its_indexes_is_found() {
         assert_eq!(elsewhere, None, "the other orders have their indexes");
     }
     walk.list(list("Query.tasks")).await;
+    walk.log().await;
     assert!(walk.wrong.is_empty(), "{}", walk.wrong.join("\n"));
+    superuser.batch_execute("DROP INDEX audit_entries_by_position; DROP INDEX jobs_by_position").await.unwrap();
+    walk.log().await;
+    for noun in ["contact", "job"] {
+        let expected = format!("the changes of every {noun}: ");
+        assert!(walk.wrong.iter().any(|wrong| wrong.starts_with(&expected)), "{noun}: {}", walk.wrong.join("\n"));
+    }
 }

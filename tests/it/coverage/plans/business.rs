@@ -77,20 +77,21 @@ INSERT INTO api_keys (organization_id, id, name, secret_hash, scopes, allowed_ip
   SELECT o, md5('apikey' || g)::uuid, 'Key ' || g, o::text || g, '{contacts.read}', '{203.0.113.0/24}', CASE WHEN g % 4 = 0 THEN user_id ELSE md5('user' || (1 + g % 60))::uuid END,
     $now::timestamptz - (g - 100) * interval '1 hour', $now, CASE WHEN g % 2 = 0 THEN $now::timestamptz END, $now::timestamptz - g * interval '1 hour', $now
   FROM own, generate_series(1, 200) g;
-INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, max_attempts, request_id, run_at, created_at, updated_at, tx, seq)
+INSERT INTO jobs (organization_id, id, kind, queue, priority, state, payload, max_attempts, progress_done, progress_total, request_id, run_at, created_at, updated_at, tx, seq)
   SELECT organization_id, md5('job' || id)::uuid, (ARRAY['message_send', 'webhook_deliver'])[1 + ascii(right(id::text, 1)) % 2],
     (ARRAY['EMAIL', 'SMS', 'WEBHOOK'])[1 + ascii(right(id::text, 1)) % 3], 'NORMAL',
-    CASE right(id::text, 2) WHEN 'aa' THEN 'DEAD' WHEN 'ab' THEN 'QUEUED' WHEN 'ac' THEN 'RUNNING' ELSE 'DONE' END, '{}', 3, 'r', created_at, created_at, updated_at,
+    CASE right(id::text, 2) WHEN 'aa' THEN 'DEAD' WHEN 'ab' THEN 'QUEUED' WHEN 'ac' THEN 'RUNNING' ELSE 'DONE' END, '{}', 3, 1, 2, 'r', created_at, created_at, updated_at,
     1, row_number() OVER (ORDER BY id)
   FROM contacts JOIN own ON organization_id = o;
 INSERT INTO sms_templates (organization_id, id, name, dlt_template_id, dlt_entity_id, header, body, variables, msg91_template_id, fast2sms_message_id, created_at, updated_at)
-  SELECT o, md5('smstemplate' || g)::uuid, 'Text ' || g, '1107160000000000001', '1101160000000000001', 'SHARMA', 'Dear {#var#}', '[]', 'm', 'f',
+  SELECT o, md5('smstemplate' || g)::uuid, 'Text ' || g, '1107160000000000001', '1101160000000000001', 'SHARMA', 'Dear {#var#}',
+    '[{\"name\": \"name\", \"kind\": \"TEXT\"}]', 'm', 'f',
     $now::timestamptz - g * interval '1 hour', $now FROM own, generate_series(1, 200) g;
-INSERT INTO messages (organization_id, id, channel, state, to_address, to_name, contact_id, subject, body, sms_template_id, language, transactional, attempts,
+INSERT INTO messages (organization_id, id, channel, state, to_address, to_name, contact_id, subject, body, sms_template_id, variables, language, transactional, attempts,
     created_by, created_at, updated_at)
   SELECT o, md5('message' || g)::uuid, CASE WHEN g % 3 = 0 THEN 'SMS' ELSE 'EMAIL' END, (ARRAY['QUEUED', 'SENT', 'DELIVERED', 'BOUNCED', 'FAILED'])[1 + g % 5],
     g % 700 || '@contact.example', 'Contact', contacts.ids[1 + g % array_length(contacts.ids, 1)], 's', 'b', CASE WHEN g % 3 = 0 THEN md5('smstemplate' || (1 + g % 200))::uuid END,
-    'EN', g % 2 = 0, 1, CASE WHEN g % 4 = 0 THEN user_id ELSE md5('user' || (1 + g % 60))::uuid END, $now::timestamptz - g * interval '7 minutes', $now::timestamptz - g * interval '5 minutes'
+    '{\"name\": \"Asha\"}', 'EN', g % 2 = 0, 1, CASE WHEN g % 4 = 0 THEN user_id ELSE md5('user' || (1 + g % 60))::uuid END, $now::timestamptz - g * interval '7 minutes', $now::timestamptz - g * interval '5 minutes'
   FROM own, generate_series(1, 3000) g, (SELECT array_agg(id) AS ids FROM contacts JOIN own ON organization_id = o) contacts;
 INSERT INTO suppressions (organization_id, id, channel, address, reason, detail, message_id, created_at, updated_at)
   SELECT o, md5('suppression' || g)::uuid, 'EMAIL', g || '@contact.example', (ARRAY['BOUNCE', 'COMPLAINT', 'UNSUBSCRIBE'])[1 + g % 3], 'd', md5('message' || g)::uuid,

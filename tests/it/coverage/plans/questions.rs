@@ -13,7 +13,7 @@ use crate::harness::schema::{Argument, Field, Schema, noun_of};
 pub struct ListField {
     pub of: String,
     pub field: Field,
-    way: Way,
+    pub way: Way,
 }
 
 /// A list asked with certain arguments.
