@@ -9,6 +9,7 @@ mod nulls;
 mod oracle;
 pub mod plans;
 mod shapes;
+mod siblings;
 mod specification;
 mod statements;
 pub mod ways;
