@@ -11,7 +11,7 @@ use serde_json::json;
 use super::oracle::Oracle;
 use super::shapes::Shapes;
 
-const LEAVES: &str = "may must late lateMust";
+const LEAVES: &str = "may must late lateMust many";
 
 /// Selections of every shape below every shape.
 fn whole() -> String {
@@ -177,16 +177,20 @@ async fn what_is_not_as_it_is_to_be_is_found() {
 #[tokio::test]
 async fn a_text_is_held_against_its_document() {
     let (shapes, variables) = (Shapes::build(), json!({}));
-    let oracle = Oracle::new(&shapes.schema, "{ thing(fails: []) { may must some { late } } }", &variables);
+    let oracle = Oracle::new(&shapes.schema, "{ thing(fails: []) { may must many some { late } } }", &variables);
     let wrong = |thing: &str| oracle.wrong_in(&format!(r#"{{"data":{{"thing":{thing}}}}}"#));
-    assert_eq!(wrong(r#"{"may":1,"must":2,"some":[{"late":3}]}"#), Vec::<String>::new());
+    assert_eq!(wrong(r#"{"may":1,"must":2,"many":[5],"some":[{"late":3}]}"#), Vec::<String>::new());
     for thing in [
-        r#"{"must":2,"may":1,"some":[{"late":3}]}"#,
-        r#"{"may":1,"must":2,"must":2,"some":[{"late":3}]}"#,
-        r#"{"may":1,"must":2,"some":[{"late":3,"late":3}]}"#,
-        r#"{"may":1,"must":2,"some":[null]}"#,
-        r#"{"may":1,"must":null,"some":[]}"#,
-        r#"{"may":1,"some":[]}"#,
+        r#"{"must":2,"may":1,"many":[5],"some":[{"late":3}]}"#,
+        r#"{"may":1,"must":2,"must":2,"many":[5],"some":[{"late":3}]}"#,
+        r#"{"may":1,"must":2,"many":[5],"some":[{"late":3,"late":3}]}"#,
+        r#"{"may":1,"must":2,"many":[5],"some":[null]}"#,
+        r#"{"may":1,"must":null,"many":[5],"some":[]}"#,
+        r#"{"may":1,"many":[5],"some":[]}"#,
+        r#"{"may":1,"must":2,"many":[5,null],"some":[]}"#,
+        r#"{"may":1,"must":2,"many":5,"some":[]}"#,
+        r#"{"may":1,"must":2,"many":[5],"some":{"late":3}}"#,
+        r#"{"may":1,"must":2,"many":[5],"some":[3]}"#,
     ] {
         assert!(!wrong(thing).is_empty(), "{thing}");
     }

@@ -154,18 +154,30 @@ impl<'l> Look<'l> {
 
     fn value(&mut self, field: &'l Field, sets: &[&'l SelectionSet], value: &Value, path: &str) -> Result<Value, Nulled> {
         match value {
-            _ if self.oracle.schema.is_leaf(&field.of) => Ok(value.clone()),
-            Value::List(items) => {
+            Value::Null => Ok(Value::Null),
+            Value::List(items) if field.list => {
                 let mut shown = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     if *item == Value::Null && !field.nullable_items {
                         self.wrong.push(format!("{path}.{index} is null, which it cannot be"));
                     }
-                    let item = self.value(field, sets, item, &format!("{path}.{index}"));
+                    let item = self.item(field, sets, item, &format!("{path}.{index}"));
                     shown.push(item.or_else(|nulled| if field.nullable_items { Ok(Value::Null) } else { Err(nulled) })?);
                 }
                 Ok(Value::List(shown))
             }
+            other if field.list => {
+                self.wrong.push(format!("{path} is no list: {other}"));
+                Ok(other.clone())
+            }
+            other => self.item(field, sets, other, path),
+        }
+    }
+
+    fn item(&mut self, field: &'l Field, sets: &[&'l SelectionSet], value: &Value, path: &str) -> Result<Value, Nulled> {
+        match value {
+            _ if self.oracle.schema.is_leaf(&field.of) => Ok(value.clone()),
+            Value::Null => Ok(Value::Null),
             Value::Object(fields) => {
                 let Some(of) = self.object_of(field, sets, fields) else {
                     self.wrong.push(format!("{path} has the keys of no {}: {:?}", field.of, fields.keys().collect::<Vec<_>>()));
@@ -173,7 +185,10 @@ impl<'l> Look<'l> {
                 };
                 self.object(of, sets, fields, path)
             }
-            other => Ok(other.clone()),
+            other => {
+                self.wrong.push(format!("{path} is no object: {other}"));
+                Ok(other.clone())
+            }
         }
     }
 

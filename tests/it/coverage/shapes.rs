@@ -103,6 +103,10 @@ impl Thing {
         self.ok(ctx, 4)
     }
 
+    async fn many(&self, ctx: &Context<'_>) -> Result<Vec<i32>> {
+        self.ok(ctx, vec![5, 6])
+    }
+
     async fn child(&self, ctx: &Context<'_>) -> Result<Option<Written<Self>>> {
         self.below(ctx).map(Some)
     }
