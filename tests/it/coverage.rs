@@ -12,4 +12,5 @@ mod shapes;
 mod siblings;
 mod specification;
 mod statements;
+mod transports;
 pub mod ways;

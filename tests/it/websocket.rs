@@ -59,9 +59,14 @@ impl Socket {
 
     /// The next message, which is none of WebSocket itself.
     pub async fn hear(&mut self) -> Value {
+        serde_json::from_str(&self.hear_text().await).unwrap()
+    }
+
+    /// As [`Socket::hear`], as it came.
+    pub async fn hear_text(&mut self) -> String {
         loop {
             match tokio::time::timeout(LIMIT, self.0.next()).await.unwrap().unwrap().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Text(text) => return text.to_string(),
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => panic!("{other:?}"),
             }

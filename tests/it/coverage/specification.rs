@@ -25,7 +25,7 @@ async fn text(schema: &Schema, client: &Client, way: &Way, operation: &str, vari
 }
 
 /// A way to every type, and under a list to each that stands below one.
-fn all_ways(schema: &Schema) -> Vec<(String, Way)> {
+pub fn all_ways(schema: &Schema) -> Vec<(String, Way)> {
     let mut all = to_everything(schema);
     all.extend(under_lists(schema).into_iter().filter(|(_, way)| !way.steps.iter().any(|step| step.field.takes("ids"))));
     // A subscription has one field.
