@@ -242,7 +242,11 @@ impl Rules<'_> {
         }
         let given = ["include", "skip", "deprecated", "specifiedBy", "oneOf"];
         for directive in self.directives.clone().into_iter().filter(|directive| !given.contains(&name(directive))) {
-            self.described(&format!("@{}", name(directive)), directive);
+            let place = format!("@{}", name(directive));
+            self.described(&place, directive);
+            for argument in each(directive, "args") {
+                self.described(&format!("{place}({})", name(argument)), argument);
+            }
         }
         let mutations = of(self, "Mutation");
         for mutation in each(&mutations, "fields") {
