@@ -6,19 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{TokenStream, TokenTree};
+
 /// The layers from the ground up; a layer may use those before it.
 const LAYERS: [&str; 8] = ["schema", "base", "platform", "access", "features", "app", "web", "commands"];
 /// What files of a feature may use of their own feature, by the file's name.
-const INSIDE: [(&str, &[&str]); 9] = [
+const INSIDE: [(&str, &[&str]); 17] = [
     ("rules", &["model"]),
     ("queries", &["model", "rules"]),
-    ("loaders", &["model", "rules", "queries"]),
-    ("object", &["model", "rules", "queries", "loaders"]),
-    ("actions", &["model", "rules", "queries"]),
-    ("mutations", &["model", "rules", "queries", "loaders", "object", "actions"]),
-    ("roots", &["model", "rules", "queries", "loaders", "object"]),
+    ("loaders", &["model", "rules", "queries", "period"]),
+    ("object", &["model", "rules", "queries", "loaders", "period"]),
+    // What they enqueue is named by the job that does it, by actions in its turn.
+    ("actions", &["model", "rules", "queries", "jobs", "watching"]),
+    ("mutations", &["model", "rules", "queries", "loaders", "object", "actions", "replay"]),
+    ("roots", &["model", "rules", "queries", "loaders", "object", "period"]),
     ("subscriptions", &["model", "rules", "queries", "loaders", "object"]),
     ("model", &[]),
+    ("period", &["model"]),
+    ("watching", &["model", "rules", "queries"]),
+    ("payload", &["model", "rules", "queries", "watching"]),
+    ("deliver", &["model", "rules", "queries", "actions", "payload"]),
+    ("replay", &["model", "rules", "queries"]),
+    ("inbound", &["model", "rules", "queries", "actions"]),
+    ("jobs", &["model", "rules", "queries", "actions", "deliver", "replay"]),
+    ("upkeep", &["model", "rules", "queries", "actions"]),
 ];
 const MOST_LINES: usize = 400;
 
@@ -44,6 +55,31 @@ pub fn sources(root: &str) -> Vec<PathBuf> {
 fn module(path: &Path) -> Vec<String> {
     let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().with_extension("");
     below.iter().map(|part| part.to_str().unwrap().to_owned()).collect()
+}
+
+/// The paths in what a macro is given, which need not be Rust as a whole.
+fn paths_in(tokens: TokenStream) -> Vec<Vec<String>> {
+    let (mut found, mut path, mut colons) = (Vec::new(), Vec::new(), 0);
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                if colons != 2 {
+                    found.push(std::mem::take(&mut path));
+                }
+                path.push(ident.to_string());
+                colons = 0;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+            TokenTree::Group(group) => {
+                found.extend(paths_in(group.stream()));
+                colons = 0;
+            }
+            _ => colons = 0,
+        }
+    }
+    found.push(path);
+    found.retain(|path| path.len() > 1);
+    found
 }
 
 /// Every path of ours that a module's file names, as `["features", "contacts", "model", "Contact"]`, whether it begins with `crate`, `super` or `self`.
@@ -97,6 +133,10 @@ fn crate_paths(module: &[String], text: &str) -> Vec<Vec<String>> {
             self.add(&path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>());
             syn::visit::visit_path(self, path);
         }
+        fn visit_macro(&mut self, called: &'ast syn::Macro) {
+            paths_in(called.tokens.clone()).iter().for_each(|path| self.add(path));
+            syn::visit::visit_macro(self, called);
+        }
     }
     let file = syn::parse_file(text).unwrap();
     let mut finder = Finder { module: module.to_vec(), found: Vec::new() };
@@ -125,6 +165,9 @@ fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
         let (other, part) = (&path[1], path[2].as_str());
         if feature == other {
             let allowed = INSIDE.iter().find(|(name, _)| *name == file).map(|(_, allowed)| *allowed);
+            if allowed.is_none() {
+                wrong.push(format!("{}: INSIDE does not say what {file} may use", module.join("::")));
+            }
             let is_file = INSIDE.iter().any(|(name, _)| *name == part);
             if let Some(allowed) = allowed
                 && is_file
@@ -158,6 +201,12 @@ fn a_wrong_import_is_noticed() {
     assert_eq!(of(&["features", "contacts", "queries"], "use crate::features::contacts::{object::Contact, model};"), 1);
     assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals::loaders::DealById;"), 1);
     assert_eq!(of(&["features", "contacts", "object"], "use crate::features::deals::loaders::DealById;"), 0);
+    assert_eq!(of(&["features", "contacts", "roots"], "use crate::features::deals::object::Deal;"), 1);
+    assert_eq!(of(&["features", "contacts", "model"], "use crate::features::contacts::queries;"), 1);
+    assert_eq!(of(&["features", "contacts", "object"], "use super::roots;"), 1);
+    assert_eq!(of(&["features", "contacts", "other"], "use super::model;"), 1);
+    assert_eq!(of(&["base", "id"], "shapes! { a of (crate::platform::postgres::Pool, b::c) }"), 1);
+    assert_eq!(of(&["platform", "id"], "shapes! { a of (crate::base::Id, b::c) }"), 0);
     assert_eq!(of(&["web", "graphql"], "use crate::access::Scope;"), 0);
     assert_eq!(of(&["access", "guard"], "use crate::App;"), 1);
     assert_eq!(of(&["web", "graphql"], "use crate::App;"), 0);
