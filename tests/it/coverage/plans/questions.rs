@@ -96,7 +96,7 @@ impl ListField {
         let known = ["first", "after", "last", "before", "orderBy"];
         let others = self.field.arguments.iter().filter(|argument| !known.contains(&argument.name.as_str()));
         let narrowings: Vec<String> = others.flat_map(|argument| values.all(schema, argument, self.row(schema), 0)).collect();
-        let orders: Vec<String> = self.orders(schema).into_iter().filter(|order| order.contains("DESC")).take(orders).collect();
+        let orders: Vec<String> = self.orders(schema).into_iter().skip(1).take(orders).collect();
         let pairs = narrowings.iter().flat_map(|narrowing| orders.iter().map(move |order| (narrowing, order)));
         pairs.map(|(narrowing, order)| self.question(schema, narrowing, order, "first: 20")).collect()
     }
@@ -150,7 +150,7 @@ impl Values {
 
     fn single(&self, schema: &Schema, argument: &Argument, row: &str) -> Vec<String> {
         if let Some(values) = schema.enums.get(&argument.of) {
-            return vec![values[0].clone()];
+            return values.clone();
         }
         let own = |name: &str| self.rows[row].get(name).filter(|value| is_said(value));
         let text = || own(&argument.name).or_else(|| own(&format!("{}s", argument.name))?.get(0)).or_else(|| own("name"));
