@@ -1,6 +1,6 @@
 //! Lists below several parents are read together, and a list that was asked for under one parent is asked for again under the others. What must hold:
 //! each parent has the rows that it has when it is asked about alone, whatever the arguments, also when one operation asks for the same list under many
-//! names.
+//! names; and many parents take as many statements as two.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::plans::business::{self, Planning};
 use super::plans::questions::{ListField, Values};
 use crate::harness::clock::HeldClock;
 use crate::harness::schema::Schema;
+use crate::harness::statements::Recorder;
 use crate::harness::{Client, TestApp};
 
 /// How many parents are asked about at once, and how many of them alone.
@@ -51,13 +52,21 @@ struct Asked {
     parents: Vec<Value>,
     /// Of which parent, and its lists.
     alone: Vec<(usize, Vec<Value>)>,
+    /// How many statements two parents took, and all of them.
+    statements: [usize; 2],
 }
 
 impl Asked {
-    async fn of(list: &ListField, arguments: &[String], owner: &Client) -> Self {
+    async fn of(lists: &Lists, list: &ListField, arguments: &[String]) -> Self {
+        let owner = &lists.owner;
         let name = &list.field.name;
         let selection: String = arguments.iter().enumerate().map(|(n, arguments)| format!(" a{n}: {name}({arguments}) {ROWS}")).collect();
-        let data = owner.data(&list.way.operation(&format!("id{selection}")), json!({"first": PARENTS})).await;
+        let together = async |count: usize| {
+            let recorder = Recorder::start(&lists.app).await;
+            let data = owner.data(&list.way.operation(&format!("id{selection}")), json!({"first": count})).await;
+            (data, recorder.finish().len())
+        };
+        let ((_, few), (data, many)) = (together(2).await, together(PARENTS).await);
         let parents: Vec<Value> = list.way.ends(&data).into_iter().cloned().collect();
         let mut most: Vec<usize> = (0..parents.len()).collect();
         most.sort_by_key(|parent| std::cmp::Reverse((0..arguments.len()).map(|n| rows(&parents[*parent][format!("a{n}")])).sum::<usize>()));
@@ -69,12 +78,16 @@ impl Asked {
             (parent, join_all(each).await)
         });
         let alone = join_all(each).await;
-        Self { shown: list.shown(), arguments: arguments.to_vec(), parents, alone }
+        Self { shown: list.shown(), arguments: arguments.to_vec(), parents, alone, statements: [few, many] }
     }
 
     /// Where a parent has something else together with others than alone.
     fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
+        let [few, many] = self.statements;
+        if few != many {
+            wrong.push(format!("{}({:?}): {few} statements for two parents, and {many} for {}", self.shown, self.arguments, self.parents.len()));
+        }
         for (parent, lists) in &self.alone {
             for (n, (alone, arguments)) in lists.iter().zip(&self.arguments).enumerate() {
                 let together = &self.parents[*parent][format!("a{n}")];
@@ -99,7 +112,7 @@ fn rows(list: &Value) -> usize {
 }
 
 struct Lists {
-    _app: TestApp,
+    app: TestApp,
     owner: Client,
     schema: Schema,
     values: Values,
@@ -113,7 +126,7 @@ impl Lists {
         let owner = app.sign_in(seed::DEMO_OWNERS[0].1, seed::DEMO_PASSWORD).await;
         let schema = Schema::served();
         let values = Values::gather(&schema, &owner).await;
-        Self { _app: app, owner, schema, values }
+        Self { app, owner, schema, values }
     }
 
     /// The lists that several parents can have.
@@ -135,7 +148,7 @@ async fn each_parent_has_the_rows_that_it_has_alone() {
     for list in lists.nested() {
         let mut telling = 0;
         for arguments in lists.arguments(&list).chunks(NAMES) {
-            let asked = Asked::of(&list, arguments, &lists.owner).await;
+            let asked = Asked::of(&lists, &list, arguments).await;
             wrong.extend(asked.wrong());
             telling += asked.telling();
         }
@@ -153,7 +166,7 @@ async fn a_parent_with_the_rows_of_another_list_is_found() {
     let lists = Lists::begin().await;
     let list = lists.nested().into_iter().find(|list| list.shown() == "Contact.deals").unwrap();
     let arguments = lists.arguments(&list);
-    let asked = async || Asked::of(&list, &arguments[..NAMES], &lists.owner).await;
+    let asked = async || Asked::of(&lists, &list, &arguments[..NAMES]).await;
     let (mut named, mut parents) = (asked().await, asked().await);
     assert_eq!((named.wrong(), parents.wrong()), (Vec::new(), Vec::new()));
     let (one, other) = (named.alone[0].0, named.alone[1].0);
@@ -161,4 +174,6 @@ async fn a_parent_with_the_rows_of_another_list_is_found() {
     assert_eq!(named.wrong().len(), 1, "{:?}", named.wrong());
     parents.parents[one]["a1"] = parents.parents[other]["a1"].clone();
     assert_eq!(parents.wrong().len(), 1, "{:?}", parents.wrong());
+    parents.statements[1] += 1;
+    assert_eq!(parents.wrong().len(), 2, "{:?}", parents.wrong());
 }
