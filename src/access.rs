@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod budget;
+mod condition;
 pub mod connection;
 pub mod consistency;
 pub mod cost;

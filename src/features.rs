@@ -175,8 +175,8 @@ impl OutputType for AnyNode {
         Node::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        if ctx.execute_data.is_some() { self.0.write(ctx).boxed().await } else { self.0.resolve(ctx, field).boxed().await }
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        self.0.write(ctx).boxed().await
     }
 }
 

@@ -6,10 +6,10 @@
 mod nesting;
 mod schema_walk;
 mod types;
+mod validity;
 mod walk;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::parser::types::{
@@ -18,19 +18,18 @@ use async_graphql::parser::types::{
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables, parser};
 
+use crate::access::condition::Condition;
 use crate::access::cost::price::Price;
 use crate::access::limits::Class;
-use crate::access::plan::{Condition, Plan, RustType};
+use crate::access::plan::{Plan, RustType};
 use crate::access::variables::is_surely;
 use crate::access::writer::Writable;
 use crate::base::{Code, Error, Map, Result};
 use crate::platform::config::DocumentConfig;
 use crate::platform::postgres::{ColumnNames, Need, Needs, ReadShape};
 pub use types::TypeMap;
+use validity::Validity;
 use walk::Walk;
-
-/// Says that a document was found valid, beside the bits of variables.
-const FOUND_VALID: u64 = 1 << 63;
 
 /// One operation of a document: its text, and what it selects.
 #[derive(Debug)]
@@ -38,8 +37,7 @@ pub struct Selection {
     document: Arc<ExecutableDocument>,
     name: Option<Name>,
     found: Found,
-    /// [`FOUND_VALID`] and the variables that had no value then; zero when the document was not yet found valid for this operation.
-    valid: AtomicU64,
+    validity: Validity,
     plans: RwLock<Kept>,
     needs: Needs,
 }
@@ -106,24 +104,9 @@ struct Found {
     price: Arc<Price>,
     /// The classes that its root fields count in, one for each field.
     classes: Vec<Class>,
-    /// Whether two selections below one response key may have to be put together, or are not the same.
-    overlaps: bool,
-    /// Whether anything is selected twice.
-    doubles: bool,
-    /// Whether anything bears a directive.
-    conditional: bool,
 }
 
 impl Selection {
-    /// Whether its answer can be written field by field: it does not ask for the schema, and no two selections below one response key have to be put
-    /// together, or take each other's place when one is skipped.
-    #[must_use]
-    pub fn can_be_written(&self) -> bool {
-        let Found { overlaps, doubles, conditional, .. } = self.found;
-        let told_apart = !(overlaps || (doubles && conditional));
-        told_apart && self.found.root_fields.iter().all(|name| name == "__typename" || !name.starts_with("__"))
-    }
-
     /// The operation as it stands in the document.
     #[must_use]
     pub fn definition(&self) -> Option<&Positioned<OperationDefinition>> {
@@ -202,16 +185,12 @@ impl Selection {
     /// such a variable stands.
     #[must_use]
     pub fn is_valid_without(&self, absent: u64) -> bool {
-        let valid = self.valid.load(Ordering::Relaxed);
-        valid & FOUND_VALID != 0 && valid & !FOUND_VALID & !absent == 0
+        self.validity.holds_without(absent)
     }
 
     /// Notes that the document was found valid while these variables had no value.
     pub fn note_valid_without(&self, absent: u64) {
-        let known = self.valid.load(Ordering::Relaxed);
-        if known & FOUND_VALID == 0 || absent & !known == 0 {
-            self.valid.store(FOUND_VALID | absent, Ordering::Relaxed);
-        }
+        self.validity.note_without(absent);
     }
 
     /// Gives variables without a value their defaults, which the executor looks at for arguments and not for directives.
@@ -343,7 +322,7 @@ impl Document {
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);
             let plans = RwLock::new(Kept { plans: Plans::default(), room: Some(room) });
-            selections.insert(named, Arc::new(Selection { document, name, found, valid: AtomicU64::new(0), plans, needs: Needs::default() }));
+            selections.insert(named, Arc::new(Selection { document, name, found, validity: Validity::default(), plans, needs: Needs::default() }));
         }
         // Nobody has counted what stands in them, and the rules of validation would go through it.
         if let Some(unused) = parsed.fragments.keys().find(|name| !spread.contains(*name)) {

@@ -1,35 +1,25 @@
-//! What async-graphql's executor is told to do otherwise, as an extension of it.
+//! What async-graphql is told to do otherwise, as an extension of it, and where what fails belongs.
 //!
-//! A nullable field that fails is null by itself, as the GraphQL specification has it (section 6.4.4, "Handling Execution Errors"). The executor alone
-//! hands the error of a resolver or guard to the parent even where the field could be null, so that one refused field would take its siblings along.
-//! Here it is stopped at the field and noted with the operation, which adds it to the answer's errors. This is also where each field begins its turn.
-//!
-//! Two selections under one response key are executed by themselves and then put together, where async-graphql 7 keeps an object although the
-//! next part came to null, and of a field without a selection the first value. What came to null or failed in one of them is null as a whole, which is
-//! seen to afterwards ([`Nulls`]); and what failed in each of them is told once ([`tell_once`]).
-//!
-//! The error of a field that cannot be null goes up to the nearest that can be. It keeps its path, over which async-graphql 7 writes that of the item
-//! in every list on the way.
+//! Its executor is left what operations ask of the schema itself; each field of that begins its turn here. The error of a field that cannot be null goes
+//! up to the nearest that can be (GraphQL specification, 6.4.4 "Handling Execution Errors"). It keeps its path, over which async-graphql 7 writes that of
+//! the item in every list on the way.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextRequest, NextResolve, NextValidation, ResolveInfo};
-use async_graphql::registry::MetaTypeName;
 use async_graphql::{
     CacheControl, Context, PathSegment, QueryPathNode, QueryPathSegment, Response, SchemaEnv, ServerError, ServerResult, ValidationResult, Value,
-    Variables, from_value, to_value,
+    from_value, to_value,
 };
 
-use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::operation::Operation;
 use crate::base::Error;
 
 /// What an error keeps its path under on its way up.
 const CAME_FROM: &str = "path";
 
-/// Keeps the error of a nullable field to that field.
+/// Shows the schema's environment, checks what is to be checked and no more, and lets fields take turns.
 #[derive(Clone)]
 pub struct Execution {
     /// Where the schema's environment is shown.
@@ -43,38 +33,6 @@ pub struct ValidityAlone;
 /// Among the data of a request: its document is known to be valid with its variables.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownValid;
-
-/// Among the data of a request: the places that are null where an object or a list of objects could be, or because they failed.
-#[derive(Debug, Default)]
-pub struct Nulls(Mutex<Vec<Vec<PathSegment>>>);
-
-impl Nulls {
-    fn note(&self, place: Vec<PathSegment>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
-    }
-
-    /// Puts null in these places of an answer, as far as they are there.
-    pub fn put(&self, data: &mut Value) {
-        for place in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            put_null(data, place);
-        }
-    }
-}
-
-fn put_null(value: &mut Value, place: &[PathSegment]) {
-    let Some((first, rest)) = place.split_first() else {
-        *value = Value::Null;
-        return;
-    };
-    let below = match (value, first) {
-        (Value::Object(fields), PathSegment::Field(key)) => fields.get_mut(key.as_str()),
-        (Value::List(items), PathSegment::Index(index)) => items.get_mut(*index),
-        _ => None,
-    };
-    if let Some(below) = below {
-        put_null(below, rest);
-    }
-}
 
 impl ExtensionFactory for Execution {
     fn create(&self) -> Arc<dyn Extension> {
@@ -104,41 +62,10 @@ impl Extension for Execution {
     }
 
     async fn resolve(&self, ctx: &ExtensionContext<'_>, info: ResolveInfo<'_>, next: NextResolve<'_>) -> ServerResult<Option<Value>> {
-        let operation = ctx.data_opt::<Operation>();
-        if let Some(operation) = operation {
+        if let Some(operation) = ctx.data_opt::<Operation>() {
             operation.turns().begin().await;
         }
-        let nullable = !info.return_type.ends_with('!');
-        let (node, registry) = (info.path_node, &ctx.schema_env.registry);
-        let nothing = Variables::default();
-        let variables = ctx.data_opt::<Variables>().unwrap_or(&nothing);
-        let own = if info.is_for_introspection { 0 } else { OwnPrice::of(registry, info.parent_type, info.field).points(variables) };
-        // A list is counted by its entries, which come this way as well.
-        let each = match MetaTypeName::create(info.return_type.trim_end_matches('!')) {
-            MetaTypeName::Named(name) => of_object(registry, name),
-            _ => 0,
-        };
-        let nulls = ctx.data_opt::<Arc<Nulls>>();
-        let is_leaf = info.field.selection_set.node.items.is_empty();
-        let outcome = next.run(ctx, info).await;
-        let is_null = match &outcome {
-            Ok(value) => value.as_ref().is_none_or(|value| *value == Value::Null),
-            Err(_) => nullable,
-        };
-        if let Some(nulls) = nulls.filter(|_| is_null && (!is_leaf || outcome.is_err())) {
-            nulls.note(path(node));
-        }
-        if let Some(operation) = operation {
-            operation.spend(own, 1);
-            operation.spend(if outcome.is_ok() && !is_null { each } else { 0 }, 1);
-        }
-        match (outcome, operation) {
-            (Err(error), Some(operation)) if nullable => {
-                operation.note_error(at(node, error));
-                Ok(None)
-            }
-            (outcome, _) => outcome.map_err(|error| kept(at(node, error))),
-        }
+        next.run(ctx, info).await
     }
 }
 
@@ -186,21 +113,4 @@ pub fn kept(mut error: ServerError) -> ServerError {
 pub fn came_from(error: &ServerError) -> Vec<PathSegment> {
     let kept = error.extensions.as_ref().and_then(|extensions| extensions.get(CAME_FROM)).cloned();
     kept.and_then(|path| from_value(path).ok()).unwrap_or_else(|| error.path.clone())
-}
-
-/// Leaves one error of each place. Those that are of no place all stay.
-pub fn tell_once(errors: &mut Vec<ServerError>) {
-    let mut told = HashSet::new();
-    errors.retain(|error| {
-        let place = came_from(error);
-        place.is_empty() || told.insert(place.iter().map(segment).collect::<Vec<_>>())
-    });
-}
-
-/// As text, in which no name is like a number.
-fn segment(segment: &PathSegment) -> String {
-    match segment {
-        PathSegment::Field(name) => name.clone(),
-        PathSegment::Index(index) => index.to_string(),
-    }
 }

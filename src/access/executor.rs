@@ -1,32 +1,34 @@
-//! Runs operations: by the writer where an answer can be written field by field, and by async-graphql's executor where it cannot.
+//! Runs operations: answers are written field by field, by the writer. What they ask of the schema itself is answered by async-graphql's executor.
 //!
-//! A document is checked against the rules of validation once, whichever runs it. They look at the document alone, but for one, which looks at the
+//! A document is checked against the rules of validation once. They look at the document alone, but for one, which looks at the
 //! values of variables: those are compared with their types, and where that leaves a doubt, the rules have their say again.
+
+mod introspection;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::parser::types::{DocumentOperations, OperationDefinition, OperationType, SelectionSet};
+use async_graphql::parser::types::{OperationDefinition, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::{
-    Context, ContextSelectionSet, Data, EmptyMutation, EmptySubscription, IntrospectionMode, Object, ObjectType, Positioned, QueryEnv, QueryEnvInner,
-    Request, Response, Schema, SchemaEnv, ServerError, ServerResult, SubscriptionType, Value, Variables, extensions::Extensions,
+    Context, ContextSelectionSet, Data, EmptyMutation, EmptySubscription, IntrospectionMode, Object, ObjectType, Pos, Positioned, QueryEnv,
+    QueryEnvInner, Request, Response, Schema, SchemaEnv, ServerError, ServerResult, SubscriptionType, Value, Variables, extensions::Extensions,
 };
 use futures_util::{FutureExt, Stream};
 
 use crate::access::cost::PriceList;
 use crate::access::document::{Kind, Selection};
-use crate::access::execution::{Execution, KnownValid, Nulls, ValidityAlone, tell_once};
+use crate::access::execution::{Execution, KnownValid, ValidityAlone};
 use crate::access::operation::Operation;
 use crate::access::writer::{self, Writable};
+use crate::base::Error;
+use introspection::WithSchema;
 
 /// A schema and what runs its operations.
 pub struct Executor<Q, M, S> {
     schema: Schema<Q, M, Subscribed<S>>,
-    /// The fields of subscriptions as those of a query, for documents that cannot be written field by field. Made when there is one.
-    watched: OnceLock<Schema<S, EmptyMutation, EmptySubscription>>,
     query: Q,
     mutation: M,
     subscription: S,
@@ -73,16 +75,7 @@ where
         let _ = schema.execute("{ __typename }").now_or_never();
         let environment = seen.get().cloned().ok_or_else(|| anyhow::anyhow!("the schema's environment was not seen"))?;
         let extensions = no_extensions().ok_or_else(|| anyhow::anyhow!("an empty list of extensions was not seen"))?;
-        Ok(Self {
-            schema,
-            watched: OnceLock::new(),
-            query: Q::default(),
-            mutation: M::default(),
-            subscription: S::default(),
-            environment,
-            extensions,
-            nothing: Arc::default(),
-        })
+        Ok(Self { schema, query: Q::default(), mutation: M::default(), subscription: S::default(), environment, extensions, nothing: Arc::default() })
     }
 
     /// The schema.
@@ -97,16 +90,12 @@ where
         if let Err(errors) = self.check(selection, &variables).await {
             return Response::from_errors(errors);
         }
-        let mut response = match selection.definition() {
-            Some(definition) if selection.can_be_written() => operation.turns().run(self.write(operation, definition, variables)).await,
-            // What is done seldom is kept in boxes, out of the way of what is done always.
-            _ if selection.is_subscription() => operation.turns().run(self.watched(operation, variables).boxed()).await,
-            _ => operation.turns().run(executed(&self.schema, prepared(operation, variables)).boxed()).await,
+        let Some(definition) = selection.definition() else {
+            let error = Error::internal("an operation that is not in its document");
+            return Response::from_errors(vec![async_graphql::Error::from(error).into_server_error(Pos::default())]);
         };
+        let mut response = operation.turns().run(self.write(operation, definition, variables)).await;
         response.errors.extend(operation.take_errors());
-        if !selection.can_be_written() {
-            tell_once(&mut response.errors);
-        }
         response
     }
 
@@ -115,22 +104,6 @@ where
     pub async fn answer(&self, operation: &Operation, variables: Variables) -> Option<Response> {
         let response = self.run(operation, variables).await;
         (!operation.watch().was_let_pass()).then_some(response)
-    }
-
-    /// Runs a subscription that cannot be written field by field, as if it were a query.
-    async fn watched(&self, operation: &Operation, variables: Variables) -> Response {
-        let schema = self.watched.get_or_init(|| {
-            let execution = Execution { schema: Arc::default() };
-            Schema::build(S::default(), EmptyMutation, EmptySubscription).register_output_type::<PriceList>().extension(execution).finish()
-        });
-        let mut request = prepared(operation, variables);
-        let mut document = operation.selection().document().clone();
-        match &mut document.operations {
-            DocumentOperations::Single(one) => one.node.ty = OperationType::Query,
-            DocumentOperations::Multiple(all) => all.values_mut().for_each(|one| one.node.ty = OperationType::Query),
-        }
-        request.set_parsed_query(document);
-        executed(schema, request).await
     }
 
     /// What is wrong with an operation's document, whatever values its variables get.
@@ -181,10 +154,24 @@ where
 
     async fn root(&self, operation: &Operation, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
         match operation.selection().kind() {
+            // What is done seldom is kept in boxes, out of the way of what is done always.
+            Kind::Query if operation.selection().asks_for_schema() => self.with_schema(operation, ctx).boxed().await,
             Kind::Query => writer::write(&self.query, ctx).await,
             Kind::Mutation => writer::in_turn(&self.mutation, ctx).await,
             Kind::Subscription => writer::write(&self.subscription, ctx).await,
         }
+    }
+
+    /// The answer to a query that asks for the schema itself, and perhaps for more.
+    async fn with_schema(&self, operation: &Operation, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
+        let mut request = request(operation.selection(), ctx.query_env.variables.clone()).data(operation.clone()).data(KnownValid);
+        request.set_parsed_query(introspection::alone(operation.selection(), ctx.item));
+        let mut told = self.schema.execute(request).await;
+        if !told.errors.is_empty() {
+            return Err(told.errors.swap_remove(0));
+        }
+        let Value::Object(told) = told.data else { return Ok(told.data) };
+        writer::write(&WithSchema { root: &self.query, told }, ctx).await
     }
 }
 
@@ -193,24 +180,6 @@ fn request(selection: &Selection, variables: Variables) -> Request {
     request.operation_name = selection.name();
     request.set_parsed_query(selection.document().clone());
     request
-}
-
-/// The request of an operation whose document was checked.
-fn prepared(operation: &Operation, variables: Variables) -> Request {
-    request(operation.selection(), variables.clone()).data(operation.clone()).data(variables).data(KnownValid)
-}
-
-/// The answer of async-graphql's executor.
-async fn executed<Q, M, S>(schema: &Schema<Q, M, S>, request: Request) -> Response
-where
-    Q: ObjectType + 'static,
-    M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
-    let nulls = Arc::new(Nulls::default());
-    let mut response = schema.execute(request.data(Arc::clone(&nulls))).await;
-    nulls.put(&mut response.data);
-    response
 }
 
 /// An operation without what it selects, which the executor looks at for the types and defaults of variables.

@@ -45,7 +45,7 @@ pub trait NodeObject: Writable + Sized + Send {
 fn is_all<T: Writable>(ctx: &Context<'_>) -> Result<bool> {
     let operation = Operation::of(ctx)?;
     let selection = operation.selection();
-    let is_only = selection.kind() == Kind::Query && selection.root_count() == 1 && selection.can_be_written();
+    let is_only = selection.kind() == Kind::Query && selection.root_count() == 1;
     let is_root = ctx.path_node.is_some_and(|node| node.parent.is_none());
     let plan = || operation.plan::<T>(&ctx.with_selection_set(&ctx.item.node.selection_set));
     Ok(is_only && is_root && plan().is_some_and(|plan| plan.is_in_the_row()))

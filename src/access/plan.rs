@@ -1,14 +1,16 @@
-//! What is selected of a type at one place of a document, with its fragments spread out: the fields that a row of the answer has, in their order.
+//! What is selected of a type at one place of a document, with its fragments spread out and what stands under one key put together: the fields that a
+//! row of the answer has, in their order (GraphQL specification, 6.3.2 "Field Collection").
 //!
 //! A plan is made once for a document and kept with it. Which fields `@skip` and `@include` leave in is seen when an operation runs, by its variables.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::parser::types::{Directive, Field, Selection as Node, SelectionSet};
-use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables};
+use async_graphql::parser::types::{Field, InlineFragment, Selection as Node, SelectionSet};
+use async_graphql::{ContextSelectionSet, Name, Positioned, Variables};
 use async_graphql_value::Value as Argument;
 
+use crate::access::condition::Condition;
 use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::document::Selection;
 use crate::base::text::snake_case;
@@ -72,8 +74,10 @@ pub struct Entry {
     pub is_type_name: bool,
     /// Its place among the plain fields of its type; `None` when it is none of them.
     pub plain: Option<usize>,
-    /// The conditions under which it is there.
+    /// The conditions under which it is there,
     when: Vec<Condition>,
+    /// unless all of some of these hold: then the same key stands further ahead.
+    unless: Vec<Vec<Condition>>,
     /// What it costs besides the objects that it leads to.
     price: OwnPrice,
     seen: AtomicU8,
@@ -101,19 +105,6 @@ pub enum Seen {
     AtOnce,
     /// It waited for something.
     Waiting,
-}
-
-/// What a `@skip` or `@include` asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Condition {
-    value: Given,
-    must_be: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Given {
-    Known(bool),
-    Variable(Name),
 }
 
 impl Entry {
@@ -155,36 +146,33 @@ impl Entry {
     /// Whether it is there when the variables have these values.
     #[must_use]
     pub fn is_there(&self, variables: &Variables) -> bool {
-        self.when.iter().all(|condition| condition.holds(variables))
+        let all_hold = |conditions: &[Condition]| conditions.iter().all(|condition| condition.holds(variables));
+        all_hold(&self.when) && !self.unless.iter().any(|conditions| all_hold(conditions))
+    }
+
+    /// Adds what is selected below the same field where it is selected once more, under these conditions. One that is not the same has no place beside
+    /// it, and adds nothing.
+    fn join(&mut self, field: &Positioned<Field>, when: &[Condition]) {
+        let more = &field.node.selection_set;
+        if self.field.node.name.node != field.node.name.node || !has_same_arguments(&self.field.node, &field.node) {
+            return;
+        }
+        let directives: Vec<_> =
+            when.iter().filter(|condition| !self.when.contains(condition)).map(|condition| condition.directive(more.pos)).collect();
+        let items = &mut self.field.node.selection_set.node.items;
+        if directives.is_empty() {
+            items.extend(more.node.items.iter().cloned());
+        } else if !more.node.items.is_empty() {
+            let fragment = InlineFragment { type_condition: None, directives, selection_set: more.clone() };
+            items.push(Positioned::new(Node::InlineFragment(Positioned::new(fragment, more.pos)), more.pos));
+        }
     }
 }
 
-impl Condition {
-    /// Those of a selection; an argument that is no boolean would not be valid.
-    pub fn of(directives: &[Positioned<Directive>]) -> impl Iterator<Item = Self> {
-        directives.iter().filter_map(|directive| {
-            let must_be = match directive.node.name.node.as_str() {
-                "skip" => false,
-                "include" => true,
-                _ => return None,
-            };
-            let value = match &directive.node.get_argument("if")?.node {
-                Argument::Variable(name) => Given::Variable(name.clone()),
-                other => Given::Known(*other == Argument::Boolean(true)),
-            };
-            Some(Self { value, must_be })
-        })
-    }
-
-    /// Whether what bears it is there when the variables have these values.
-    #[must_use]
-    pub fn holds(&self, variables: &Variables) -> bool {
-        let value = match &self.value {
-            Given::Known(value) => *value,
-            Given::Variable(name) => variables.get(name) == Some(&Value::Boolean(true)),
-        };
-        value == self.must_be
-    }
+fn has_same_arguments(one: &Field, other: &Field) -> bool {
+    let given =
+        |(name, value): &(Positioned<Name>, Positioned<Argument>)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node);
+    one.arguments.len() == other.arguments.len() && one.arguments.iter().all(given)
 }
 
 impl Plan {
@@ -265,11 +253,17 @@ impl Plan {
         })
     }
 
+    /// Adds a field. Its key has its place where it is first selected, which may depend on variables: so there is an entry for each selection that can
+    /// be the first, with what all those after it select below the same key.
     fn add(&mut self, place: &Place<'_>, field: &Positioned<Field>, when: Vec<Condition>) -> bool {
-        let key = field.node.response_key().node.as_str();
-        if self.entries.iter().any(|entry| entry.field.node.response_key().node == key) {
-            // The same leaf once more, or the operation could not be written.
-            return true;
+        let (key, mut unless) = (field.node.response_key().node.as_str(), Vec::new());
+        for known in self.entries.iter_mut().filter(|entry| entry.field.node.response_key().node == key) {
+            known.join(field, &when);
+            if known.when.iter().all(|condition| when.contains(condition)) {
+                // It never is the first.
+                return true;
+            }
+            unless.push(known.when.clone());
         }
         let is_type_name = field.node.name.node == "__typename";
         let of = place.ctx.schema_env.registry.types.get(place.type_name).and_then(|of| of.field_by_name(&field.node.name.node));
@@ -285,6 +279,7 @@ impl Plan {
             is_type_name,
             plain,
             when,
+            unless,
             price,
             seen: AtomicU8::new(0),
             below: OnceLock::new(),
@@ -345,6 +340,7 @@ mod tests {
             is_type_name: false,
             plain: None,
             when: Vec::new(),
+            unless: Vec::new(),
             price: OwnPrice::default(),
             seen: AtomicU8::new(0),
             below: OnceLock::new(),

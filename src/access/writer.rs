@@ -1,10 +1,9 @@
 //! Objects and lists that write their answer as JSON, field after field, into one text.
 //!
-//! The executor alone makes a future, a path and a value of every field of every row. Most fields are there already when they are asked for: those
+//! async-graphql's executor makes a future, a path and a value of every field of every row. Most fields are there already when they are asked for: those
 //! are written at once, and only those that wait for something are kept, side by side, so that their loaders batch. What must hold:
-//! - The answer is the one that the executor gives: keys in the order of the selection, fragments where they stand, and the error of a nullable
-//!   field kept to that field.
-//! - What cannot be written without being put together with something else, two selections under one response key, is left to the executor.
+//! - The answer is the one of the specification: keys in the order of the selection, fragments where they stand, selections under one key put together,
+//!   and the error of a nullable field kept to that field.
 //! - A field that had its answer at once so far, in this operation or an earlier one of the document, is begun without more ado. Should it wait after
 //!   all, it is begun again with all that is below it, and what was noted the first time is forgotten. So fields that change something are written
 //!   [`in_turn`].
@@ -21,7 +20,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
-use async_graphql::resolver_utils::{ContainerType, resolve_list};
+use async_graphql::resolver_utils::ContainerType;
 use async_graphql::{ContextSelectionSet, EmptyMutation, OutputType, Positioned, ServerResult, Value};
 use futures_util::FutureExt;
 use uuid::Uuid;
@@ -95,9 +94,8 @@ impl<T: Writable> OutputType for Written<T> {
         T::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        // In a box, so that the futures around stay small: each is moved to where it waits.
-        if ctx.execute_data.is_some() { write(&self.0, ctx).await } else { self.0.resolve(ctx, field).boxed().await }
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        write(&self.0, ctx).await
     }
 }
 
@@ -118,10 +116,7 @@ where
         <&[T]>::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        if ctx.execute_data.is_none() {
-            return resolve_list(ctx, field, self.0.iter(), Some(self.0.len())).boxed().await;
-        }
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
         let (operation, plan) = planned::<T>(ctx)?;
         Objects { all: &self.0, list: true, ctx, operation, plan: &plan }.write().await
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::coverage::mixed::is_written;
 use crate::harness::client::codes;
 use crate::harness::schema::Schema;
 use crate::harness::world::populate;
@@ -59,7 +58,8 @@ fn inner(of: &syn::Type) -> Option<syn::Type> {
 fn every_field_that_reads_can_be_null() {
     let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features");
     let folders = fs::read_dir(&features).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let files: Vec<PathBuf> = folders.flat_map(|folder| ["object.rs", "roots.rs"].map(|file| folder.join(file))).collect();
+    let files: Vec<PathBuf> =
+        folders.flat_map(|folder| ["object.rs", "roots.rs"].map(|file| folder.join(file))).filter(|path| path.is_file()).collect();
     let mut fields = Vec::new();
     for path in files.into_iter().chain([features.with_extension("rs")]) {
         let text = fs::read_to_string(&path).unwrap();
@@ -147,7 +147,6 @@ async fn a_failure_is_told_once() {
         format!("{{ contacts(first: 3) {{ edges {{ cursor node {{ {row} }} }} pageInfo {{ hasNextPage }} }} }}"),
     ];
     for way in ways {
-        // The same twice is left to the executor.
         let twice = format!("{{ {} {} }}", &way[1..way.len() - 1], &way[1..way.len() - 1]);
         let mut answers = Vec::new();
         for document in [&way, &twice] {
@@ -207,7 +206,7 @@ const OF_DEALS: &str = "query($ids: [ID!]!) { \
     nodes(ids: $ids) { id ... on Deal { value { amount } } } \
     pipelines { stages { name deals { totalCount nodes { title } } } } }";
 
-/// The same, with selections that are put together, which is left to the executor: with parts that do not fail before or behind those that do.
+/// The same, with selections that are put together: with parts that do not fail before or behind those that do.
 fn of_deals_merged(before: bool) -> String {
     let (head, whole) = OF_DEALS.split_once("{ ").unwrap();
     let (whole, _) = whole.rsplit_once('}').unwrap();
@@ -222,17 +221,15 @@ async fn what_cannot_be_null_nulls_the_nearest_that_can_be() {
     let (app, owner, world) = start().await;
     let other = populate(&owner, "other").await;
     let variables = json!({"ids": [other["deal"], world["deal"], world["contact"]]});
-    let sdl = payaid::features::build().unwrap().schema().sdl();
-    let documents = [(true, OF_DEALS.to_owned()), (false, of_deals_merged(false)), (false, of_deals_merged(true))];
+    let documents = [OF_DEALS.to_owned(), of_deals_merged(false), of_deals_merged(true)];
     let mut whole = Vec::new();
-    for (written, document) in &documents {
-        assert_eq!(is_written(&sdl, document), *written);
+    for document in &documents {
         whole.push(owner.data(document, variables.clone()).await);
     }
     assert!(whole.iter().all(|answer| *answer == whole[0]), "{whole:#?}");
     // The table takes any three letters for a currency, and the schema knows some of them.
     app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX' WHERE title = 'Deal own'").await.unwrap();
-    for (_, document) in &documents {
+    for document in &documents {
         let mut expected = whole[0].clone();
         let answer = owner.send(document, variables.clone()).await;
         // The newest come first, and the other world is newer.

@@ -1,4 +1,4 @@
-//! Every object of the schema writes itself: one that a field gave back as it is would be left to the executor, which knows neither the document's
+//! Every object of the schema writes itself: one that a field gave back as it is would be left to async-graphql, which knows neither the document's
 //! fragments nor that a nullable field fails by itself. And those that come in pages, and whichever else names any, name all of their fields that need
 //! nothing but the object.
 

@@ -10,9 +10,9 @@ use async_graphql::{Name, Value, Variables};
 use async_graphql_value::Value as Argument;
 use serde::Serialize;
 
+use crate::access::condition::Condition;
 use crate::access::cost::spent::OwnPrice;
 use crate::access::cost::tariff::{Size, Tariff};
-use crate::access::plan::Condition;
 use crate::base::page::MAX_SIZE;
 
 /// What a selection set costs for one object that it is asked of.

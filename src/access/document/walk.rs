@@ -10,10 +10,10 @@ use async_graphql::{Name, Positioned};
 
 use super::schema_walk::SchemaWalk;
 use super::{Found, Kind, TypeMap, too_complex};
+use crate::access::condition::Condition;
 use crate::access::cost::of_introspection;
 use crate::access::cost::price::Price;
 use crate::access::cost::tariff::Tariff;
-use crate::access::plan::Condition;
 use crate::base::text::snake_case;
 use crate::base::{Code, Error, Result};
 use crate::platform::config::DocumentConfig;
@@ -29,16 +29,8 @@ struct Extent<'a> {
     directives: usize,
     depth: usize,
     price: Arc<Price>,
-    /// What stands behind the response keys of the set's fields.
-    keys: HashMap<&'a str, Behind<'a>>,
-}
-
-/// What stands behind a response key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Behind<'a> {
-    name: &'a str,
-    /// Whether it has neither fields of its own nor arguments.
-    plain: bool,
+    /// The response keys of the root's fields.
+    keys: HashSet<&'a str>,
 }
 
 /// The most fragments that are spread within one another.
@@ -128,7 +120,6 @@ impl<'a> Walk<'a> {
         let mut price = Price::default();
         for item in &set.items {
             let directives = item.node.directives();
-            self.found.conditional |= !directives.is_empty();
             let when: Vec<Condition> = Condition::of(directives).collect();
             let (inner, own_depth) = match &item.node {
                 Node::Field(field) => (self.field(&field.node, of, at_root, when, &mut price)?, 1),
@@ -144,15 +135,10 @@ impl<'a> Walk<'a> {
                     (inner, 0)
                 }
             };
-            for (key, behind) in inner.keys {
-                if let Some(known) = extent.keys.insert(key, behind) {
-                    self.found.doubles = true;
-                    self.found.overlaps |= known != behind || !behind.plain;
-                    if at_root && self.found.kind == Kind::Mutation {
-                        let message =
-                            format!("`{key}` is selected twice: a mutation is done once for each field. Select it once, or give one an alias.");
-                        return Err(Error::new(Code::ValidationError, message));
-                    }
+            for key in inner.keys {
+                if !extent.keys.insert(key) && self.found.kind == Kind::Mutation {
+                    let message = format!("`{key}` is selected twice: a mutation is done once for each field. Select it once, or give one an alias.");
+                    return Err(Error::new(Code::ValidationError, message));
                 }
             }
             extent.own = extent.own.saturating_add(inner.own);
@@ -190,8 +176,7 @@ impl<'a> Walk<'a> {
         let name = field.name.node.as_str();
         self.note(of, name, at_root);
         let is_leaf = field.selection_set.node.items.is_empty();
-        let plain = is_leaf && field.arguments.is_empty();
-        if name == "__typename" && !plain {
+        if name == "__typename" && !(is_leaf && field.arguments.is_empty()) {
             // The rules of validation do not look there.
             return Err(Error::new(Code::ValidationError, "`__typename` has neither fields nor arguments."));
         }
@@ -199,7 +184,7 @@ impl<'a> Walk<'a> {
             own: 1,
             aliases: usize::from(field.alias.is_some()),
             fields: 1,
-            keys: HashMap::from([(field.response_key().node.as_str(), Behind { name, plain })]),
+            keys: at_root.then(|| field.response_key().node.as_str()).into_iter().collect(),
             ..Extent::default()
         };
         if let Some(own) = of_introspection(name) {

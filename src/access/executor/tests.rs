@@ -91,9 +91,8 @@ impl Extension for Counting {
     }
 }
 
-/// Runs a document with these variables, one after another, and gives back the answers, how often it was validated in all, and whether they could be
-/// written field by field.
-async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, usize, bool) {
+/// Runs a document with these variables, one after another, and gives back the answers and how often it was validated in all.
+async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, usize) {
     let config = ServerConfig::at("postgres://nobody@nowhere.invalid/none", crate::access::tokens::generate_key().unwrap());
     let services = Services::new(&config, Arc::new(SystemClock)).unwrap();
     let counting = Counting::default();
@@ -111,7 +110,7 @@ async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, us
         answers.push(api.run(&operation, Variables::from_json(variables.clone())).await);
     }
     assert_eq!(counting.parsed.load(Ordering::Relaxed), 0, "{text}");
-    (answers, counting.validated.load(Ordering::Relaxed) - before, selection.can_be_written())
+    (answers, counting.validated.load(Ordering::Relaxed) - before)
 }
 
 fn written(answer: &Response) -> serde_json::Value {
@@ -121,20 +120,20 @@ fn written(answer: &Response) -> serde_json::Value {
 #[tokio::test]
 async fn a_known_document_is_not_validated_again() {
     let documents = [
-        ("written", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } }"),
-        ("executed", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } below { __typename } }"),
+        ("once", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } }"),
+        ("put together", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } below { __typename } }"),
         ("of the schema", "query($n: Int!) { twice(number: $n) below { twice(number: $n) } __schema { queryType { name } } }"),
     ];
     for (how, document) in documents {
-        let (answers, times, can_be_written) = validated(document, &[value!({"n": 1}), value!({"n": 2}), value!({"n": 3})]).await;
-        assert_eq!((times, can_be_written), (1, how == "written"), "{how}");
+        let (answers, times) = validated(document, &[value!({"n": 1}), value!({"n": 2}), value!({"n": 3})]).await;
+        assert_eq!(times, 1, "{how}");
         for (number, answer) in (1..).zip(answers) {
             assert!(answer.errors.is_empty(), "{how}: {:?}", answer.errors);
             assert_eq!(written(&answer)["twice"], 2 * number, "{how}");
         }
     }
     for document in ["subscription { happened { __typename } }", "subscription { happened { below { a: __typename } below { b: __typename } } }"] {
-        let (answers, times, _) = validated(document, &[value!({}), value!({})]).await;
+        let (answers, times) = validated(document, &[value!({}), value!({})]).await;
         assert_eq!(times, 1, "{document}");
         assert!(answers.iter().all(|answer| answer.errors.is_empty() && written(answer)["happened"].is_object()), "{document}: {answers:?}");
     }
@@ -144,28 +143,49 @@ async fn a_known_document_is_not_validated_again() {
 #[tokio::test]
 async fn what_is_in_doubt_is_validated() {
     let document = "query($n: Int = 1) { twice(number: $n) }";
-    let (answers, times, _) = validated(document, &[value!({"n": 1}), value!({"n": "one"}), value!({"n": 1})]).await;
+    let (answers, times) = validated(document, &[value!({"n": 1}), value!({"n": "one"}), value!({"n": 1})]).await;
     assert_eq!((times, answers.iter().map(|answer| answer.errors.len()).collect::<Vec<_>>()), (2, vec![0, 1, 0]));
     for wrong in ["{ nothing }", "{ nothing nothing below { twice } below { __typename } }", "{ nothing __schema { queryType { name } } }"] {
-        let (answers, times, _) = validated(wrong, &[value!({}), value!({})]).await;
+        let (answers, times) = validated(wrong, &[value!({}), value!({})]).await;
         assert_eq!(times, 2, "{wrong}");
         assert!(answers.iter().all(|answer| !answer.errors.is_empty() && answer.data == Value::Null), "{wrong}: {answers:?}");
     }
 }
 
-/// Two selections under one key are executed twice, and yet are one field.
+/// Two selections under one key are one field, which is asked once, also beside what is asked of the schema.
 #[tokio::test]
-async fn what_failed_in_one_of_two_selections_is_null_and_told_once() {
-    for (document, expected) in [
+async fn selections_under_one_key_are_put_together() {
+    let below = value!({"a": "Query", "b": "Query"});
+    for (document, expected, errors) in [
+        ("{ nowAndThen below { a: __typename } nowAndThen below { b: __typename } }", value!({"nowAndThen": 1, "below": below}), 0),
         (
-            "{ nowAndThen below { a: __typename } nowAndThen below { b: __typename } }",
-            value!({"nowAndThen": null, "below": {"a": "Query", "b": "Query"}}),
+            "{ below { a: __typename } ...S below { b: __typename } s: __schema { m: mutationType { name } } } \
+             fragment S on Query { s: __schema { queryType { name } } n: __typename }",
+            value!({"below": below, "s": {"queryType": {"name": "Query"}, "m": null}, "n": "Query"}),
+            0,
         ),
-        ("{ below { __typename } below { __typename always } }", value!(null)),
+        ("{ below { __typename } below { __typename always } }", value!(null), 1),
     ] {
-        let (answers, _, can_be_written) = validated(document, &[value!({})]).await;
-        assert!(!can_be_written, "{document}");
-        assert_eq!(written(&answers[0]), expected);
-        assert_eq!(answers[0].errors.len(), 1, "{:?}", answers[0].errors);
+        let (answers, _) = validated(document, &[value!({})]).await;
+        assert_eq!(written(&answers[0]).to_string(), expected.to_string(), "{:?}", answers[0].errors);
+        assert_eq!(answers[0].errors.len(), errors, "{:?}", answers[0].errors);
+    }
+}
+
+/// Where a key stands depends on which of its selections is there first; what stands below it on which of them are there.
+#[tokio::test]
+async fn conditions_decide_which_selections_are_put_together() {
+    let document = "query($a: Boolean!, $b: Boolean!) { below @include(if: $a) { x: __typename } n: __typename \
+        below @include(if: $b) { y: __typename } ... @skip(if: $b) { below @include(if: $a) { z: __typename } } }";
+    for (a, b, expected) in [
+        (true, true, r#"{"below":{"x":"Query","y":"Query"},"n":"Query"}"#),
+        (true, false, r#"{"below":{"x":"Query","z":"Query"},"n":"Query"}"#),
+        (false, true, r#"{"n":"Query","below":{"y":"Query"}}"#),
+        (false, false, r#"{"n":"Query"}"#),
+    ] {
+        let (answers, _) = validated(document, &[value!({"a": a, "b": b}), value!({"a": a, "b": b})]).await;
+        for answer in answers {
+            assert_eq!(String::from_utf8(json::to_vec(&answer.data, 0).unwrap()).unwrap(), expected, "{:?}", answer.errors);
+        }
     }
 }

@@ -1,10 +1,8 @@
 //! A selection in which all that the specification allows comes together, with each field twice: so it can be compared with itself where an answer does
 //! not come twice the same, as of mutations.
 
-use payaid::access::document::{Document, TypeMap};
 use serde_json::Value;
 
-use crate::harness::app::documents;
 use crate::harness::schema::{Field, Schema};
 
 pub struct Mixed {
@@ -12,9 +10,6 @@ pub struct Mixed {
     pub fragments: String,
     /// How many fields the type has that are asked for, under two keys each.
     fields: usize,
-    /// Whether the answer can be written field by field: an interface's `id` is selected once for each of its types, and so left to the executor beside
-    /// directives.
-    pub is_written: bool,
 }
 
 impl Mixed {
@@ -41,8 +36,7 @@ impl Mixed {
             named("a", &odd, &whole),
         );
         let fragments = format!("fragment F on {of} {{ {} ...G }} fragment G on {of} {{ between: __typename }}", named("b", &all, &whole));
-        let is_written = !merged && !fields.iter().any(|field| schema.interfaces.contains_key(&field.of));
-        Self { selection, fragments, fields: fields.len(), is_written }
+        Self { selection, fragments, fields: fields.len() }
     }
 
     /// Declares the variable in an operation.
@@ -64,9 +58,4 @@ impl Mixed {
             assert!(end["last"].is_string() && end["between"] == end["last"], "{what}: {end}");
         }
     }
-}
-
-/// Whether a document's answer is written field by field, and not left to the executor.
-pub fn is_written(sdl: &str, document: &str) -> bool {
-    Document::prepare(document, &TypeMap::from_sdl(sdl).unwrap(), &documents()).unwrap().selection(None).unwrap().can_be_written()
 }

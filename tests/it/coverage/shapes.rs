@@ -185,7 +185,7 @@ impl OutputType for AnyThing {
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         match &self.0 {
-            Any::Thing(thing) if ctx.execute_data.is_some() => writer::write(thing, ctx).boxed().await,
+            Any::Thing(thing) => writer::write(thing, ctx).boxed().await,
             any => any.resolve(ctx, field).boxed().await,
         }
     }

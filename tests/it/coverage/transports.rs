@@ -71,8 +71,9 @@ async fn however_an_operation_is_sent_its_answer_is_the_same_text() {
     let mut socket = Socket::admitted(&app, &owner).await;
     let (schema, variables) = (Schema::served(), json!({"first": 3, "since": since, "yes": true}));
     let mut compared = 0;
-    // The cursor of now is another each time.
-    for (of, way) in all_ways(&schema).iter().filter(|(of, way)| way.from == "Query" && !["ChangePage", "RateLimit"].contains(&of.as_str())) {
+    // The cursor of now, which the root has as well, is another each time.
+    for (of, way) in all_ways(&schema).iter().filter(|(of, way)| way.from == "Query" && !["ChangePage", "Query", "RateLimit"].contains(&of.as_str()))
+    {
         for merged in [false, true] {
             let mixed = Mixed::of(&schema, of, merged);
             let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
