@@ -204,6 +204,16 @@ async fn one_person_in_two_organizations_switches_between_them() {
     let random = nilgiri.mutate("organizationSwitch", json!({"organizationId": "organization_01h455vb4pex5vsknk084sn02q"}), TOKENS).await;
     assert_eq!(stranger, random);
     assert!(stranger["accessToken"].is_null());
+    // Nor is she told of it who signs in there.
+    let sign_in = async |organization: &Value| {
+        let input = json!({"email": "owner@nilgiri.example", "password": PASSWORD, "organizationId": organization});
+        app.anonymous().mutate("signIn", input, "accessToken viewer { organization { name } } userErrors { code message field }").await
+    };
+    let stranger = sign_in(&home).await;
+    assert_eq!(stranger, sign_in(&json!("organization_01h455vb4pex5vsknk084sn02q")).await);
+    assert!(stranger["accessToken"].is_null(), "{stranger}");
+    let own = nilgiri.query("{ viewer { organization { id } } }").await["viewer"]["organization"]["id"].clone();
+    assert_eq!(sign_in(&own).await["viewer"]["organization"]["name"], "Nilgiri");
 }
 
 #[tokio::test(flavor = "multi_thread")]

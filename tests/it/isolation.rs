@@ -15,7 +15,7 @@ use crate::harness::schema::{Root, Schema};
 use crate::harness::waiting::until;
 use crate::harness::world::populate;
 use crate::harness::{Client, TestApp, identifier};
-use walk::Walk;
+use walk::{SAYS_NOTHING, Walk};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_identifier_answers_like_a_random_one() {
@@ -208,6 +208,9 @@ async fn walk(app: &TestApp, asked: impl Fn(&Root) -> bool) -> Vec<String> {
             "only {of_roots} places that take an identifier were reached, {nested} below objects and {} of subscriptions",
             listening.slots
         ));
+    }
+    if everything && !walk.silent.iter().eq(SAYS_NOTHING) {
+        wrong.push(format!("{:?} say nothing, and not {SAYS_NOTHING:?}", walk.silent));
     }
     if !unchanged {
         wrong.push("something of B was changed".to_owned());

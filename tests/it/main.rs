@@ -25,6 +25,7 @@ mod limits;
 mod mail;
 mod messages;
 mod nouns;
+mod policies;
 mod processes;
 mod reading;
 mod replicas;

@@ -41,7 +41,7 @@ async fn measured_operations_take_as_many_statements_as_they_say() {
     }
 }
 
-/// And they are the same statements: PostgreSQL goes about each in the same way.
+/// And PostgreSQL goes about each in the same way, with the same conditions and in the same order.
 #[tokio::test(flavor = "multi_thread")]
 async fn measured_operations_have_the_plans_of_those_by_hand() {
     let database = business::database(Planning::ForAny).await;
@@ -107,12 +107,34 @@ impl Did {
     }
 }
 
-/// The steps of a plan, and which tables and indexes they read.
+/// The steps of a plan: which tables and indexes they read, by which conditions, and in which order.
 fn shape(plan: &Value) -> String {
-    let own = ["Node Type", "Join Type", "Scan Direction", "Relation Name", "Index Name", "Function Name"]
-        .map(|key| plan[key].as_str().unwrap_or_default());
+    let keys =
+        ["Node Type", "Join Type", "Scan Direction", "Relation Name", "Index Name", "Function Name", "Index Cond", "Filter", "Sort Key", "Group Key"];
+    let own = keys.map(|key| plan.get(key).map(|value| format!("{key} {}", unnamed(&value.to_string()))).unwrap_or_default());
     let below = plan["Plans"].as_array().into_iter().flatten().map(shape).collect::<Vec<_>>();
-    format!("{}({})", own.concat(), below.join(", "))
+    format!("{}({})", own.join(" "), below.join(", "))
+}
+
+/// A condition without the names of its tables and the numbers of its parameters, which are each side's own.
+fn unnamed(condition: &str) -> String {
+    let (mut text, mut word) = (String::new(), String::new());
+    for letter in condition.chars() {
+        match letter {
+            '0'..='9' if word == "$" => {}
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => word.push(letter),
+            '$' => {
+                text.push_str(&std::mem::take(&mut word));
+                word.push('$');
+            }
+            '.' if !word.is_empty() && !word.starts_with(|first: char| first.is_ascii_digit()) => word.clear(),
+            _ => {
+                text.push_str(&std::mem::take(&mut word));
+                text.push(letter);
+            }
+        }
+    }
+    text + &word
 }
 
 /// The name of a prepared statement is fresh each time one is prepared.
