@@ -123,5 +123,17 @@ fn has_something(answer: &Value) -> bool {
     let full = |value: &Value| value.as_object().is_some_and(|data| data.values().all(|value| !value.is_null()));
     answer.get("errors").is_none()
         && answer.get("data").is_some_and(full)
-        && answer.pointer("/data/contacts/nodes").is_none_or(|nodes| nodes != &json!([]))
+        && ["/data/contacts/nodes", "/data/dashboard/recentActivity"].iter().all(|list| answer.pointer(list).is_none_or(is_filled))
+        && ["deals", "tasks"].iter().all(|list| some_contact_has(answer, list))
+}
+
+fn is_filled(list: &Value) -> bool {
+    list.as_array().is_some_and(|entries| !entries.is_empty())
+}
+
+/// Whether one of the contacts has something in a list, where they are asked for it.
+fn some_contact_has(answer: &Value, list: &str) -> bool {
+    let contacts = answer.pointer("/data/contacts/nodes").and_then(Value::as_array);
+    let mut lists = contacts.into_iter().flatten().filter_map(|contact| contact.get(list)).peekable();
+    lists.peek().is_none() || lists.any(|list| list.get("nodes").is_some_and(is_filled))
 }

@@ -150,28 +150,29 @@ impl Selection {
         })
     }
 
-    /// What is selected of `T` at the place of a context, whose set of fields is the operation's own or one of another plan; `None` when the document is
-    /// not valid. Plans repeat parts of the document, and what that comes to is the caller's choice: so much of it is kept with the document, and the
+    /// What is selected of `T` at the place of a context, whose set of fields is the operation's own or one of another plan. Plans repeat parts of the document, and what that comes to is the caller's choice: so much of it is kept with the document, and the
     /// rest in `own` as long as the operation.
-    #[must_use]
-    pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Option<Arc<Plan>> {
+    ///
+    /// # Errors
+    /// As [`Plan::of`].
+    pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Result<Arc<Plan>> {
         let key = (std::ptr::from_ref(ctx.item).addr(), RustType::of::<T>());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
-            return Some(Arc::clone(known));
+            return Ok(Arc::clone(known));
         }
         let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = own.get(&key) {
-            return Some(Arc::clone(known));
+            return Ok(Arc::clone(known));
         }
         let plan = Arc::new(Plan::of(ctx, self, &T::type_name(), T::PLAIN)?);
         let mut kept = self.plans.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.plans.get(&key) {
-            return Some(Arc::clone(known));
+            return Ok(Arc::clone(known));
         }
         if !kept.keep(key, &plan, plan.repeats()) {
             own.insert(key, Arc::clone(&plan));
         }
-        Some(plan)
+        Ok(plan)
     }
 
     /// A bit for each variable that has no value; `None` when there are too many variables.

@@ -48,5 +48,5 @@ fn is_all<T: Writable>(ctx: &Context<'_>) -> Result<bool> {
     let is_only = selection.kind() == Kind::Query && selection.root_count() == 1;
     let is_root = ctx.path_node.is_some_and(|node| node.parent.is_none());
     let plan = || operation.plan::<T>(&ctx.with_selection_set(&ctx.item.node.selection_set));
-    Ok(is_only && is_root && plan().is_some_and(|plan| plan.is_in_the_row()))
+    Ok(is_only && is_root && plan().is_ok_and(|plan| plan.is_in_the_row()))
 }

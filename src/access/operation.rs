@@ -273,9 +273,11 @@ impl Operation {
         self.inner.charge.as_deref()
     }
 
-    /// What is selected of `T` at the place of a context; `None` when the document is not valid.
-    #[must_use]
-    pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>) -> Option<Arc<Plan>> {
+    /// What is selected of `T` at the place of a context.
+    ///
+    /// # Errors
+    /// As [`Selection::plan`].
+    pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>) -> Result<Arc<Plan>> {
         self.inner.selection.plan::<T>(ctx, &self.inner.plans)
     }
 

@@ -14,6 +14,7 @@ use crate::access::condition::Condition;
 use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::document::Selection;
 use crate::base::text::snake_case;
+use crate::base::{Code, Error, Result};
 
 /// The fields of an object in the answer.
 #[derive(Debug, Default)]
@@ -150,12 +151,17 @@ impl Entry {
         all_hold(&self.when) && !self.unless.iter().any(|conditions| all_hold(conditions))
     }
 
-    /// Adds what is selected below the same field where it is selected once more, under these conditions. One that is not the same has no place beside
-    /// it, and adds nothing.
-    fn join(&mut self, field: &Positioned<Field>, when: &[Condition]) {
+    /// Adds what is selected below the same field where it is selected once more, under these conditions.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` when it is not the same field with the same arguments (GraphQL specification, 5.3.2 "Field Selection Merging"): the rules of
+    /// async-graphql look at each set of fields by itself.
+    fn join(&mut self, field: &Positioned<Field>, when: &[Condition]) -> Result<()> {
         let more = &field.node.selection_set;
         if self.field.node.name.node != field.node.name.node || !has_same_arguments(&self.field.node, &field.node) {
-            return;
+            let (key, one, other) = (&field.node.response_key().node, &self.field.node.name.node, &field.node.name.node);
+            let message = format!("`{key}` stands for two things, `{one}` and `{other}` or other arguments of it: give one of them an alias.");
+            return Err(Error::new(Code::ValidationError, message));
         }
         let directives: Vec<_> =
             when.iter().filter(|condition| !self.when.contains(condition)).map(|condition| condition.directive(more.pos)).collect();
@@ -166,7 +172,13 @@ impl Entry {
             let fragment = InlineFragment { type_condition: None, directives, selection_set: more.clone() };
             items.push(Positioned::new(Node::InlineFragment(Positioned::new(fragment, more.pos)), more.pos));
         }
+        Ok(())
     }
+}
+
+/// What the rules of validation let through nowhere.
+fn not_valid() -> Error {
+    Error::internal("a document that is not valid was executed")
 }
 
 fn has_same_arguments(one: &Field, other: &Field) -> bool {
@@ -223,31 +235,34 @@ impl Plan {
         self.each.fetch_max(each.min(MOST_BYTES_EACH), Ordering::Relaxed);
     }
 
-    /// What is selected of the type, which has these plain fields; `None` when the document is not valid.
-    #[must_use]
-    pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str, plain: &[&str]) -> Option<Self> {
+    /// What is selected of the type, which has these plain fields.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` when two selections under one key are not the same.
+    pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str, plain: &[&str]) -> Result<Self> {
         let mut plan = Self { weight: of_object(&ctx.schema_env.registry, type_name), ..Self::default() };
         let place = Place { ctx, selection, type_name, plain };
-        let is_valid = plan.spread(&place, &ctx.item.node, &[]);
+        plan.spread(&place, &ctx.item.node, &[])?;
         plan.is_plain = plan.entries.iter().any(|entry| entry.plain.is_some());
-        is_valid.then_some(plan)
+        Ok(plan)
     }
 
-    fn spread(&mut self, place: &Place<'_>, set: &SelectionSet, when: &[Condition]) -> bool {
-        set.items.iter().all(|item| {
+    fn spread(&mut self, place: &Place<'_>, set: &SelectionSet, when: &[Condition]) -> Result<()> {
+        set.items.iter().try_for_each(|item| {
             let when: Vec<Condition> = when.iter().cloned().chain(Condition::of(item.node.directives())).collect();
             match &item.node {
                 Node::Field(field) => self.add(place, field, when),
                 Node::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
                     let applies = condition.is_none_or(|condition| place.is(condition));
-                    !applies || self.spread(place, &fragment.node.selection_set.node, &when)
+                    if applies { self.spread(place, &fragment.node.selection_set.node, &when) } else { Ok(()) }
                 }
                 Node::FragmentSpread(spread) => match place.selection.fragment(&spread.node.fragment_name.node) {
                     Some(fragment) if place.is(&fragment.node.type_condition.node.on.node) => {
                         self.spread(place, &fragment.node.selection_set.node, &when)
                     }
-                    found => found.is_some(),
+                    Some(_) => Ok(()),
+                    None => Err(not_valid()),
                 },
             }
         })
@@ -255,19 +270,21 @@ impl Plan {
 
     /// Adds a field. Its key has its place where it is first selected, which may depend on variables: so there is an entry for each selection that can
     /// be the first, with what all those after it select below the same key.
-    fn add(&mut self, place: &Place<'_>, field: &Positioned<Field>, when: Vec<Condition>) -> bool {
+    fn add(&mut self, place: &Place<'_>, field: &Positioned<Field>, when: Vec<Condition>) -> Result<()> {
         let (key, mut unless) = (field.node.response_key().node.as_str(), Vec::new());
         for known in self.entries.iter_mut().filter(|entry| entry.field.node.response_key().node == key) {
-            known.join(field, &when);
+            known.join(field, &when)?;
             if known.when.iter().all(|condition| when.contains(condition)) {
                 // It never is the first.
-                return true;
+                return Ok(());
             }
             unless.push(known.when.clone());
         }
         let is_type_name = field.node.name.node == "__typename";
         let of = place.ctx.schema_env.registry.types.get(place.type_name).and_then(|of| of.field_by_name(&field.node.name.node));
-        let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else { return false };
+        let Some(nullable) = of.map(|of| !of.ty.ends_with('!')).or(is_type_name.then_some(false)) else {
+            return Err(not_valid());
+        };
         let key = format!("\"{key}\":").into_bytes();
         let price = OwnPrice::of(&place.ctx.schema_env.registry, place.type_name, &field.node);
         let name = snake_case(&field.node.name.node);
@@ -284,7 +301,7 @@ impl Plan {
             seen: AtomicU8::new(0),
             below: OnceLock::new(),
         });
-        true
+        Ok(())
     }
 }
 

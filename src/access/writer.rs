@@ -159,6 +159,6 @@ pub async fn in_turn<T: Writable>(object: &T, ctx: &ContextSelectionSet<'_>) -> 
 fn planned<'a, T: Writable>(ctx: &ContextSelectionSet<'a>) -> ServerResult<(&'a Operation, Arc<Plan>)> {
     let failed = |error: Error| async_graphql::Error::from(error).into_server_error(ctx.item.pos);
     let operation = ctx.data_opt::<Operation>().ok_or_else(|| failed(Error::internal("an answer was written without an operation")))?;
-    let plan = operation.plan::<T>(ctx).ok_or_else(|| failed(Error::internal("a document that is not valid was executed")))?;
+    let plan = operation.plan::<T>(ctx).map_err(failed)?;
     Ok((operation, plan))
 }

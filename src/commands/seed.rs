@@ -42,7 +42,7 @@ pub struct SeedArgs {
     /// Two businesses with a year behind them: 2,000 contacts, 3,000 deals, 5,000 tasks.
     #[arg(long, group = "data")]
     pub demo: bool,
-    /// 20 organizations, 200,000 contacts, 400,000 deals, 200,000 tasks; the first organization has half of them.
+    /// 20 organizations, 200,000 contacts, 400,000 deals, 200,000 tasks, 100,000 activities; the first organization has half of them.
     #[arg(long, group = "data")]
     pub bench: bool,
     /// The database; when left out, the private one that `payaid dev` runs from this folder.

@@ -21,6 +21,7 @@ mod fuzz;
 mod harness;
 mod isolation;
 mod jobs;
+mod left;
 mod limits;
 mod mail;
 mod messages;

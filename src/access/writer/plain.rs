@@ -50,7 +50,7 @@ fn put_all<T: Writable>(objects: &[T], list: bool, at: &At<'_>, out: &mut Vec<u8
     let plan = match entry.below::<T>() {
         Some(plan) => plan,
         None => {
-            let Some(plan) = operation.plan::<T>(&set) else { return false };
+            let Ok(plan) = operation.plan::<T>(&set) else { return false };
             entry.keep_below::<T>(&plan);
             found = plan;
             &found

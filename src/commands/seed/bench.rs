@@ -20,6 +20,7 @@ const ORGANIZATIONS: u32 = 20;
 const CONTACTS: i32 = 200_000;
 const DEALS: i32 = 400_000;
 const TASKS: i32 = 200_000;
+const ACTIVITIES: i32 = 100_000;
 
 /// So many rows are written by one statement, so that the progress moves.
 const STEP: usize = 10_000;
@@ -36,7 +37,7 @@ pub async fn bench(url: &str, now: DateTime<Utc>, progress: &Progress) -> anyhow
     let pool = database::connect(url)?;
     let hash = password::hash(&Dice::new(0).bytes())?;
     let plan = Plan { now, hash, pool, progress };
-    progress.begin("Loading the benchmark data", size(CONTACTS) + size(DEALS) + size(TASKS));
+    progress.begin("Loading the benchmark data", size(CONTACTS) + size(DEALS) + size(TASKS) + size(ACTIVITIES));
     // The large one beside all others: writing keeps more than one core busy.
     let (large, others) = tokio::try_join!(plan.load(0..=0), plan.load(1..=ORGANIZATIONS - 1))?;
     progress.end();
@@ -63,6 +64,7 @@ struct Tenant {
     contacts: i32,
     deals: i32,
     tasks: i32,
+    activities: i32,
 }
 
 impl Plan<'_> {
@@ -76,10 +78,10 @@ impl Plan<'_> {
     }
 
     async fn load_one(&self, tenant: &Tenant) -> anyhow::Result<Summary> {
-        let (contacts, deals, tasks) = (size(tenant.contacts), size(tenant.deals), size(tenant.tasks));
+        let [contacts, deals, tasks, activities] = [tenant.contacts, tenant.deals, tenant.tasks, tenant.activities].map(size);
         let db = database::begin_unchecked(&self.pool, tenant.organization.id).await?;
         if !database::claim(&db, &tenant.organization).await? {
-            self.progress.advance(contacts + deals + tasks);
+            self.progress.advance(contacts + deals + tasks + activities);
             return Ok(Summary::already_there(&tenant.name));
         }
         database::insert_users(&db, &tenant.users).await?;
@@ -89,8 +91,9 @@ impl Plan<'_> {
         self.fill(&db, tenant, INSERT_CONTACTS, tenant.contacts).await?;
         self.fill(&db, tenant, INSERT_DEALS, tenant.deals).await?;
         self.fill(&db, tenant, INSERT_TASKS, tenant.tasks).await?;
+        self.fill(&db, tenant, INSERT_ACTIVITIES, tenant.activities).await?;
         db.commit().await.map_err(database::explain)?;
-        Ok(Summary { loaded: vec![tenant.name.clone()], contacts, deals, tasks, ..Summary::default() })
+        Ok(Summary { loaded: vec![tenant.name.clone()], contacts, deals, tasks, activities, ..Summary::default() })
     }
 
     /// Runs a statement for the rows 1 to `rows`, some thousands at a time.
@@ -103,6 +106,7 @@ impl Plan<'_> {
                 Bind::Int(tenant.contacts),
                 Bind::Int(tenant.deals),
                 Bind::Int(tenant.tasks),
+                Bind::Int(tenant.activities),
                 Bind::Uuids(tenant.users.iter().map(|user| user.id).collect()),
                 Bind::Uuid(tenant.pipeline.id),
                 Bind::Uuids(tenant.stages.iter().map(|stage| stage.id).collect()),
@@ -155,6 +159,7 @@ impl Plan<'_> {
             contacts: share(CONTACTS, number),
             deals: share(DEALS, number),
             tasks: share(TASKS, number),
+            activities: share(ACTIVITIES, number),
         }
     }
 }
@@ -176,8 +181,8 @@ fn size(rows: i32) -> usize {
 /// The values that all statements are given, and the rows to write.
 macro_rules! given {
     () => {
-        " FROM (SELECT ?::uuid AS organization, ?::timestamptz AS now, ?::int AS contacts, ?::int AS deals, ?::int AS tasks, ?::uuid[] AS members, \
-           ?::uuid AS pipeline, ?::uuid[] AS stages) AS given, generate_series(?::int, ?::int) AS i"
+        " FROM (SELECT ?::uuid AS organization, ?::timestamptz AS now, ?::int AS contacts, ?::int AS deals, ?::int AS tasks, \
+           ?::int AS activities, ?::uuid[] AS members, ?::uuid AS pipeline, ?::uuid[] AS stages) AS given, generate_series(?::int, ?::int) AS i"
     };
 }
 
@@ -270,13 +275,31 @@ const INSERT_TASKS: &str = concat!(
     given!()
 );
 
+/// Each is about a deal and its contact.
+const INSERT_ACTIVITIES: &str = concat!(
+    "INSERT INTO activities (organization_id, id, kind, subject, occurred_at, duration_minutes, contact_id, deal_id, author_id, created_at, updated_at) \
+     SELECT organization, ",
+    id!("activity", "i", "activities"),
+    ", (ARRAY['CALL','EMAIL','MEETING','NOTE','SMS'])[1 + i % 5], 'Conversation ' || i, ",
+    created!("i", "activities"),
+    ", CASE i % 5 WHEN 0 THEN 1 + i % 30 WHEN 2 THEN 15 + i % 90 END, ",
+    contact_of!("(1 + i::bigint * 104729 % deals)"),
+    ", ",
+    id!("deal", "(1 + i::bigint * 104729 % deals)", "deals"),
+    ", members[1 + i % 4], ",
+    created!("i", "activities"),
+    ", ",
+    created!("i", "activities"),
+    given!()
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_has_half_and_nothing_is_lost() {
-        for total in [CONTACTS, DEALS, TASKS] {
+        for total in [CONTACTS, DEALS, TASKS, ACTIVITIES] {
             assert_eq!(share(total, 0), total / 2);
             assert_eq!((0..ORGANIZATIONS).map(|number| share(total, number)).sum::<i32>(), total);
         }
