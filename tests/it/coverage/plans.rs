@@ -14,11 +14,11 @@ pub mod questions;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use payaid::access::events::{EventPosition, log};
 use payaid::base::id::AnyId;
 use payaid::commands::seed;
+use payaid::platform::config::ServerConfig;
 use payaid::platform::postgres::{Access, Settings, Transaction};
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ use crate::harness::clock::HeldClock;
 use crate::harness::crowd::cursor;
 use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
-use crate::harness::waiting::{LIMIT, until};
+use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 use business::Planning;
 use questions::{ListField, Question, Values};
@@ -70,7 +70,12 @@ struct Walk {
 impl Walk {
     async fn begin(planning: Planning) -> Self {
         let database = business::database(planning).await;
-        let app = TestApp::on_with(database, |config| config.database.pool_size = 1, Arc::new(HeldClock::at(business::NOW))).await;
+        let one_for_all = |config: &mut ServerConfig| {
+            config.database.pool_size = 1;
+            // One that is replaced takes the plan of its last statement with it.
+            config.database.max_prepared = usize::MAX;
+        };
+        let app = TestApp::on_with(database, one_for_all, Arc::new(HeldClock::at(business::NOW))).await;
         let owner = app.sign_in(seed::DEMO_OWNERS[0].1, seed::DEMO_PASSWORD).await;
         let schema = Schema::served();
         let values = Values::gather(&schema, &owner).await;
@@ -203,14 +208,9 @@ impl Walk {
         (statements, plans)
     }
 
-    /// Waits until the connection is free: only then are the plans of what was run on it written down.
+    /// Waits for the only connection, on which the last snapshot is ended before it is given: only then are the plans of what was run on it written down.
     async fn settle(&self) {
-        let free = async {
-            while self.app.app.services.databases.primary().in_use() > 0 {
-                tokio::time::sleep(Duration::from_micros(200)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, free).await.expect("the connection does not become free");
+        drop(self.app.app.services.databases.primary().get().await.expect("the connection does not become free"));
     }
 }
 
