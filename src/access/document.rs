@@ -154,7 +154,7 @@ impl Selection {
     /// rest in `own` as long as the operation.
     ///
     /// # Errors
-    /// As [`Plan::of`].
+    /// `VALIDATION_ERROR` when two selections under one key are not the same.
     pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Result<Arc<Plan>> {
         let key = (std::ptr::from_ref(ctx.item).addr(), RustType::of::<T>());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {

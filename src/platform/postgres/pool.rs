@@ -110,7 +110,7 @@ impl Pool {
         connection.ok_or_else(|| Error::database_unavailable("a connection failed as it was given"))
     }
 
-    /// A connection, within the configured wait, perhaps with a snapshot that was [left](left).
+    /// A connection, within the configured wait, perhaps with a snapshot that was left open.
     ///
     /// # Errors
     /// `DATABASE_UNAVAILABLE` when none is free in time, too many are waiting already, or the database cannot be reached.
@@ -121,7 +121,7 @@ impl Pool {
         self.inner.get().await.map_err(Error::database_unavailable)
     }
 
-    /// A connection, perhaps with a snapshot that was [left](left), if one is free or can be made; unless it `waits`, without waiting for others to give
+    /// A connection, perhaps with a snapshot that was left open, if one is free or can be made; unless it `waits`, without waiting for others to give
     /// theirs back.
     ///
     /// # Errors

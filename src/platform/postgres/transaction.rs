@@ -2,7 +2,7 @@
 //!
 //! `BEGIN` and the tenant's settings travel as one message just before the first statement, so that opening costs no round trip of its own;
 //! statements that are awaited together travel together. A transaction that is dropped without [`Transaction::commit`] ends by itself, off the
-//! caller's path: a snapshot in which nothing is under way together with the next `BEGIN` on its connection ([`left`]), and any other before its
+//! caller's path: a snapshot in which nothing is under way together with the next `BEGIN` on its connection (`left.rs`), and any other before its
 //! connection returns to the pool.
 //!
 //! A statement of a snapshot that fails fails alone. To PostgreSQL it aborts the transaction, and whatever was sent with it; so a snapshot begins with
