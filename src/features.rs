@@ -213,6 +213,6 @@ mod tests {
             size(|mutation: &Mutation, ctx| mutation.resolve_field(ctx)),
             size(|subscription: &Subscription, ctx| subscription.resolve_field(ctx)),
         ];
-        assert!(sizes.iter().all(|size| *size <= 4_096), "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size <= 4_224), "{sizes:?}");
     }
 }
