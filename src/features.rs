@@ -26,6 +26,8 @@ use crate::base::{Code, Error, Noun, Result};
 
 /// Lists the features: each brings `Roots` and `Mutations`, and the objects that `node` can find by their identifier's noun; with `=> jobs` what it has
 /// done in the background. After `+` stands the module whose `Subscriptions` tell of changes, and of which objects, by which fields.
+///
+/// The first is looked into last, at the end of a chain of futures that all others lengthen: a feature whose own are large stands further down.
 macro_rules! features {
     ($($feature:ident { $($object:ident),* $(,)? } $(=> $work:ident)? $(+ $told:ident { $($watched:ident as $field:literal),+ })?)+) => {
         $(pub mod $feature;)+
@@ -97,6 +99,7 @@ macro_rules! features {
 }
 
 features! {
+    invitations {}
     accounts { Organization, User, Member, Invitation } => jobs
     api_keys { ApiKey }
     audit_log { AuditEntry }
@@ -107,7 +110,6 @@ features! {
     tasks { Task } + subscriptions { Task as "taskChanged" }
     activities { Activity } + subscriptions { Activity as "activityChanged" }
     messages { Message, SmsTemplate, Suppression } => jobs + subscriptions { Message as "messageChanged" }
-    invitations {}
     dashboard {}
     jobs { Job } => upkeep + subscriptions { Job as "jobChanged" }
     rate_limit {}
@@ -213,6 +215,6 @@ mod tests {
             size(|mutation: &Mutation, ctx| mutation.resolve_field(ctx)),
             size(|subscription: &Subscription, ctx| subscription.resolve_field(ctx)),
         ];
-        assert!(sizes.iter().all(|size| *size <= 4_224), "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size <= 4_096), "{sizes:?}");
     }
 }

@@ -150,8 +150,8 @@ impl Selection {
         })
     }
 
-    /// What is selected of `T` at the place of a context, whose set of fields is the operation's own or one of another plan. Plans repeat parts of the document, and what that comes to is the caller's choice: so much of it is kept with the document, and the
-    /// rest in `own` as long as the operation.
+    /// What is selected of `T` at the place of a context, whose set of fields is the operation's own or one of another plan. Plans repeat parts of the
+    /// document, and what that comes to is the caller's choice: so much of it is kept with the document, and the rest in `own` as long as the operation.
     ///
     /// # Errors
     /// `VALIDATION_ERROR` when two selections under one key are not the same.
