@@ -121,8 +121,8 @@ impl Report {
             "# How fast it is\n\n\
             Written by `make bench`: the server beside a handler written by hand with axum and tokio-postgres, which runs the same statements in the same\n\
             transactions under the same row level security and gives the same answers. By hand each\n\
-            transaction has a connection of a pool of 8 to itself; the server also lets those share one that read a row by its id and nothing else, and ends\n\
-            other snapshots together with the next one on their connection. Load, servers and PostgreSQL share one machine: {}.\n\
+            transaction has a connection of a pool of 8 to itself; the server also lets those share one that read a row by its id and nothing else. Load,\n\
+            servers and PostgreSQL share one machine: {}.\n\
             {}\n\n\
             | work | requests/s | by hand | ratio | at least | CPU ms a request: server + PostgreSQL | by hand | statements |\n\
             |---|---|---|---|---|---|---|---|\n{}\n\

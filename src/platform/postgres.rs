@@ -1,8 +1,7 @@
 //! PostgreSQL: pools, transactions, the columns that a statement reads, and migrations.
 //!
 //! What must hold: every statement of the server runs inside a [`Transaction`], so that the tenant is set before the first row is read; a read
-//! operation uses one connection and one snapshot; a connection goes back to its pool only when nothing is under way in its transaction, and nothing but a
-//! transaction that begins is given one whose snapshot was not ended yet.
+//! operation uses one connection and one snapshot; a connection goes back to its pool only when its transaction has ended.
 
 pub mod columns;
 pub mod connect;
@@ -10,9 +9,7 @@ pub mod databases;
 pub mod failure;
 pub mod health;
 pub mod lane;
-mod left;
 pub mod migrate;
-mod opened;
 pub mod pool;
 pub mod position;
 pub mod routing;

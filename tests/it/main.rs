@@ -21,7 +21,6 @@ mod fuzz;
 mod harness;
 mod isolation;
 mod jobs;
-mod left;
 mod limits;
 mod mail;
 mod messages;

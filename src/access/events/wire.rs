@@ -192,7 +192,7 @@ impl Wire {
             }
             // What there is to say is said as soon as there is a connection.
             told.notify_one();
-            match connect_bound(self.hosts.clone(), self.purpose.clone(), Arc::default()).await {
+            match connect_bound(self.hosts.clone(), self.purpose.clone()).await {
                 Ok(mut connection) => {
                     wait = RECONNECT.0;
                     if let Err(error) = self.serve(&mut connection, (set, told), hub, &mut followed).await {

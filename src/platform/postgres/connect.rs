@@ -17,7 +17,6 @@ use tokio_postgres::{Client, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::platform::config::DatabaseConfig;
-use crate::platform::postgres::left::{Left, Mark};
 use crate::platform::postgres::pool::SERVER_ROLE;
 use crate::platform::postgres::position::{Line, Lineage};
 
@@ -111,10 +110,6 @@ pub struct Kept {
     pub prepared: usize,
     /// What it writes to; `None` on a replica.
     pub line: Option<Line>,
-    /// Those of its pool that were left.
-    pub left: Arc<Left>,
-    /// Whether it was left in a snapshot that is over.
-    pub mark: Option<Mark>,
 }
 
 impl Instrumentation for Kept {
@@ -136,11 +131,11 @@ const OTHERS_WITHIN: (Duration, Duration) = (Duration::from_millis(250), Duratio
 ///
 /// # Errors
 /// Why the last of the hosts cannot be used.
-pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose, left: Arc<Left>) -> ConnectionResult<AsyncPgConnection> {
+pub async fn connect_bound(hosts: Vec<tokio_postgres::Config>, purpose: Purpose) -> ConnectionResult<AsyncPgConnection> {
     let within = hosts.first().map_or(Duration::ZERO, limit);
     let (fresh, who) = choose(hosts, purpose).await?;
     let mut connection = tokio::time::timeout(within, fresh.into_diesel()).await.map_err(|_| no_answer())??;
-    connection.set_instrumentation(Kept { prepared: 0, line: who.writes, left, mark: None });
+    connection.set_instrumentation(Kept { prepared: 0, line: who.writes });
     Ok(connection)
 }
 

@@ -15,7 +15,6 @@ use crate::base::{Error, Result};
 use crate::platform::config::DatabaseConfig;
 use crate::platform::postgres::connect::{Kept, Purpose, connect_bound, hosts};
 use crate::platform::postgres::lane::Lane;
-use crate::platform::postgres::left::{self, Left};
 use crate::platform::postgres::position::{Lineage, is_left};
 
 /// The role that every connection of the server takes on, whatever login it came by: row level security binds it, and it owns nothing. A login
@@ -30,7 +29,6 @@ pub struct Pool {
     writes: TaskTracker,
     lineage: Arc<Lineage>,
     lane: Arc<Lane>,
-    left: Arc<Left>,
 }
 
 /// Why a pool gives no connection.
@@ -75,9 +73,7 @@ impl Pool {
         let prepared = hosts(url, config)?;
         let mut manager_config = ManagerConfig::default();
         manager_config.recycling_method = RecyclingMethod::Fast;
-        let left = Arc::<Left>::default();
-        let of_pool = Arc::clone(&left);
-        manager_config.custom_setup = Box::new(move |_| connect_bound(prepared.clone(), purpose.clone(), Arc::clone(&of_pool)).boxed());
+        manager_config.custom_setup = Box::new(move |_| connect_bound(prepared.clone(), purpose.clone()).boxed());
         let manager = AsyncDieselConnectionManager::new_with_config(url, manager_config);
         let (lifetime, most, present) = (config.max_lifetime, config.max_prepared, Arc::clone(&lineage));
         let fit = Hook::sync_fn(move |connection: &mut AsyncPgConnection, metrics| {
@@ -98,31 +94,21 @@ impl Pool {
             .runtime(::deadpool::Runtime::Tokio1)
             .pre_recycle(fit)
             .build()?;
-        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64), writes: TaskTracker::new(), lineage, lane, left })
+        Ok(Self { inner, queue_limit: config.pool_size.saturating_mul(64), writes: TaskTracker::new(), lineage, lane })
     }
 
-    /// A connection at rest, within the configured wait.
-    ///
-    /// # Errors
-    /// As [`Pool::get_as_left`].
-    pub async fn get(&self) -> Result<Pooled> {
-        let connection = left::ended(self.get_as_left().await?).await;
-        connection.ok_or_else(|| Error::database_unavailable("a connection failed as it was given"))
-    }
-
-    /// A connection, within the configured wait, perhaps with a snapshot that was left open.
+    /// A connection, within the configured wait.
     ///
     /// # Errors
     /// `DATABASE_UNAVAILABLE` when none is free in time, too many are waiting already, or the database cannot be reached.
-    pub async fn get_as_left(&self) -> Result<Pooled> {
+    pub async fn get(&self) -> Result<Pooled> {
         if self.inner.status().waiting > self.queue_limit {
             return Err(Error::database_unavailable("too many operations wait for a connection"));
         }
         self.inner.get().await.map_err(Error::database_unavailable)
     }
 
-    /// A connection, perhaps with a snapshot that was left open, if one is free or can be made; unless it `waits`, without waiting for others to give
-    /// theirs back.
+    /// A connection, if one is free or can be made; unless it `waits`, without waiting for others to give theirs back.
     ///
     /// # Errors
     /// Whether the pool is busy or the node cannot be reached.
@@ -165,12 +151,11 @@ impl Pool {
         (status.size, status.available, status.waiting)
     }
 
-    /// How many operations use a connection, wait for one or have left one in a snapshot.
+    /// How many operations use a connection or wait for one.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        // In this order: one that is left is counted before it is given back, and until it has ended.
         let status = self.inner.status();
-        status.size.saturating_sub(status.available) + status.waiting + self.left.count()
+        status.size.saturating_sub(status.available) + status.waiting
     }
 
     /// Closes the pool: whoever asks from now on is refused.

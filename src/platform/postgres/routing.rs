@@ -102,7 +102,7 @@ pub struct Route {
 
 /// A connection to the node that was chosen.
 pub struct Found {
-    /// The connection, perhaps with a snapshot that was left.
+    /// The connection.
     pub connection: Pooled,
     /// A statement that fails on a node that has not come far enough, to be sent before the snapshot is opened.
     pub proof: Option<String>,
@@ -199,14 +199,12 @@ impl Route {
             metrics::histogram!("database_replica_wait_seconds").record(waited);
         }
         let turn = self.databases.turn_on_primary().await?;
-        let renewed = fallback == Fallback::Timeline;
-        let primary = self.databases.primary();
-        let connection = match if renewed { primary.get().await } else { primary.get_as_left().await } {
+        let connection = match self.databases.primary().get().await {
             Ok(connection) => connection,
             Err(error) => return self.last_resort().await.ok_or(error),
         };
         self.is_not_older()?;
-        let fresh = if renewed { written(&connection, self.databases.lineage()).await } else { None };
+        let fresh = if fallback == Fallback::Timeline { written(&connection, self.databases.lineage()).await } else { None };
         self.note(Routed { waited, fresh, ..Routed::primary() });
         Ok(Found { connection, proof: None, turn: Some(turn) })
     }

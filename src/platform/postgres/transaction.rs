@@ -2,14 +2,14 @@
 //!
 //! `BEGIN` and the tenant's settings travel as one message just before the first statement, so that opening costs no round trip of its own;
 //! statements that are awaited together travel together. A transaction that is dropped without [`Transaction::commit`] ends by itself, off the
-//! caller's path: a snapshot in which nothing is under way together with the next `BEGIN` on its connection (`left.rs`), and any other before its
-//! connection returns to the pool.
+//! caller's path, and only then does its connection return to the pool.
 //!
 //! A statement of a snapshot that fails fails alone. To PostgreSQL it aborts the transaction, and whatever was sent with it; so a snapshot begins with
 //! a savepoint, goes back there after a failure, and runs again what was only taken along. The snapshot stays the same.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::deserialize::{FromSqlRow, Queryable};
@@ -17,22 +17,23 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, Query, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Shared};
 use futures_util::{FutureExt, TryStreamExt};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use crate::base::{Error, Result};
 use crate::platform::postgres::columns::{ColumnNames, Columns};
 use crate::platform::postgres::failure::{moves, taken_along, translate};
-use crate::platform::postgres::left::{self, END};
-use crate::platform::postgres::opened::Opened;
-use crate::platform::postgres::pool::Pool;
+use crate::platform::postgres::pool::{Pool, Pooled};
 use crate::platform::postgres::position::Position;
 use crate::platform::postgres::routing::{Found, Route, too_far_behind, written};
 use crate::platform::postgres::row::DriverRow;
 use crate::platform::postgres::settings::{SAVEPOINT, Settings};
 use crate::platform::postgres::sparse::FromSparse;
 use crate::platform::postgres::statement::{ByText, OneRow};
+
+/// How long the end of a transaction may take before its connection is given up.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a statement of a snapshot is run again because others that failed took it along.
 const MOST_REPEATS: usize = 8;
@@ -71,6 +72,14 @@ struct Inner {
 enum Source {
     Pool(Pool),
     Route(Arc<Route>),
+}
+
+struct Opened {
+    connection: Arc<Pooled>,
+    begun: Shared<BoxFuture<'static, Result<()>>>,
+    is_awaited: AtomicBool,
+    /// Held until the connection has returned.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Transaction {
@@ -268,18 +277,12 @@ impl Inner {
         if AtomicBool::load(&self.shared, Ordering::Acquire) {
             return Err(Error::internal("more is read than the one row that was to be all"));
         }
-        let Found { mut connection, proof, turn } = match &self.source {
-            Source::Pool(pool) => Found { connection: pool.get_as_left().await?, proof: None, turn: None },
+        let Found { connection, proof, turn } = match &self.source {
+            Source::Pool(pool) => Found { connection: pool.get().await?, proof: None, turn: None },
             Source::Route(route) => route.connect().await?,
         };
-        let after_end = |sql: String| format!("{END}; {sql}");
-        let (proof, sql) = match (left::take(&mut connection), proof) {
-            (false, proof) => (proof, self.begin.clone()),
-            (true, None) => (None, after_end(self.begin.clone())),
-            (true, Some(proof)) => (Some(after_end(proof)), self.begin.clone()),
-        };
         let connection = Arc::new(connection);
-        let (own, source) = (Arc::clone(&connection), self.source.clone());
+        let (own, sql, source) = (Arc::clone(&connection), self.begin.clone(), self.source.clone());
         let begun = async move {
             let (mut connection, mut before): (&AsyncPgConnection, &AsyncPgConnection) = (&own, &own);
             let Some(proof) = proof else { return connection.batch_execute(&sql).await.map_err(|failure| source.failed(failure)) };
@@ -287,7 +290,7 @@ impl Inner {
             begun.map_err(|failure| source.failed(failure))?;
             proven.map_err(|_| source.is_behind())
         };
-        Ok(Opened::new(connection, begun.boxed(), turn))
+        Ok(Opened { connection, begun: begun.boxed().shared(), is_awaited: AtomicBool::new(false), turn })
     }
 }
 
@@ -315,6 +318,25 @@ impl Source {
     async fn written(&self, connection: &AsyncPgConnection) -> Option<Position> {
         let Self::Pool(pool) = self else { return None };
         written(connection, pool.lineage()).await
+    }
+}
+
+impl Opened {
+    /// What a statement comes to, which has been put together and is handed on right behind `BEGIN`. The answer to `BEGIN` comes first, and one of the
+    /// statements waits for it; if the others did as well, all of them would be woken only to wait again.
+    async fn after_begin<T>(&self, statement: impl Future<Output = T>) -> Result<T> {
+        if !AtomicBool::swap(&self.is_awaited, true, Ordering::AcqRel) {
+            let (begun, outcome) = futures_util::join!(self.begun.clone(), statement);
+            return begun.map(|()| outcome);
+        }
+        let outcome = statement.await;
+        self.begun.clone().await.map(|()| outcome)
+    }
+
+    /// Goes on with a snapshot in which a statement has failed; whether that can be.
+    async fn resume(&self) -> bool {
+        let mut connection: &AsyncPgConnection = &self.connection;
+        connection.batch_execute("ROLLBACK TO SAVEPOINT opened").await.is_ok()
     }
 }
 
@@ -354,10 +376,25 @@ where
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(Ok(opened)) = self.opened.take()
-            && !AtomicBool::load(&self.committed, Ordering::Acquire)
-        {
-            opened.end(self.access == Access::Snapshot);
+        let Some(Ok(Opened { connection, begun, turn, .. })) = self.opened.take() else { return };
+        if AtomicBool::load(&self.committed, Ordering::Acquire) {
+            return;
         }
+        // Nothing could be sent any more, and nobody else may be given what is open.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return drop(Arc::try_unwrap(connection).map(Pooled::take)) };
+        // For a snapshot, rolling back is as good as committing.
+        runtime.spawn(async move {
+            let ended = tokio::time::timeout(END_TIMEOUT, async {
+                // Also when it failed: what was sent with it may have begun.
+                let _ = begun.await;
+                let mut own: &AsyncPgConnection = &connection;
+                own.batch_execute("ROLLBACK").await
+            });
+            let well = matches!(ended.await, Ok(Ok(())));
+            if let (false, Ok(pooled)) = (well, Arc::try_unwrap(connection)) {
+                drop(Pooled::take(pooled));
+            }
+            drop(turn);
+        });
     }
 }

@@ -208,7 +208,7 @@ impl Walk {
         (statements, plans)
     }
 
-    /// Waits for the only connection, on which the last snapshot is ended before it is given: only then are the plans of what was run on it written down.
+    /// Waits for the only connection, which comes back when the last snapshot has ended: only then are the plans of what was run on it written down.
     async fn settle(&self) {
         drop(self.app.app.services.databases.primary().get().await.expect("the connection does not become free"));
     }

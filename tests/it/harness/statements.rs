@@ -35,19 +35,14 @@ impl Recorder {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// All that was sent since then.
-    pub fn sent(&self) -> Vec<String> {
-        let text = self.text();
-        let statements = text.lines().filter_map(|line| line.split_once(&self.marker)).filter_map(|(_, rest)| rest.split_once(": "));
-        statements.filter(|(kind, _)| *kind == "statement" || kind.starts_with("execute")).map(|(_, sql)| sql.to_owned()).collect()
-    }
-
     /// The statements since then, beside those that begin and end transactions.
     pub fn finish(&self) -> Vec<String> {
-        let mut sent = self.sent();
-        sent.retain(|sql| !["BEGIN", "COMMIT", "ROLLBACK", "SET "].iter().any(|word| sql.starts_with(word)));
-        sent.retain(|sql| !NOT_AN_OPERATIONS.iter().any(|part| sql.contains(part)));
-        sent
+        let text = self.text();
+        let statements = text.lines().filter_map(|line| line.split_once(&self.marker)).filter_map(|(_, rest)| rest.split_once(": "));
+        let kept = statements.filter(|(kind, _)| *kind == "statement" || kind.starts_with("execute")).map(|(_, sql)| sql.to_owned());
+        kept.filter(|sql| !["BEGIN", "COMMIT", "ROLLBACK", "SET "].iter().any(|word| sql.starts_with(word)))
+            .filter(|sql| !NOT_AN_OPERATIONS.iter().any(|part| sql.contains(part)))
+            .collect()
     }
 
     /// The prepared statements that were executed since then: on which connection, by which name, and the statement.
