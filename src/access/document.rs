@@ -1,8 +1,9 @@
 //! What a document asks for, found out once before anything runs: its operations, their root fields, and for every type the fields selected on it.
 //!
 //! Fragments are looked at once each, however often they are spread, so that a small document cannot make this walk long; and what the fragments
-//! would expand to is counted without expanding them, so that such a document is refused before the executor sees it.
+//! would expand to is counted without expanding them, so that such a document is refused before anybody spreads them out.
 
+pub mod merging;
 mod nesting;
 mod schema_walk;
 mod types;
@@ -27,6 +28,7 @@ use crate::access::writer::Writable;
 use crate::base::{Code, Error, Map, Result};
 use crate::platform::config::DocumentConfig;
 use crate::platform::postgres::{ColumnNames, Need, Needs, ReadShape};
+use merging::Merging;
 pub use types::TypeMap;
 use validity::Validity;
 use walk::Walk;
@@ -154,7 +156,7 @@ impl Selection {
     /// document, and what that comes to is the caller's choice: so much of it is kept with the document, and the rest in `own` as long as the operation.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` when two selections under one key are not the same.
+    /// `INTERNAL` for a document that is not valid.
     pub fn plan<T: Writable>(&self, ctx: &ContextSelectionSet<'_>, own: &Mutex<Plans>) -> Result<Arc<Plan>> {
         let key = (std::ptr::from_ref(ctx.item).addr(), RustType::of::<T>());
         if let Some(known) = self.plans.read().unwrap_or_else(PoisonError::into_inner).plans.get(&key) {
@@ -194,7 +196,7 @@ impl Selection {
         self.validity.note_without(absent);
     }
 
-    /// Gives variables without a value their defaults, which the executor looks at for arguments and not for directives.
+    /// Gives variables without a value their defaults, which async-graphql looks at for arguments and not for directives.
     pub fn fill_in(&self, variables: &mut Variables) {
         for (name, value) in &self.found.defaults {
             variables.entry(name.clone()).or_insert_with(|| value.clone());
@@ -319,6 +321,7 @@ impl Document {
         let (mut selections, mut spread) = (HashMap::new(), HashSet::new());
         for (name, operation) in all {
             let (found, reached) = Walk::new(&parsed.fragments, types, limits).operation(&operation.node)?;
+            Merging::new(&parsed.fragments, types).check(&operation.node, types.root(found.kind))?;
             spread.extend(reached);
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::types::{Field, InlineFragment, Selection as Node, SelectionSet};
-use async_graphql::{ContextSelectionSet, Name, Positioned, Variables};
+use async_graphql::{ContextSelectionSet, Positioned, Variables};
 use async_graphql_value::Value as Argument;
 
 use crate::access::condition::Condition;
 use crate::access::cost::spent::{OwnPrice, of_object};
 use crate::access::document::Selection;
+use crate::access::document::merging::is_same;
 use crate::base::text::snake_case;
-use crate::base::{Code, Error, Result};
+use crate::base::{Error, Result};
 
 /// The fields of an object in the answer.
 #[derive(Debug, Default)]
@@ -154,15 +155,12 @@ impl Entry {
     /// Adds what is selected below the same field where it is selected once more, under these conditions.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` when it is not the same field with the same arguments (GraphQL specification, 5.3.2 "Field Selection Merging"): the rules of
-    /// async-graphql look at each set of fields by itself.
+    /// `INTERNAL` when it is not the same field with the same arguments, which is refused before anything runs.
     fn join(&mut self, field: &Positioned<Field>, when: &[Condition]) -> Result<()> {
-        let more = &field.node.selection_set;
-        if self.field.node.name.node != field.node.name.node || !has_same_arguments(&self.field.node, &field.node) {
-            let (key, one, other) = (&field.node.response_key().node, &self.field.node.name.node, &field.node.name.node);
-            let message = format!("`{key}` stands for two things, `{one}` and `{other}` or other arguments of it: give one of them an alias.");
-            return Err(Error::new(Code::ValidationError, message));
+        if !is_same(&self.field.node, &field.node) {
+            return Err(not_valid());
         }
+        let more = &field.node.selection_set;
         let directives: Vec<_> =
             when.iter().filter(|condition| !self.when.contains(condition)).map(|condition| condition.directive(more.pos)).collect();
         let items = &mut self.field.node.selection_set.node.items;
@@ -179,12 +177,6 @@ impl Entry {
 /// What the rules of validation let through nowhere.
 fn not_valid() -> Error {
     Error::internal("a document that is not valid was executed")
-}
-
-fn has_same_arguments(one: &Field, other: &Field) -> bool {
-    let given =
-        |(name, value): &(Positioned<Name>, Positioned<Argument>)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node);
-    one.arguments.len() == other.arguments.len() && one.arguments.iter().all(given)
 }
 
 impl Plan {
@@ -238,7 +230,7 @@ impl Plan {
     /// What is selected of the type, which has these plain fields.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` when two selections under one key are not the same.
+    /// `INTERNAL` for a document that is not valid.
     pub fn of(ctx: &ContextSelectionSet<'_>, selection: &Selection, type_name: &str, plain: &[&str]) -> Result<Self> {
         let mut plan = Self { weight: of_object(&ctx.schema_env.registry, type_name), ..Self::default() };
         let place = Place { ctx, selection, type_name, plain };

@@ -1,7 +1,7 @@
 //! Documents that requests name by the SHA-256 of a text that was sent before, as Apollo's clients do.
 
 mod batches;
-mod imported;
+pub mod imported;
 mod switch;
 
 use std::sync::Arc;

@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
+use crate::documents::imported;
 use crate::harness::client::codes;
 use crate::harness::statements::Recorder;
 use crate::harness::world::{World, populate};
 use crate::harness::{Client, TestApp};
+use crate::websocket::Socket;
 
 async fn start() -> (TestApp, Client, World) {
     let app = TestApp::start().await;
@@ -45,6 +47,28 @@ async fn two_fields_under_one_key_are_refused() {
     for document in documents {
         assert_eq!(codes(&thrice(&owner, document, json!({})).await), ["VALIDATION_ERROR"], "{document}");
     }
+}
+
+/// Whether a document is valid depends on nothing but the document: neither on what there is, nor on whether it was asked before.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_fields_under_one_key_are_refused_before_anything_is_done() {
+    let (app, owner, _) = start().await;
+    let create = r#"mutation { contactCreate(input: {name: "Twice"}) { contact { x: name x: email } } }"#;
+    let spread = r#"mutation { contactCreate(input: {name: "Twice"}) { contact { x: name } ...F } } fragment F on ContactCreatePayload { contact { x: email } }"#;
+    let nowhere = r#"{ node(id: "contact_00000000000000000000000000") { ... on Contact { x: name ... on Contact { x: email } } } }"#;
+    let disjoint = r#"{ node(id: "contact_00000000000000000000000000") { ... on Contact { x: name } ... on Deal { x: contact { id } } } }"#;
+    let told = "subscription { contactChanged { contact { x: name } ... on ContactChange { contact { x: email } } } }";
+    for document in [create, spread, nowhere, disjoint] {
+        let answer = thrice(&owner, document, json!({})).await;
+        assert_eq!((codes(&answer), answer.get("data")), (vec!["VALIDATION_ERROR".to_owned()], None), "{document}");
+    }
+    assert_eq!(owner.query("{ contacts { totalCount } }").await["contacts"]["totalCount"], 1);
+    let mut socket = Socket::admitted(&app, &owner).await;
+    socket.tell(json!({"type": "subscribe", "id": "1", "payload": {"query": told}})).await;
+    let refused = socket.hear().await;
+    assert_eq!((&refused["type"], &refused["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("VALIDATION_ERROR")), "{refused}");
+    let said = imported::load(&app, &json!({"wrong": create}), false).await.unwrap_err();
+    assert!(said.iter().any(|line| line.contains("`x` stands for two things")), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,3 +67,35 @@ fn an_operation_is_chosen_by_its_name() {
     assert!(document.selection(Some("C")).is_err());
     assert_eq!(document.selection(Some("B")).unwrap().root_fields(), ["node"]);
 }
+
+#[test]
+fn what_stands_under_one_key_is_one_thing_in_every_answer() {
+    let conflicts = [
+        "{ contacts { nodes { x: name x: companyName } } }",
+        "{ contacts { nodes { x: name ... on Contact { x: companyName } } } }",
+        "{ contacts { nodes { x: name } } ...F } fragment F on Query { contacts { nodes { x: id } } }",
+        "{ x: contacts { nodes { id } } x: node { id } }",
+        "{ contacts { nodes { deals { contact { x: name } } ... on Node { x: id } deals { contact { x: companyName } } } } }",
+        "query($s: Boolean!) { contacts { nodes { x: name @skip(if: $s) x: companyName @include(if: $s) } } }",
+        // Of different objects, but written in different ways.
+        "{ node { ... on Contact { x: name } ... on Deal { x: title } } }",
+        "{ node { ... on Contact { x: deals { title } } ... on Deal { x: title } } }",
+        "{ node { ... on Contact { x: deals { title } } ... on Deal { x: contact { id } } } }",
+        "{ node { ... on Contact { x: __typename } ... on Deal { x: title } } }",
+        "{ node { ... on Contact { deals { contact { y: name } } } ... on Deal { deals: contact { contact: deals { y: title } } } } }",
+        "{ node { x: id ... on Contact { x: name } } }",
+    ];
+    for document in conflicts {
+        let error = prepare(document).expect_err(document);
+        assert!(error.code == Code::ValidationError && error.message.contains("stands for two things"), "{document}: {error:?}");
+    }
+    let same = [
+        "{ contacts { nodes { x: name ... on Contact { x: name } } } contacts { nodes { x: name y: companyName } } }",
+        "{ node { ... on Contact { x: companyName } ... on Deal { x: title } } }",
+        "{ node { __typename ... on Contact { __typename x: __typename } ... on Deal { x: __typename } } }",
+        "{ node { id ... on Contact { id } } node { ... on Deal { contact { x: companyName } } ... on Contact { deals { x: title } } } }",
+    ];
+    for document in same {
+        prepare(document).expect(document);
+    }
+}

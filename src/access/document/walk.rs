@@ -64,10 +64,10 @@ impl<'a> Walk<'a> {
 
     /// What the operation selects, and the fragments that it spreads.
     pub(super) fn operation(mut self, operation: &'a OperationDefinition) -> Result<(Found, HashSet<&'a Name>)> {
-        let (root, kind) = match operation.ty {
-            OperationType::Query => (&self.types.query, Kind::Query),
-            OperationType::Mutation => (&self.types.mutation, Kind::Mutation),
-            OperationType::Subscription => (&self.types.subscription, Kind::Subscription),
+        let kind = match operation.ty {
+            OperationType::Query => Kind::Query,
+            OperationType::Mutation => Kind::Mutation,
+            OperationType::Subscription => Kind::Subscription,
         };
         self.found.kind = kind;
         let required = operation.variable_definitions.iter().filter(|v| !v.node.var_type.node.nullable && v.node.default_value.is_none());
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         self.found.required_variables = required.map(|variable| variable.node.name.node.clone()).collect();
         let variable = |variable: &Positioned<VariableDefinition>| (variable.node.name.node.clone(), variable.node.var_type.node.to_string());
         self.found.variables = operation.variable_definitions.iter().map(variable).collect();
-        let extent = self.set(&operation.selection_set.node, Some(root), true)?;
+        let extent = self.set(&operation.selection_set.node, Some(self.types.root(kind)), true)?;
         let directives = extent.directives.saturating_add(operation.directives.len());
         if extent.depth > self.limits.document_max_depth {
             return Err(too_complex(
