@@ -92,7 +92,7 @@ pub async fn compare(servers: &Servers, work: &Work, samples: &Samples) -> Resul
             bail!("the product says\n{one}\nand the handler written by hand\n{other}");
         }
         if !has_something(one) {
-            bail!("an answer without content: {one}");
+            bail!("an answer without content: {one}; remove the folder of the data, if it was made by an earlier version");
         }
     }
     Ok(())

@@ -90,7 +90,7 @@ impl Connection {
         Ok(Self { stream, read: Vec::with_capacity(64 * 1024) })
     }
 
-    /// The body of the answer, which must be one of status 200 without errors.
+    /// The body of the answer, which must be one of status 200 without errors of any kind.
     async fn answer(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         self.stream.write_all(request).await?;
         self.read.clear();
@@ -110,9 +110,10 @@ impl Connection {
     }
 }
 
+/// Whether there are `errors` or `userErrors`.
 fn has_errors(body: &[u8]) -> bool {
     let tail = &body[body.len().saturating_sub(4_000)..];
-    tail.windows(10).any(|window| window == b"\"errors\":[")
+    tail.windows(10).any(|window| window == b"rrors\":[{\"")
 }
 
 /// Where the body begins and how long it is, once the head is there.

@@ -39,6 +39,22 @@ async fn measured_operations_take_as_many_statements_as_they_say() {
             assert_eq!(by_hand.data, by_server.data, "{name}");
         }
     }
+    // What was created is the same as well, row and entry in the audit log, but for what each has of its own.
+    let own = "ARRAY['id', 'email', 'created_at', 'updated_at', 'search']";
+    let sql = format!(
+        "SELECT email, (jsonb_build_object('row', to_jsonb(c) - {own}, 'entry', to_jsonb(a) - ARRAY['id', 'at', 'seq', 'tx', 'row_id', 'request_id', 'after'], \
+         'after', a.after - {own}, 'ids', a.after->>'id' = c.id::text AND a.after->>'email' = c.email AND a.request_id IS NOT NULL, \
+         'times', c.created_at = c.updated_at AND a.at = c.created_at AND (a.after->>'created_at')::timestamptz = c.created_at))::text \
+         FROM contacts c JOIN audit_entries a ON a.row_id = c.id WHERE email IN ('asha@rao.example', 'again@rao.example')"
+    );
+    let rows = app.superuser().await.query(&sql, &[]).await.unwrap();
+    let created: BTreeMap<String, Value> = rows.iter().map(|row| (row.get(0), serde_json::from_str(row.get(1)).unwrap())).collect();
+    assert_eq!(created["asha@rao.example"], created["again@rao.example"]);
+    assert_eq!(
+        (rows.len(), &created["asha@rao.example"]["ids"], &created["asha@rao.example"]["times"]),
+        (2, &json!(true), &json!(true)),
+        "{created:#?}"
+    );
 }
 
 /// And PostgreSQL goes about each in the same way, with the same conditions and in the same order.
