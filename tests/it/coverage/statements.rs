@@ -36,8 +36,8 @@ const ONCE: &str = "ActivityChange ApiKeyConnection AuditEntryConnection ChangeP
 pub struct Found {
     /// How many objects the field was asked of.
     pub parents: usize,
-    /// Whether any of them had something there.
-    pub filled: bool,
+    /// How many of them had something there.
+    pub filled: usize,
     /// The statements of the whole operation.
     pub statements: Vec<String>,
 }
@@ -55,8 +55,13 @@ pub fn judge(of: &str, field: &str, found: &[Found]) -> Option<String> {
     if !enough && !FEW.iter().any(|(few, _)| *few == of || *few == shown) {
         return Some(format!("{shown}: {parents:?} parents are too few to tell"));
     }
-    if !found.iter().any(|found| found.filled) && !EMPTY.iter().any(|(empty, _)| *empty == shown) {
-        return Some(format!("{shown}: always empty, so nothing was told"));
+    let filled: Vec<usize> = found.iter().map(|found| found.filled).collect();
+    if filled.iter().all(|filled| *filled == 0) {
+        return (!EMPTY.iter().any(|(empty, _)| *empty == shown)).then(|| format!("{shown}: always empty, so nothing was told"));
+    }
+    // One of a hundred would cost no more than one of one.
+    if enough && filled.iter().zip(SIZES).any(|(filled, size)| *filled < size / 2) {
+        return Some(format!("{shown}: {filled:?} of {parents:?} parents had something, which is too few to tell"));
     }
     None
 }
@@ -93,7 +98,7 @@ impl Crowd {
                 let operation = way.operation(&least(schema, field));
                 let (data, statements) = self.record(&operation, json!({"first": self.size, "ids": ids, "since": self.since})).await;
                 let ends = way.ends(&data);
-                let filled = ends.iter().any(|end| is_filled(&end[&field.name]));
+                let filled = ends.iter().filter(|end| is_filled(&end[&field.name])).count();
                 all.insert((of.clone(), field.name.clone()), Found { parents: ends.len(), filled, statements });
             }
         }
@@ -101,7 +106,7 @@ impl Crowd {
             let operation = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ __typename ... on {of} {} }} }}", schema.selection(of, 2));
             let (data, statements) = self.record(&operation, json!({"ids": ids(&self.app, "Sharma", of, self.size).await})).await;
             let parents = data["nodes"].as_array().unwrap().iter().filter(|node| !node.is_null()).count();
-            all.insert(("Node".to_owned(), of.clone()), Found { parents, filled: parents > 0, statements });
+            all.insert(("Node".to_owned(), of.clone()), Found { parents, filled: parents, statements });
         }
         all
     }
@@ -141,7 +146,7 @@ fn needless(crowds: &[BTreeMap<(String, String), Found>]) -> Vec<&'static str> {
     let few = |of: &str| {
         crowds.iter().zip(SIZES).any(|(crowd, size)| crowd.iter().any(|(key, found)| (key.0 == of || shown(key) == of) && found.parents < size))
     };
-    let empty = |of: &str| crowds.iter().all(|crowd| crowd.iter().any(|(key, found)| shown(key) == of && !found.filled));
+    let empty = |of: &str| crowds.iter().all(|crowd| crowd.iter().any(|(key, found)| shown(key) == of && found.filled == 0));
     let few = FEW.iter().map(|(of, _)| *of).filter(|of| !few(of));
     few.chain(EMPTY.iter().map(|(shown, _)| *shown).filter(|shown| !empty(shown))).collect()
 }
@@ -216,11 +221,12 @@ async fn a_loader_that_is_passed_by_is_found() {
 /// The walk's judge finds what it is there to find.
 #[test]
 fn a_field_that_reads_once_for_each_parent_is_found() {
-    let found = |parents: usize, statements: usize, filled| Found { parents, filled, statements: vec![String::new(); statements] };
-    let well = [found(1, 2, true), found(10, 2, true), found(100, 2, true)];
+    let found = |parents: usize, statements: usize, filled: usize| Found { parents, filled, statements: vec![String::new(); statements] };
+    let well = [found(1, 2, 1), found(10, 2, 10), found(100, 2, 100)];
     assert_eq!(judge("Contact", "company", &well), None);
-    let one_each = [found(1, 2, true), found(10, 11, true), found(100, 101, true)];
+    let one_each = [found(1, 2, 1), found(10, 11, 10), found(100, 101, 100)];
     assert!(judge("Contact", "company", &one_each).unwrap().contains("[2, 11, 101] statements"));
-    assert!(judge("Contact", "company", &[found(1, 2, true), found(10, 2, true), found(11, 2, true)]).unwrap().contains("too few"));
-    assert!(judge("Contact", "company", &[found(1, 2, false), found(10, 2, false), found(100, 2, false)]).unwrap().contains("empty"));
+    assert!(judge("Contact", "company", &[found(1, 2, 1), found(10, 2, 10), found(11, 2, 11)]).unwrap().contains("too few"));
+    assert!(judge("Contact", "company", &[found(1, 2, 0), found(10, 2, 0), found(100, 2, 0)]).unwrap().contains("empty"));
+    assert!(judge("Contact", "company", &[found(1, 2, 1), found(10, 2, 1), found(100, 2, 1)]).unwrap().contains("had something"));
 }
