@@ -13,8 +13,8 @@ pub struct Mixed {
 }
 
 impl Mixed {
-    /// All fields of a type that need no arguments, each under two keys (but what is left of a budget, which tells of the moment): over named and inline fragments and directives, or `merged`, which is spread
-    /// twice and whose objects are put together from parts.
+    /// All fields of a type that need no arguments, each under two keys (but what is left of a budget, which tells of the moment): over named and
+    /// inline fragments and directives, or `merged`, which is spread twice and whose objects are put together from parts.
     pub fn of(schema: &Schema, of: &str, merged: bool) -> Self {
         let fields: Vec<&Field> = schema.objects[of]
             .iter()

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 use super::mixed::Mixed;
 use super::oracle::Oracle;
+use super::transports::{self, WAYS};
 use super::ways::{Way, to_everything, under_lists};
 use crate::harness::crowd::{fill, fill_and_tell, ids};
 use crate::harness::schema::{Argument, Field, Schema};
 use crate::harness::world::populate;
 use crate::harness::{Client, TestApp};
 use crate::isolation::walk::Walk;
+use crate::websocket::Socket;
 
 /// The answer as it came, whose keys are those that were asked for, in their order, in every object.
 async fn text(schema: &Schema, client: &Client, way: &Way, operation: &str, variables: &Value) -> String {
@@ -119,7 +121,7 @@ const NOT_DONE: &[(&str, &str)] = &[
     ("webhookReplay", "either of two arguments is needed, and none always"),
 ];
 
-/// Of what mutations answer with, each of which is done with objects of its own.
+/// Of what mutations answer with, each of which is done with objects of its own; however they are sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_ways_of_selecting_go_together_in_answers_to_mutations() {
     let app = TestApp::start().await;
@@ -135,8 +137,14 @@ async fn all_ways_of_selecting_go_together_in_answers_to_mutations() {
             let call = walk.call(root, None, "", &own).await;
             let mixed = Mixed::of(&schema, &root.returns, merged);
             let operation = format!("mutation($yes: Boolean!) {{ {call} {{ {} }} }} {}", mixed.selection, mixed.fragments);
-            let answer = text(&schema, &owner, &Way::to("Query"), &operation, &json!({"yes": true})).await;
-            let value: Value = serde_json::from_str(&answer).unwrap();
+            let (variables, mut socket) = (json!({"yes": true}), Socket::admitted(&app, &owner).await);
+            // Each by two of the ways, in turn.
+            let how = WAYS[(number + number / 2 + usize::from(merged)) % 4];
+            let answers = transports::sent(how, &owner, &mut socket, &operation, &variables, true).await;
+            let [answer] = answers.as_slice() else { panic!("{operation} by {how}\n{answers:#?}") };
+            let wrong = Oracle::new(&schema, &operation, &variables).wrong_in(answer);
+            assert!(wrong.is_empty() && !answer.contains("\"errors\""), "{operation} by {how}\n{answer}\n{wrong:#?}");
+            let value: Value = serde_json::from_str(answer).unwrap();
             let payload = &value["data"][&root.name];
             mixed.check(&[payload], &operation);
             let has_errors = |value: &Value| value[0]["__typename"] == "UserError";

@@ -1,5 +1,7 @@
 //! However an operation is sent, alone or among others, by HTTP or WebSocket, its answer is the same text: what writes it around is another each time.
 
+use std::collections::BTreeSet;
+
 use async_graphql::Value;
 use reqwest::Method;
 use serde_json::json;
@@ -40,28 +42,48 @@ fn payload(message: Value) -> Vec<Value> {
     }
 }
 
-/// The answers to an operation that is sent in each way.
-async fn sent(client: &Client, socket: &mut Socket, operation: &str, variables: &serde_json::Value) -> Vec<(&'static str, Vec<String>)> {
+/// The ways in which an operation is sent; mutations do not come by GET.
+pub const WAYS: [&str; 5] = ["POST", "a batch", "an event stream", "WebSocket", "GET"];
+
+/// The answers to an operation that is sent in one of the ways: two in a batch, unless it `changes` something.
+pub async fn sent(how: &str, client: &Client, socket: &mut Socket, operation: &str, variables: &serde_json::Value, changes: bool) -> Vec<String> {
     let request = json!({"query": operation, "variables": variables});
     let accept = "application/graphql-response+json";
     let posted = async |body: &serde_json::Value| {
         let request = client.request(Method::POST, &client.url).header("accept", accept).json(body);
         request.send().await.unwrap().text().await.unwrap()
     };
-    let url = reqwest::Url::parse_with_params(&client.url, [("query", operation), ("variables", &variables.to_string())]).unwrap();
-    let got = client.request(Method::GET, url.as_str()).header("accept", accept).send().await.unwrap().text().await.unwrap();
-    socket.tell(json!({"type": "subscribe", "id": "1", "payload": request})).await;
-    let heard = socket.hear_text().await;
-    assert_eq!(socket.hear().await, json!({"type": "complete", "id": "1"}), "{heard}");
     let one = |answer| vec![answer];
-    vec![
-        ("POST", answers(&posted(&request).await, one)),
-        ("GET", answers(&got, one)),
-        ("a batch", answers(&posted(&json!([request, request])).await, all)),
-        ("an event stream", answers(&client.told(operation, variables).await, one)),
-        ("WebSocket", answers(&heard, payload)),
-    ]
+    match how {
+        "POST" => answers(&posted(&request).await, one),
+        "GET" => {
+            let url = reqwest::Url::parse_with_params(&client.url, [("query", operation), ("variables", &variables.to_string())]).unwrap();
+            let got = client.request(Method::GET, url.as_str()).header("accept", accept).send().await.unwrap();
+            answers(&got.text().await.unwrap(), one)
+        }
+        "a batch" if changes => answers(&posted(&json!([request])).await, all),
+        "a batch" => answers(&posted(&json!([request, request])).await, all),
+        "an event stream" => answers(&client.told(operation, variables).await, one),
+        "WebSocket" => {
+            socket.tell(json!({"type": "subscribe", "id": "1", "payload": request})).await;
+            let heard = socket.hear_text().await;
+            assert_eq!(socket.hear().await, json!({"type": "complete", "id": "1"}), "{heard}");
+            answers(&heard, payload)
+        }
+        other => panic!("{other}"),
+    }
 }
+
+/// What is wrong with the answers to an operation by one of the ways.
+fn differing(how: &str, answers: &[String], expected: &str) -> Option<String> {
+    let count = if how == "a batch" { 2 } else { 1 };
+    let well = answers.len() == count && answers.iter().all(|answer| answer == expected);
+    (!well).then(|| format!("by {how}\n{answers:#?}\ninstead of {count} of\n{expected}"))
+}
+
+/// Types whose answers are another each time: what is left of the budget, and the cursor of now, which the root has as well and which moves with whatever
+/// others do meanwhile.
+const CHANGING: [&str; 3] = ["ChangePage", "Query", "RateLimit"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_an_operation_is_sent_its_answer_is_the_same_text() {
@@ -70,22 +92,35 @@ async fn however_an_operation_is_sent_its_answer_is_the_same_text() {
     let since = fill_and_tell(&app, &owner, 3).await;
     let mut socket = Socket::admitted(&app, &owner).await;
     let (schema, variables) = (Schema::served(), json!({"first": 3, "since": since, "yes": true}));
-    let mut compared = 0;
-    // The cursor of now, which the root has as well, is another each time.
-    for (of, way) in all_ways(&schema).iter().filter(|(of, way)| way.from == "Query" && !["ChangePage", "Query", "RateLimit"].contains(&of.as_str()))
-    {
+    let (mut compared, mut changing, ways) = (0, BTreeSet::new(), all_ways(&schema));
+    for (of, way) in ways.iter().filter(|(_, way)| way.from == "Query") {
         for merged in [false, true] {
             let mixed = Mixed::of(&schema, of, merged);
             let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
-            let all = sent(&owner, &mut socket, &operation, &variables).await;
-            let expected = &all[0].1[0];
-            assert_eq!(Oracle::new(&schema, &operation, &variables).wrong_in(expected), Vec::<String>::new(), "{operation}\n{expected}");
-            for (how, answers) in &all {
-                assert_eq!(answers.len(), if *how == "a batch" { 2 } else { 1 }, "{operation} by {how}");
-                assert!(answers.iter().all(|answer| answer == expected), "{operation} by {how}\n{answers:#?}\ninstead of\n{expected}");
+            let expected = sent("POST", &owner, &mut socket, &operation, &variables, false).await.remove(0);
+            assert_eq!(Oracle::new(&schema, &operation, &variables).wrong_in(&expected), Vec::<String>::new(), "{operation}\n{expected}");
+            for how in WAYS {
+                let answers = sent(how, &owner, &mut socket, &operation, &variables, false).await;
+                if let Some(wrong) = differing(how, &answers, &expected) {
+                    assert!(CHANGING.contains(&of.as_str()), "{operation} {wrong}");
+                    changing.insert(of.as_str());
+                }
                 compared += 1;
             }
         }
     }
     assert!(compared > 300, "{compared}");
+    assert!(changing.contains("RateLimit"), "what is not the same each time is not noticed");
+}
+
+#[test]
+fn an_answer_that_is_another_text_is_noticed() {
+    let text = |answers: &[&str]| answers.iter().map(|answer| (*answer).to_owned()).collect::<Vec<_>>();
+    let expected = r#"{"data":{"a":1,"b":null}}"#;
+    assert_eq!(differing("POST", &text(&[expected]), expected), None);
+    assert_eq!(differing("a batch", &text(&[expected, expected]), expected), None);
+    assert!(differing("a batch", &text(&[expected]), expected).is_some());
+    for other in [r#"{"data":{"b":null,"a":1}}"#, r#"{"data":{"a":1}}"#, r#"{"data":{"a":1.0,"b":null}}"#, r#"{"data":{"a":1,"b":null} }"#] {
+        assert!(differing("WebSocket", &text(&[other]), expected).is_some(), "{other}");
+    }
 }
