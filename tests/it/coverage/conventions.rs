@@ -294,7 +294,7 @@ fn part<'s>(schema: &'s mut Value, path: &str) -> &'s mut Value {
             .as_object_mut()
             .unwrap()
             .iter_mut()
-            .filter(|(key, _)| ["types", "fields", "args", "inputFields", "enumValues"].contains(&key.as_str()));
+            .filter(|(key, _)| ["types", "directives", "fields", "args", "inputFields", "enumValues"].contains(&key.as_str()));
         let mut parts = lists.flat_map(|(_, list)| list.as_array_mut().into_iter().flatten());
         parts.find(|part| name(part) == wanted).unwrap_or_else(|| panic!("there is no {wanted}"))
     }
@@ -308,7 +308,7 @@ async fn each_breach_of_a_convention_is_found() {
     let keep = |list: &mut Value, gone: &str| list.as_array_mut().unwrap().retain(|part| name(part) != gone);
     let string = json!({"kind": "SCALAR", "name": "String"});
     type Break<'b> = (&'b str, &'b str, &'b dyn Fn(&mut Value));
-    let breaks: [Break<'_>; 21] = [
+    let breaks: [Break<'_>; 29] = [
         ("Contact", "described", &|part| part["description"] = json!(null)),
         ("Contact.name", "described", &|part| part["description"] = json!("The name")),
         ("Query.contacts.first", "described", &|part| part["description"] = json!("")),
@@ -330,13 +330,27 @@ async fn each_breach_of_a_convention_is_found() {
         ("Decimal", "specified", &|part| part["specifiedByURL"] = json!(null)),
         ("ContactCreateInput.ownerId", "a tenant", &|part| part["name"] = json!("organizationId")),
         ("ContactStage.LEAD", "SCREAMING", &|part| part["name"] = json!("Lead")),
+        ("ChangeKind", "PascalCase", &|part| part["name"] = json!("changeKind")),
+        ("Contact.city", "camelCase", &|part| part["name"] = json!("City")),
+        ("Query.contacts", "is a connection", &|part| part["type"] = string.clone()),
+        ("ContactEdge", "have edges", &|part| part["name"] = json!("ContactSide")),
+        ("ContactConnection", "have connections", &|part| part["name"] = json!("ContactList")),
+        ("Node.id", "Relay's Node", &|part| part["type"] = string.clone()),
+        ("Mutation.contactCreate", "payload", &|part| part["type"] = json!({"kind": "OBJECT", "name": "ContactUpdatePayload"})),
+        ("cost.weight", "described", &|part| part["description"] = json!("")),
     ];
+    let mut found = BTreeSet::new();
     for (path, rule, change) in breaks {
         let mut broken = schema.clone();
         change(part(&mut broken, path));
         let wrong = judge(&broken);
         assert!(wrong.iter().any(|wrong| wrong.contains(rule)), "{path} {rule}: {wrong:#?}");
+        found.extend(wrong.iter().filter_map(|wrong| Some(wrong.split_once(" breaks \"")?.1.split_once('"')?.0.to_owned())));
         // One breach may be seen from several sides.
         assert!(wrong.len() <= 8, "{path} {rule}: {wrong:#?}");
     }
+    let named = |call: &'static str| include_str!("conventions.rs").split(call).skip(1).filter_map(|rest| rest.split_once('"'));
+    let rules = named("self.wrong(\"").chain(named("self.expect(\"")).map(|(rule, _)| rule);
+    let rules: BTreeSet<String> = rules.map(str::to_owned).collect();
+    assert_eq!(found, rules, "each rule is broken once");
 }
