@@ -28,7 +28,7 @@ use crate::access::writer::Writable;
 use crate::base::{Code, Error, Map, Result};
 use crate::platform::config::DocumentConfig;
 use crate::platform::postgres::{ColumnNames, Need, Needs, ReadShape};
-use merging::Merging;
+use merging::{Conflict, Merging};
 pub use types::TypeMap;
 use validity::Validity;
 use walk::Walk;
@@ -39,6 +39,7 @@ pub struct Selection {
     document: Arc<ExecutableDocument>,
     name: Option<Name>,
     found: Found,
+    conflict: Option<Conflict>,
     validity: Validity,
     plans: RwLock<Kept>,
     needs: Needs,
@@ -175,6 +176,12 @@ impl Selection {
             own.insert(key, Arc::clone(&plan));
         }
         Ok(plan)
+    }
+
+    /// Two places in it that cannot be put together: then it is not valid.
+    #[must_use]
+    pub const fn conflict(&self) -> Option<&Conflict> {
+        self.conflict.as_ref()
     }
 
     /// A bit for each variable that has no value; `None` when there are too many variables.
@@ -321,12 +328,13 @@ impl Document {
         let (mut selections, mut spread) = (HashMap::new(), HashSet::new());
         for (name, operation) in all {
             let (found, reached) = Walk::new(&parsed.fragments, types, limits).operation(&operation.node)?;
-            Merging::new(&parsed.fragments, types).check(&operation.node, types.root(found.kind))?;
+            let conflict = Merging::new(&parsed.fragments, types).conflict(&operation.node, types.root(found.kind));
             spread.extend(reached);
             let (document, name) = (Arc::clone(&parsed), name.cloned());
             let named = name.as_ref().map(ToString::to_string);
             let plans = RwLock::new(Kept { plans: Plans::default(), room: Some(room) });
-            selections.insert(named, Arc::new(Selection { document, name, found, validity: Validity::default(), plans, needs: Needs::default() }));
+            let (validity, needs) = (Validity::default(), Needs::default());
+            selections.insert(named, Arc::new(Selection { document, name, found, conflict, validity, plans, needs }));
         }
         // Nobody has counted what stands in them, and the rules of validation would go through it.
         if let Some(unused) = parsed.fragments.keys().find(|name| !spread.contains(*name)) {

@@ -19,6 +19,7 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream};
 
 use crate::access::cost::PriceList;
+use crate::access::document::merging::Conflict;
 use crate::access::document::{Kind, Selection};
 use crate::access::execution::{Execution, KnownValid, ValidityAlone};
 use crate::access::operation::Operation;
@@ -121,6 +122,11 @@ where
         let found = self.schema.execute(request(selection, variables.clone()).data(ValidityAlone)).boxed().await;
         if !found.errors.is_empty() {
             return Err(found.errors);
+        }
+        if let Some(Conflict { message, at }) = selection.conflict() {
+            let mut error = ServerError::new(message, None);
+            error.locations = at.to_vec();
+            return Err(vec![error]);
         }
         if let Some(absent) = absent {
             selection.note_valid_without(absent);

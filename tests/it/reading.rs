@@ -1,13 +1,18 @@
 //! Reading: one connection, one snapshot, only what is selected, and as many statements for a hundred parents as for one.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Integer};
+use payaid::base::clock::SystemClock;
 use payaid::platform::postgres::{Access, Settings, Transaction};
 use serde_json::{Value, json};
 
 use crate::harness::crowd;
 use crate::harness::schema::{Field, Schema};
 use crate::harness::statements::Recorder;
+use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
 
 const NESTED: &str = "query($first: Int!) { contacts(first: $first) { totalCount nodes { name owner { name } company { name } \
@@ -224,4 +229,41 @@ async fn a_page_of_each_size_has_that_size() {
     }
     let texts: std::collections::BTreeSet<String> = recorder.finish().into_iter().collect();
     assert!((2..=20).contains(&texts.len()), "{texts:#?}");
+}
+
+/// A list, and what one read of a row cannot be: it has a snapshot to itself.
+const LIST: &str = "{ contacts { totalCount nodes { name } } }";
+
+/// Each begins anew, whoever was there before, and whether or not that one waited for its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_take_turns_on_one_connection() {
+    let app = TestApp::with(|config| config.database.pool_size = 1, Arc::new(SystemClock)).await;
+    let (a, b) = (app.sign_up("A", "owner@a.example").await, app.sign_up("B", "owner@b.example").await);
+    for (owner, count) in [(&a, 3), (&b, 5)] {
+        for number in 0..count {
+            owner.done("contactCreate", json!({"name": format!("Contact {number}")}), "contact { id }").await;
+        }
+    }
+    let impatient = {
+        let a = a.clone();
+        tokio::spawn(async move {
+            for number in 0..120 {
+                let _ = tokio::time::timeout(Duration::from_micros(300 * (number % 20)), a.send(LIST, json!({}))).await;
+            }
+        })
+    };
+    let patient = [(a, 3), (b, 5)].map(|(owner, count)| {
+        tokio::spawn(async move {
+            for _ in 0..60 {
+                let list = owner.query(LIST).await["contacts"].take();
+                assert_eq!((&list["totalCount"], list["nodes"].as_array().map(Vec::len)), (&json!(count), Some(count)), "{list}");
+            }
+        })
+    });
+    for task in patient.into_iter().chain([impatient]) {
+        task.await.unwrap();
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'payaid_server' AND state LIKE 'idle in transaction%'";
+    let superuser = app.superuser().await;
+    until("every transaction has ended", async || superuser.query_one(open, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
 }

@@ -61,13 +61,17 @@ async fn two_fields_under_one_key_are_refused_before_anything_is_done() {
     for document in [create, spread, nowhere, disjoint] {
         let answer = thrice(&owner, document, json!({})).await;
         assert_eq!((codes(&answer), answer.get("data")), (vec!["VALIDATION_ERROR".to_owned()], None), "{document}");
+        assert_eq!(answer["errors"][0]["locations"].as_array().map(Vec::len), Some(2), "{answer}");
+        assert_eq!(owner.ask(document, json!({}), &[]).await.status, 422, "{document}");
+        // Nobody is told what the schema has who has not signed in.
+        assert_eq!(app.anonymous().codes(document, json!({})).await, ["UNAUTHENTICATED"], "{document}");
     }
     assert_eq!(owner.query("{ contacts { totalCount } }").await["contacts"]["totalCount"], 1);
     let mut socket = Socket::admitted(&app, &owner).await;
     socket.tell(json!({"type": "subscribe", "id": "1", "payload": {"query": told}})).await;
     let refused = socket.hear().await;
     assert_eq!((&refused["type"], &refused["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("VALIDATION_ERROR")), "{refused}");
-    let said = imported::load(&app, &json!({"wrong": create}), false).await.unwrap_err();
+    let said = imported::load(&app, &json!({"wrong": spread}), false).await.unwrap_err();
     assert!(said.iter().any(|line| line.contains("`x` stands for two things")), "{said:?}");
 }
 

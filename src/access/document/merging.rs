@@ -1,115 +1,137 @@
-//! Whether fields under one response key can be put together (GraphQL specification, 5.3.2 "Field Selection Merging"): across fragments and across the
+//! Whether fields under one response key can be put together (GraphQL specification, 5.3.2 "Field Selection Merging"): across fragments, and across the
 //! sets of fields that come together under a key above them, which the rules of async-graphql look at one by one.
 //!
-//! What must hold: the document is within its limits, so that its fragments can be spread out.
+//! What must hold: fragments are spread out once, within the limits of documents, and no two places are compared twice; so a hostile document takes no
+//! more than the square of the fields that it may have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{Field, FragmentDefinition, OperationDefinition, Selection as Node, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Pos, Positioned};
 
 use super::TypeMap;
-use crate::base::{Code, Error, Result};
 
-/// A field and the type that it is selected on, where that is known.
-#[derive(Debug, Clone, Copy)]
-struct Selected<'a> {
-    of: Option<&'a str>,
-    field: &'a Field,
+/// Two places that cannot be put together.
+#[derive(Debug, Clone)]
+pub struct Conflict {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub at: [Pos; 2],
 }
 
-/// What looks at the fields of a document.
+/// A field at one place of an operation.
+#[derive(Debug)]
+struct Selected<'a> {
+    /// The type that it is selected on, where that is known.
+    of: Option<&'a str>,
+    field: &'a Positioned<Field>,
+    /// One number for each response key,
+    key: usize,
+    /// and one for each field with its arguments.
+    what: usize,
+    /// The type that it leads to, and how it is written with its lists.
+    target: Option<(&'a str, &'a str)>,
+    below: Vec<Self>,
+}
+
+/// What looks at an operation.
 pub(super) struct Merging<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     types: &'a TypeMap,
+    keys: HashMap<&'a str, usize>,
+    /// Fields that are not the same.
+    distinct: Vec<&'a Field>,
 }
 
 impl<'a> Merging<'a> {
-    pub(super) const fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap) -> Self {
-        Self { fragments, types }
+    pub(super) fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap) -> Self {
+        Self { fragments, types, keys: HashMap::new(), distinct: Vec::new() }
     }
 
-    /// Looks at an operation on this type.
-    ///
-    /// # Errors
-    /// `VALIDATION_ERROR`, which names a key that stands for two things.
-    pub(super) fn check(&self, operation: &'a OperationDefinition, root: &'a str) -> Result<()> {
-        let mut all = Vec::new();
-        self.spread(&operation.selection_set.node, Some(root), &mut all);
-        self.are_same(&all)?;
-        self.have_one_shape(&all)
+    /// The first conflict in an operation on this type.
+    pub(super) fn conflict(mut self, operation: &'a OperationDefinition, root: &'a str) -> Option<Conflict> {
+        let all = self.spread(&operation.selection_set.node, Some(root));
+        self.within(&all)
     }
 
     /// The fields of a set, with fragments spread out.
-    fn spread(&self, set: &'a SelectionSet, of: Option<&'a str>, into: &mut Vec<Selected<'a>>) {
+    fn spread(&mut self, set: &'a SelectionSet, of: Option<&'a str>) -> Vec<Selected<'a>> {
+        let mut all = Vec::new();
+        self.spread_into(&mut all, set, of, &mut HashSet::new());
+        all
+    }
+
+    fn spread_into(&mut self, all: &mut Vec<Selected<'a>>, set: &'a SelectionSet, of: Option<&'a str>, seen: &mut HashSet<&'a Name>) {
         for item in &set.items {
             match &item.node {
-                Node::Field(field) => into.push(Selected { of, field: &field.node }),
+                Node::Field(field) => {
+                    let selected = self.selected(field, of);
+                    all.push(selected);
+                }
                 Node::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.as_str());
-                    self.spread(&fragment.node.selection_set.node, condition.or(of), into);
+                    self.spread_into(all, &fragment.node.selection_set.node, condition.or(of), seen);
                 }
                 Node::FragmentSpread(spread) => {
-                    if let Some(fragment) = self.fragments.get(&spread.node.fragment_name.node) {
+                    let name = &spread.node.fragment_name.node;
+                    // Whatever it says once more it has said.
+                    if let Some(fragment) = self.fragments.get(name).filter(|_| seen.insert(name)) {
                         let condition = fragment.node.type_condition.node.on.node.as_str();
-                        self.spread(&fragment.node.selection_set.node, Some(condition), into);
+                        self.spread_into(all, &fragment.node.selection_set.node, Some(condition), seen);
                     }
                 }
             }
         }
     }
 
-    /// What is selected below these fields, which stand under one key.
-    fn below(&self, group: &[Selected<'a>]) -> Vec<Selected<'a>> {
-        let mut all = Vec::new();
-        for selected in group {
-            self.spread(&selected.field.selection_set.node, self.target(selected).map(|(target, _)| target), &mut all);
-        }
-        all
+    fn selected(&mut self, field: &'a Positioned<Field>, of: Option<&'a str>) -> Selected<'a> {
+        let next = self.keys.len();
+        let key = *self.keys.entry(field.node.response_key().node.as_str()).or_insert(next);
+        let what = self.distinct.iter().position(|known| is_same(known, &field.node)).unwrap_or_else(|| {
+            self.distinct.push(&field.node);
+            self.distinct.len().saturating_sub(1)
+        });
+        let is_type_name = field.node.name.node == "__typename";
+        let target = if is_type_name { Some(("String", "String!")) } else { of.and_then(|of| self.types.written(of, &field.node.name.node)) };
+        let below = self.spread(&field.node.selection_set.node, target.map(|(target, _)| target));
+        Selected { of, field, key, what, target, below }
     }
 
-    /// The type that a field leads to, and how it is written with its lists.
-    fn target(&self, selected: &Selected<'a>) -> Option<(&'a str, &'a str)> {
-        if selected.field.name.node == "__typename" {
-            return Some(("String", "String!"));
-        }
-        self.types.written(selected.of?, &selected.field.name.node)
+    /// The first conflict between fields that one object may have, or below one of them.
+    fn within(&self, fields: &[Selected<'a>]) -> Option<Conflict> {
+        fields.iter().enumerate().find_map(|(place, one)| {
+            let after = fields.iter().skip(place.saturating_add(1));
+            after.filter_map(|other| self.between(one, other, false)).next().or_else(|| self.within(&one.below))
+        })
     }
 
-    /// Whether what stands under one key is the same field with the same arguments, wherever one object can have it twice: all of an interface's fields
-    /// go with those of each type of objects.
-    fn are_same(&self, fields: &[Selected<'a>]) -> Result<()> {
-        for (key, group) in by_key(fields) {
-            let is_of_any = |selected: &Selected<'_>| selected.of.is_some_and(|of| self.types.is_interface(of));
-            let objects: BTreeSet<_> = group.iter().filter(|selected| !is_of_any(selected)).map(|selected| selected.of).collect();
-            let of_one = |object: Option<&str>| group.iter().filter(|selected| is_of_any(selected) || selected.of == object).copied().collect();
-            let together: Vec<Vec<_>> = if objects.len() < 2 { vec![group.clone()] } else { objects.into_iter().map(of_one).collect() };
-            for group in together {
-                if let Some((one, other)) = differing(&group, |one, other| is_same(one.field, other.field)) {
-                    let (one, other) = (&one.field.name.node, &other.field.name.node);
-                    return Err(conflict(key, &format!("`{one}` and `{other}` or other arguments of it")));
-                }
-                self.are_same(&self.below(&group))?;
-            }
+    /// The first conflict between two fields, or between what is below one and the other. Where they are `apart`, no object has both: then they only
+    /// have to be written alike.
+    fn between(&self, one: &Selected<'a>, other: &Selected<'a>, apart: bool) -> Option<Conflict> {
+        if one.key != other.key || std::ptr::eq(one.field, other.field) {
+            return None;
         }
-        Ok(())
+        let apart = apart || self.are_apart(one.of, other.of);
+        if !(apart || one.what == other.what) {
+            let (name, other_name) = (&one.field.node.name.node, &other.field.node.name.node);
+            return Some(conflict(one, other, &format!("`{name}` and `{other_name}` or other arguments of it")));
+        }
+        if !self.has_one_shape(one, other) {
+            return Some(conflict(one, other, "which are written in different ways"));
+        }
+        one.below.iter().find_map(|below| other.below.iter().find_map(|other| self.between(below, other, apart)))
     }
 
-    /// Whether what stands under one key is written alike in all answers, whichever type the object is of.
-    fn have_one_shape(&self, fields: &[Selected<'a>]) -> Result<()> {
-        for (key, group) in by_key(fields) {
-            if let Some((one, other)) = differing(&group, |one, other| self.has_same_shape(one, other)) {
-                let written = |selected| self.target(selected).map_or("", |(_, written)| written);
-                return Err(conflict(key, &format!("a `{}` and a `{}`", written(one), written(other))));
-            }
-            self.have_one_shape(&self.below(&group))?;
-        }
-        Ok(())
+    /// Whether no object is of both types. Of what is not known any may be.
+    fn are_apart(&self, one: Option<&str>, other: Option<&str>) -> bool {
+        let is_object = |of: Option<&str>| of.is_some_and(|of| self.types.is_object(of));
+        one != other && is_object(one) && is_object(other)
     }
 
-    fn has_same_shape(&self, one: &Selected<'a>, other: &Selected<'a>) -> bool {
+    fn has_one_shape(&self, one: &Selected<'a>, other: &Selected<'a>) -> bool {
         // What is not known is refused by the rules.
-        let (Some((one, one_written)), Some((other, other_written))) = (self.target(one), self.target(other)) else { return true };
+        let (Some((one, one_written)), Some((other, other_written))) = (one.target, other.target) else { return true };
         let wrapped = |written: &'a str| written.chars().filter(|sign| "[]!".contains(*sign));
         let is_either_a_leaf = self.types.is_leaf(one) || self.types.is_leaf(other);
         if is_either_a_leaf { one_written == other_written } else { wrapped(one_written).eq(wrapped(other_written)) }
@@ -124,23 +146,7 @@ pub fn is_same(one: &Field, other: &Field) -> bool {
         && given.all(|(name, value)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node))
 }
 
-fn by_key<'a>(fields: &[Selected<'a>]) -> BTreeMap<&'a str, Vec<Selected<'a>>> {
-    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for selected in fields {
-        groups.entry(selected.field.response_key().node.as_str()).or_default().push(*selected);
-    }
-    groups
-}
-
-/// The first of a group and another that is not like it.
-fn differing<'g, 'a>(
-    group: &'g [Selected<'a>],
-    are_alike: impl Fn(&Selected<'a>, &Selected<'a>) -> bool,
-) -> Option<(&'g Selected<'a>, &'g Selected<'a>)> {
-    let (first, others) = group.split_first()?;
-    others.iter().find(|other| !are_alike(first, other)).map(|other| (first, other))
-}
-
-fn conflict(key: &str, things: &str) -> Error {
-    Error::new(Code::ValidationError, format!("`{key}` stands for two things, {things}: give one of them an alias."))
+fn conflict(one: &Selected<'_>, other: &Selected<'_>, things: &str) -> Conflict {
+    let key = &one.field.node.response_key().node;
+    Conflict { message: format!("`{key}` stands for two things, {things}: give one of them an alias."), at: [one.field.pos, other.field.pos] }
 }

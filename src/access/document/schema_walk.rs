@@ -28,12 +28,16 @@ pub(super) struct Extent {
     aliases: usize,
     depth: usize,
     lists: usize,
+    /// How many sets stand within one another, this one among them.
+    pub sets: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct SchemaWalk<'a> {
     known: HashMap<&'a Name, Extent>,
     open: Vec<&'a Name>,
+    /// How many sets are being looked at, each within the one before it.
+    inside: usize,
 }
 
 impl<'a> SchemaWalk<'a> {
@@ -72,7 +76,9 @@ impl<'a> SchemaWalk<'a> {
         fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
         limits: &DocumentConfig,
     ) -> Result<Extent> {
-        let mut extent = Extent::default();
+        self.inside = self.inside.saturating_add(1);
+        check_nesting(self.inside)?;
+        let mut extent = Extent { sets: 1, ..Extent::default() };
         for item in &set.items {
             let mut inner = match &item.node {
                 Node::Field(field) => {
@@ -95,6 +101,8 @@ impl<'a> SchemaWalk<'a> {
             extent.aliases = extent.aliases.saturating_add(inner.aliases);
             extent.depth = extent.depth.max(inner.depth);
             extent.lists = extent.lists.max(inner.lists);
+            extent.sets = extent.sets.max(inner.sets.saturating_add(1));
+            check_nesting(extent.sets)?;
             if extent.aliases > MOST_ALIASES {
                 return Err(too_complex(
                     "The document gives too many aliases to fields of the schema at one level",
@@ -109,6 +117,7 @@ impl<'a> SchemaWalk<'a> {
                 ));
             }
         }
+        self.inside = self.inside.saturating_sub(1);
         Ok(extent)
     }
 
@@ -123,7 +132,6 @@ impl<'a> SchemaWalk<'a> {
             return Err(Error::new(Code::ValidationError, format!("The fragment `{name}` spreads itself.")));
         }
         self.open.push(name);
-        check_nesting(self.open.len())?;
         let extent = self.set(&fragment.node.selection_set.node, fragments, limits)?;
         self.open.pop();
         self.known.insert(name, extent);

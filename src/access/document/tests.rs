@@ -9,6 +9,10 @@ fn prepare(text: &str) -> Result<Document> {
     Document::prepare(text, &TypeMap::from_sdl(SDL).unwrap(), &DocumentConfig::default())
 }
 
+fn prepare_long(text: &str) -> Result<Document> {
+    Document::prepare_within(text.len(), text, &TypeMap::from_sdl(SDL).unwrap(), &DocumentConfig::default())
+}
+
 #[test]
 fn fields_are_gathered_by_type_through_fragments_and_aliases() {
     let document = prepare(
@@ -84,10 +88,15 @@ fn what_stands_under_one_key_is_one_thing_in_every_answer() {
         "{ node { ... on Contact { x: __typename } ... on Deal { x: title } } }",
         "{ node { ... on Contact { deals { contact { y: name } } } ... on Deal { deals: contact { contact: deals { y: title } } } } }",
         "{ node { x: id ... on Contact { x: name } } }",
+        // Of types that are not known, any object may be of both.
+        "{ node { ... on Nowhere { x: id } ... on Contact { x: name } } }",
+        "{ __schema { types { x: name ...F } } } fragment F on __Type { x: kind }",
+        "{ __schema { types { ...F fields { x: name } } } } fragment F on __Type { fields { x: description } }",
     ];
+    let conflict = |document: &str| prepare(document).unwrap().selection(None).unwrap().conflict().cloned();
     for document in conflicts {
-        let error = prepare(document).expect_err(document);
-        assert!(error.code == Code::ValidationError && error.message.contains("stands for two things"), "{document}: {error:?}");
+        let found = conflict(document).expect(document);
+        assert!(found.message.contains("stands for two things") && found.at[0] != found.at[1], "{document}: {found:?}");
     }
     let same = [
         "{ contacts { nodes { x: name ... on Contact { x: name } } } contacts { nodes { x: name y: companyName } } }",
@@ -96,6 +105,41 @@ fn what_stands_under_one_key_is_one_thing_in_every_answer() {
         "{ node { id ... on Contact { id } } node { ... on Deal { contact { x: companyName } } ... on Contact { deals { x: title } } } }",
     ];
     for document in same {
-        prepare(document).expect(document);
+        assert!(conflict(document).is_none(), "{document}: {:?}", conflict(document));
+    }
+}
+
+/// Each of several types leads on, and so does what stands for all of them.
+#[test]
+fn what_is_compared_is_no_more_than_the_square_of_the_fields() {
+    let own = (0..31).map(|n| format!("... on T{n} {{ x }} ")).collect::<String>();
+    let text = (0..13).fold("x".to_owned(), |below, _| format!("... on Node {{ x {{ {below} }} }} {own}"));
+    let literal = "a".repeat(7_000);
+    let fragments = ["A", "B"].map(|name| format!("fragment {name} on Contact {{ x(a: \"{literal}\") }} ")).concat();
+    let spread = "x { ...A } x { ...B } ".repeat(100);
+    let begun = std::time::Instant::now();
+    for text in [format!("{{ node {{ {text} }} }}"), format!("{{ node {{ ... on Contact {{ {spread} }} }} }} {fragments}")] {
+        assert!(text.len() < 17_000, "{}", text.len());
+        prepare_long(&text).unwrap();
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+/// Those who look at a document go down into it one call in another, in threads whose stack has 2 MiB, as this one has.
+#[test]
+fn sets_within_sets_are_refused_before_the_stack_ends() {
+    let chain = |within: &str, last: &str| {
+        let nested = |n: usize| format!("{}...F{}{}", "...{".repeat(60), n + 1, "}".repeat(60));
+        let fragments = (0..48).map(|n| format!("fragment F{n} on {within} {{ {} }} ", nested(n))).collect::<String>();
+        format!("{fragments} fragment F48 on {within} {{ {last} }}")
+    };
+    let documents = [
+        format!("{{ node {{ ...F0 }} }} {}", chain("Contact", "name")),
+        format!("{{ __schema {{ types {{ ...F0 }} }} }} {}", chain("__Type", "name")),
+        // The fragments that are known already are as deep.
+        format!("{{ node {{ ...F44 ...F0 }} }} {}", chain("Contact", "name")),
+    ];
+    for document in documents {
+        assert_eq!(prepare_long(&document).unwrap_err().code, Code::DocumentTooComplex);
     }
 }

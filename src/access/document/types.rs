@@ -103,9 +103,9 @@ impl TypeMap {
         !self.fields.contains_key(of)
     }
 
-    /// Whether objects of several types can be of this one.
-    pub(super) fn is_interface(&self, of: &str) -> bool {
-        self.interfaces.contains(of)
+    /// Whether it is a type of objects, and no other object can be of it.
+    pub(super) fn is_object(&self, of: &str) -> bool {
+        self.fields.contains_key(of) && !self.interfaces.contains(of)
     }
 
     /// Tells the lists whose length another field says.

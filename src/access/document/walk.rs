@@ -28,22 +28,25 @@ struct Extent<'a> {
     schema_fields: usize,
     directives: usize,
     depth: usize,
+    /// How many sets stand within one another, this one among them.
+    sets: usize,
     price: Arc<Price>,
     /// The response keys of the root's fields.
     keys: HashSet<&'a str>,
 }
 
-/// The most fragments that are spread within one another.
-const MAX_NESTED_FRAGMENTS: usize = 50;
+/// The most fields and fragments within one another.
+const MAX_NESTED: usize = 64;
 /// The most variables of an operation.
 const MAX_VARIABLES: usize = 60;
 
-/// Refuses fragments within fragments within fragments, into which everybody goes down who looks at the document.
-pub(super) fn check_nesting(depth: usize) -> Result<()> {
-    if depth <= MAX_NESTED_FRAGMENTS {
+/// Refuses sets within sets within sets, into which everybody goes down who looks at the document, one call in another. There is one more than there are
+/// fields and fragments, with the empty one of the last field.
+pub(super) fn check_nesting(sets: usize) -> Result<()> {
+    if sets.saturating_sub(1) <= MAX_NESTED {
         return Ok(());
     }
-    Err(too_complex("The document nests too many fragments", &format!("{MAX_NESTED_FRAGMENTS} are allowed")))
+    Err(too_complex("The document nests too many fields and fragments", &format!("{MAX_NESTED} within one another are allowed")))
 }
 
 pub(super) struct Walk<'a> {
@@ -54,12 +57,23 @@ pub(super) struct Walk<'a> {
     /// By name, and whether it was spread at the root, whose fields are noted.
     known: HashMap<(&'a Name, bool), Extent<'a>>,
     open: HashSet<&'a Name>,
+    /// How many sets are being looked at, each within the one before it.
+    inside: usize,
     found: Found,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap, limits: &'a DocumentConfig) -> Self {
-        Self { fragments, types, limits, schema: SchemaWalk::default(), known: HashMap::new(), open: HashSet::new(), found: Found::default() }
+        Self {
+            fragments,
+            types,
+            limits,
+            schema: SchemaWalk::default(),
+            known: HashMap::new(),
+            open: HashSet::new(),
+            inside: 0,
+            found: Found::default(),
+        }
     }
 
     /// What the operation selects, and the fragments that it spreads.
@@ -116,7 +130,10 @@ impl<'a> Walk<'a> {
     }
 
     fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>, at_root: bool) -> Result<Extent<'a>> {
-        let mut extent = Extent::default();
+        // Neither those that lead here nor, where a fragment is known, those below may be too many.
+        self.inside = self.inside.saturating_add(1);
+        check_nesting(self.inside)?;
+        let mut extent = Extent { sets: 1, ..Extent::default() };
         let mut price = Price::default();
         for item in &set.items {
             let directives = item.node.directives();
@@ -147,8 +164,11 @@ impl<'a> Walk<'a> {
             extent.schema_fields = extent.schema_fields.saturating_add(inner.schema_fields);
             extent.directives = extent.directives.saturating_add(inner.directives).saturating_add(directives.len());
             extent.depth = extent.depth.max(inner.depth.saturating_add(own_depth));
+            extent.sets = extent.sets.max(inner.sets.saturating_add(1));
+            check_nesting(extent.sets)?;
             self.check(&extent)?;
         }
+        self.inside = self.inside.saturating_sub(1);
         extent.price = price.shared();
         Ok(extent)
     }
@@ -190,7 +210,7 @@ impl<'a> Walk<'a> {
         if let Some(own) = of_introspection(name) {
             let below = self.schema.look(&field.selection_set.node, self.fragments, self.limits)?;
             price.add(field, when, &Tariff { own, ..Tariff::default() }, 0, Arc::default());
-            return Ok(Extent { schema_fields: below.fields, directives: below.directives, ..extent });
+            return Ok(Extent { schema_fields: below.fields, directives: below.directives, sets: below.sets, ..extent });
         }
         let known = of.and_then(|of| self.types.target(of, name));
         let below = self.set(&field.selection_set.node, known.map(|(target, _)| target), false)?;
@@ -201,8 +221,8 @@ impl<'a> Walk<'a> {
         if at_root {
             self.found.classes.extend(tariff.class);
         }
-        let (fields, depth) = (below.fields.saturating_add(1), below.depth);
-        Ok(Extent { fields, depth, directives: below.directives, schema_fields: below.schema_fields, ..extent })
+        let (fields, depth, sets) = (below.fields.saturating_add(1), below.depth, below.sets);
+        Ok(Extent { fields, depth, sets, directives: below.directives, schema_fields: below.schema_fields, ..extent })
     }
 
     fn fragment(&mut self, name: &Name, at_root: bool) -> Result<Extent<'a>> {
@@ -215,7 +235,6 @@ impl<'a> Walk<'a> {
         if !self.open.insert(name) {
             return Err(Error::new(Code::ValidationError, format!("The fragment `{name}` spreads itself.")));
         }
-        check_nesting(self.open.len())?;
         let condition = fragment.node.type_condition.node.on.node.as_str();
         let extent = self.set(&fragment.node.selection_set.node, Some(condition), at_root)?;
         self.open.remove(name);

@@ -376,12 +376,13 @@ where
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Some(Ok(Opened { connection, begun, turn, .. })) = self.opened.take() else { return };
-        if AtomicBool::load(&self.committed, Ordering::Acquire) {
-            return;
-        }
-        // Nothing could be sent any more, and nobody else may be given what is open.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return drop(Arc::try_unwrap(connection).map(Pooled::take)) };
+        let left_open = self.opened.take().filter(|_| !AtomicBool::load(&self.committed, Ordering::Acquire));
+        let Some(Ok(Opened { connection, begun, turn, .. })) = left_open else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            // Nothing could be sent any more, and nobody else may be given what is open.
+            drop(begun);
+            return drop(Arc::try_unwrap(connection).map(Pooled::take));
+        };
         // For a snapshot, rolling back is as good as committing.
         runtime.spawn(async move {
             let ended = tokio::time::timeout(END_TIMEOUT, async {
@@ -390,8 +391,7 @@ impl Drop for Inner {
                 let mut own: &AsyncPgConnection = &connection;
                 own.batch_execute("ROLLBACK").await
             });
-            let well = matches!(ended.await, Ok(Ok(())));
-            if let (false, Ok(pooled)) = (well, Arc::try_unwrap(connection)) {
+            if let (false, Ok(pooled)) = (matches!(ended.await, Ok(Ok(()))), Arc::try_unwrap(connection)) {
                 drop(Pooled::take(pooled));
             }
             drop(turn);

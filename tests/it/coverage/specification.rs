@@ -139,7 +139,8 @@ async fn all_ways_of_selecting_go_together_in_answers_to_mutations() {
             let operation = format!("mutation($yes: Boolean!) {{ {call} {{ {} }} }} {}", mixed.selection, mixed.fragments);
             let (variables, mut socket) = (json!({"yes": true}), Socket::admitted(&app, &owner).await);
             // Each by two of the ways, in turn.
-            let how = WAYS[(number + number / 2 + usize::from(merged)) % 4];
+            let changing: Vec<&str> = WAYS.into_iter().filter(|how| *how != "GET").collect();
+            let how = changing[(number + number / 2 + usize::from(merged)) % changing.len()];
             let answers = transports::sent(how, &owner, &mut socket, &operation, &variables, true).await;
             let [answer] = answers.as_slice() else { panic!("{operation} by {how}\n{answers:#?}") };
             let wrong = Oracle::new(&schema, &operation, &variables).wrong_in(answer);

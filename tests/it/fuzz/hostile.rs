@@ -52,7 +52,7 @@ const PIECES: &[&str] = &[
 pub fn bomb(dice: &mut Dice) -> String {
     let size = 1 + dice.below(700);
     let times = |part: &str| part.repeat((16_000 / part.len()).min(size));
-    match dice.below(24) {
+    match dice.below(26) {
         0 => fragments(size.min(60), |n| format!("...F{} ...F{}", n + 1, n + 1)),
         1 => fragments(size.min(180), |n| format!("...F{} ...F{} ...F{}", n + 1, n + 2, n / 2)),
         2 => fragments(size.min(250), |n| format!("a{n}: __typename ...F{}", n + 1)),
@@ -86,8 +86,22 @@ pub fn bomb(dice: &mut Dice) -> String {
             schema.replacen("{ ...F0 }", "query A { __schema { ...F0 } } query B { __typename }", 1).replace("{ __typename }", "{ ...Nowhere }")
         }
         22 => format!("{{ ...F }} fragment F on Query {{ {} }}", times("x: __typename x: viewer { role } ")),
+        23 => several_types(1 + dice.below(15), 2 + dice.below(30)),
+        24 => {
+            let (count, sets) = (1 + dice.below(60), 1 + dice.below(90));
+            let nested = |n: usize| format!("{}...F{}{}", "...{".repeat(sets), n + 1, "}".repeat(sets));
+            fragments(count.min(16_000 / (5 * sets + 30)), nested)
+        }
         _ => nested_pages(dice.below(9)),
     }
+}
+
+/// Each of several types leads on, and so does what stands for all of them.
+fn several_types(depth: usize, types: usize) -> String {
+    let own = ["Contact", "Deal", "Task", "Company"].into_iter().cycle().take(types);
+    let own = own.enumerate().map(|(n, of)| format!("... on {of} {{ x }} ... on T{n} {{ x }} ")).collect::<String>();
+    let all = (0..depth).fold("x".to_owned(), |below, _| format!("... on Node {{ x {{ {below} }} }} {own}"));
+    format!("{{ node(id: \"x\") {{ {all} }} }}")
 }
 
 fn fragments(count: usize, body: impl Fn(usize) -> String) -> String {

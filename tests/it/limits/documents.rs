@@ -112,8 +112,14 @@ async fn fragments_are_used_and_not_nested_without_end() {
         let links: String = (1..length).map(|n| format!("fragment F{n} on Query {{ ...F{} }} ", n + 1)).collect();
         format!("{{ ...F1 }} {links} fragment F{length} on Query {{ __typename }}")
     };
-    is_taken(&owner, &chain(50)).await;
-    is_refused(&owner, &chain(51), &["nests too many fragments", "50"]).await;
+    is_taken(&owner, &chain(63)).await;
+    is_refused(&owner, &chain(64), &["nests too many fields and fragments", "64"]).await;
+    let inline = |count: usize| format!("{{ {}__typename{} }}", "...{ ".repeat(count), " }".repeat(count));
+    is_taken(&owner, &inline(60)).await;
+    // Few levels in each, and many in all.
+    let long = (1..48).map(|n| format!("fragment F{n} on Query {{ {} ...F{} {} }} ", "...{".repeat(60), n + 1, "}".repeat(60))).collect::<String>();
+    let long = format!("{{ ...F1 }} {long} fragment F48 on Query {{ __typename }}");
+    is_refused(&app.anonymous(), &long, &["nests too many fields and fragments"]).await;
     let variables = |count: usize| {
         format!("query({}) {{ __typename @skip(if: $v0) }}", (0..count).map(|n| format!("$v{n}: Boolean = false ")).collect::<String>())
     };

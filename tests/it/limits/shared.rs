@@ -130,6 +130,7 @@ async fn goes_on(pair: &mut Pair, break_it: impl AsyncFnOnce(&mut redis::Server)
     let key = Key::of_address(None, Of::Address);
     let claim = Claim { key, allowance: Allowance::per(1_000, 60), cells: NonZeroU32::MIN, strict: false };
     let (mut waits, pause) = (Vec::new(), Duration::from_millis(15));
+    // Those who were answered meanwhile may have found it out before.
     while limits.are_shared() {
         let begun = Instant::now();
         let taken = async {
