@@ -77,7 +77,7 @@ impl<V> Lists<V> {
 }
 
 /// Rows with the parent that each belongs to, as a statement for many parents reads them.
-pub type ByParent<R> = Vec<(Option<Uuid>, R)>;
+pub type ByParent<R> = Vec<(Option<Uuid>, Arc<R>)>;
 
 impl<A: Eq + Hash> ListKey<A> {
     /// A page for each parent: one statement for all parents that share their arguments, and those of different arguments side by side.
@@ -92,8 +92,14 @@ impl<A: Eq + Hash> ListKey<A> {
     {
         Self::read_together(keys, read, |args, parents, rows| {
             let mut by_parent: Map<Uuid, Vec<Arc<R>>> = Map::default();
-            for (parent, row) in rows {
-                by_parent.entry(parent.unwrap_or_default()).or_default().push(Arc::new(row));
+            // A statement for many parents gives those of one after those of another.
+            let mut rows = rows.into_iter().peekable();
+            while let Some((parent, row)) = rows.next() {
+                let list = by_parent.entry(parent.unwrap_or_default()).or_default();
+                list.push(row);
+                while let Some((_, row)) = rows.next_if(|(of, _)| *of == parent) {
+                    list.push(row);
+                }
             }
             let mut page_of = |parent| window(args).page(by_parent.remove(&parent).unwrap_or_default());
             parents.into_iter().map(|parent| (parent, page_of(parent))).collect()

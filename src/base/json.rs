@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use async_graphql::resolver_utils::EnumType;
 use async_graphql::{ID, Value};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -16,12 +17,12 @@ impl Formatter for Raw {
     }
 }
 
-/// The JSON of an answer, in which the parts that are text already have about so many bytes.
+/// The JSON of an answer.
 ///
 /// # Errors
 /// When a map in it has keys that are no strings.
-pub fn to_vec<T: Serialize>(value: &T, parts: usize) -> serde_json::Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(parts.saturating_add(1024));
+pub fn to_vec<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(1024);
     value.serialize(&mut Serializer::with_formatter(&mut out, Raw))?;
     Ok(out)
 }
@@ -48,6 +49,32 @@ pub fn length(value: &Value) -> usize {
         Value::String(text) => text.len() + 2,
         _ => 16,
     }
+}
+
+/// How much more than itself a text has room for, so that what is put around it finds a place there.
+pub const ROOM: usize = 64;
+
+/// The JSON of a value with these around it: in the same place, where it is text that nobody else holds. An answer goes through several such steps, and
+/// may be large.
+#[must_use]
+pub fn within(head: &[u8], value: Value, tail: &[u8]) -> Bytes {
+    let alone = if let Value::Binary(text) = value { text.try_into_mut().map_err(Value::Binary) } else { Err(value) };
+    let mut whole = match alone {
+        Ok(text) => text,
+        Err(value) => {
+            let mut whole = Vec::with_capacity(head.len() + length(&value) + tail.len() + ROOM);
+            whole.extend_from_slice(head);
+            put(&mut whole, &value);
+            whole.extend_from_slice(tail);
+            return whole.into();
+        }
+    };
+    let length = whole.len();
+    whole.resize(length + head.len(), 0);
+    whole.copy_within(..length, head.len());
+    whole.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+    whole.extend_from_slice(tail);
+    whole.freeze()
 }
 
 /// What a field can answer with that is written straight into the answer, at a place of which values need to know nothing. Objects note what fails and
@@ -173,6 +200,26 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_put_within_others_wherever_it_stands() {
+        let roomy = || {
+            let mut text = Vec::with_capacity(3 + ROOM);
+            text.extend_from_slice(b"[1]");
+            Bytes::from(text)
+        };
+        let held = roomy();
+        let texts = [roomy(), Bytes::from(b"[1]".to_vec()), Bytes::from_static(b"[1]"), held.clone(), Bytes::from(b"{[1]}".to_vec()).slice(1..4)];
+        for text in texts {
+            assert_eq!(within(b"", Value::Binary(text.clone()), b""), "[1]");
+            assert_eq!(within(b"{\"data\":", Value::Binary(text), b"}"), "{\"data\":[1]}");
+        }
+        assert_eq!(held, "[1]");
+        assert_eq!(within(b"{\"a\":", Value::String("\"".into()), b"}"), r#"{"a":"\""}"#);
+        let alone = roomy();
+        let at = alone.as_ptr();
+        assert_eq!(within(b"a", Value::Binary(alone), b"b").as_ptr(), at, "not in the same place");
+    }
+
+    #[test]
     fn parts_that_are_json_already_stay_as_they_are() {
         let list = Value::Binary(b"[{\"a\":1}]".as_slice().into());
         let whole = value!({"text": "Asha \"A\" \u{1F600}\n", "none": null, "flags": [true, false], "number": 1.5});
@@ -181,10 +228,10 @@ mod tests {
         whole.insert(Name::new("stage"), Value::Enum(Name::new("LEAD")));
         let whole = Value::Object(whole);
         let expected = r#"{"text":"Asha \"A\" 😀\n","none":null,"flags":[true,false],"number":1.5,"list":[{"a":1}],"stage":"LEAD"}"#;
-        assert_eq!(String::from_utf8(to_vec(&whole, 0).unwrap()).unwrap(), expected);
+        assert_eq!(String::from_utf8(to_vec(&whole).unwrap()).unwrap(), expected);
         let mut put_out = Vec::new();
         put(&mut put_out, &whole);
         assert_eq!(String::from_utf8(put_out).unwrap(), expected);
-        assert_eq!(to_vec(&[list], 0).unwrap(), b"[[{\"a\":1}]]");
+        assert_eq!(to_vec(&[list]).unwrap(), b"[[{\"a\":1}]]");
     }
 }

@@ -1,64 +1,49 @@
 //! Money: whole minor units (paise, cents) inside, an exact decimal with its currency outside. Never a binary float.
 
-use async_graphql::{Enum, InputObject, SimpleObject};
+use async_graphql::{InputObject, SimpleObject};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
+use diesel::sql_types::Text;
 use rust_decimal::prelude::ToPrimitive;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::base::directives::cost;
 use crate::base::error::{Error, Result};
 use crate::base::scalars::Decimal;
-use crate::plain_enums;
+use crate::text_enum;
 
 /// The most that one amount may be, in minor units: ten trillion rupees. Sums are made as exact decimals, since a few thousand such amounts fill 64
 /// bits.
 pub const MAX_MINOR: i64 = 1_000_000_000_000_000;
 
-/// A currency by its ISO 4217 code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
-#[graphql(name = "CurrencyCode")]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Currency {
-    /// Indian rupee, of 100 paise.
-    Inr,
-    /// United States dollar, of 100 cents.
-    Usd,
-    /// Euro, of 100 cents.
-    Eur,
-    /// Pound sterling, of 100 pence.
-    Gbp,
-    /// United Arab Emirates dirham, of 100 fils.
-    Aed,
-    /// Singapore dollar, of 100 cents.
-    Sgd,
-    /// Australian dollar, of 100 cents.
-    Aud,
-    /// Japanese yen, without a minor unit.
-    Jpy,
-    /// Kuwaiti dinar, of 1000 fils.
-    Kwd,
+text_enum! {
+    /// A currency by its ISO 4217 code.
+    #[derive(Deserialize)]
+    #[graphql(name = "CurrencyCode")]
+    #[serde(rename_all = "UPPERCASE")]
+    pub enum Currency {
+        /// Indian rupee, of 100 paise.
+        Inr = "INR",
+        /// United States dollar, of 100 cents.
+        Usd = "USD",
+        /// Euro, of 100 cents.
+        Eur = "EUR",
+        /// Pound sterling, of 100 pence.
+        Gbp = "GBP",
+        /// United Arab Emirates dirham, of 100 fils.
+        Aed = "AED",
+        /// Singapore dollar, of 100 cents.
+        Sgd = "SGD",
+        /// Australian dollar, of 100 cents.
+        Aud = "AUD",
+        /// Japanese yen, without a minor unit.
+        Jpy = "JPY",
+        /// Kuwaiti dinar, of 1000 fils.
+        Kwd = "KWD",
+    }
 }
 
-plain_enums!(Currency);
-
 impl Currency {
-    const ALL: [Self; 9] = [Self::Inr, Self::Usd, Self::Eur, Self::Gbp, Self::Aed, Self::Sgd, Self::Aud, Self::Jpy, Self::Kwd];
-
-    /// The ISO 4217 code, as the database keeps it.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Inr => "INR",
-            Self::Usd => "USD",
-            Self::Eur => "EUR",
-            Self::Gbp => "GBP",
-            Self::Aed => "AED",
-            Self::Sgd => "SGD",
-            Self::Aud => "AUD",
-            Self::Jpy => "JPY",
-            Self::Kwd => "KWD",
-        }
-    }
-
     /// The digits of the minor unit (ISO 4217).
     #[must_use]
     pub const fn digits(self) -> u32 {
@@ -68,16 +53,32 @@ impl Currency {
             _ => 2,
         }
     }
+}
 
-    /// Reads a code from the database.
+/// A currency's code as the database keeps it: any three letters, so that a row with one that this version does not know can be read all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromSqlRow)]
+pub struct StoredCurrency([u8; 3]);
+
+impl StoredCurrency {
+    /// The currency.
     ///
     /// # Errors
-    /// `INTERNAL_ERROR` when the database holds a code that this version does not know.
-    pub fn from_code(code: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|currency| currency.code() == code)
-            .ok_or_else(|| Error::internal(format!("unknown currency {code} in the database")))
+    /// `INTERNAL_ERROR` when this version does not know it.
+    pub fn known(self) -> Result<Currency> {
+        let known = Currency::ALL.iter().copied().find(|known| known.as_str().as_bytes() == self.0);
+        known.ok_or_else(|| Error::internal(format!("unknown currency {} in the database", self.0.escape_ascii())))
+    }
+}
+
+impl FromSql<Text, Pg> for StoredCurrency {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(value.as_bytes().try_into()?))
+    }
+}
+
+impl Serialize for StoredCurrency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.escape_ascii())
     }
 }
 
@@ -128,7 +129,7 @@ impl MoneyInput {
         let digits = self.currency.digits();
         let normal = self.amount.0.normalize();
         if normal.scale() > digits {
-            return Err(format!("{} has {digits} decimals, and {} has more.", self.currency.code(), self.amount));
+            return Err(format!("{} has {digits} decimals, and {} has more.", self.currency.as_str(), self.amount));
         }
         if normal.is_sign_negative() && !normal.is_zero() {
             return Err("The amount must not be negative.".to_owned());
@@ -169,7 +170,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_amount_survives_the_round_trip(minor in 0..=MAX_MINOR) {
-            for currency in Currency::ALL {
+            for &currency in Currency::ALL {
                 let money = Money::from_minor(minor, currency);
                 let back = MoneyInput { amount: money.amount, currency };
                 proptest::prop_assert_eq!(back.minor(), Ok(minor));

@@ -55,7 +55,7 @@ pub trait InLists: Keyed<Self::Order> + Send + Sync + Sized + 'static {
     const USUALLY: Order<Self::Order>;
 
     /// A page, one row more than it holds.
-    fn page(reader: &Reader, list: &ListOf<Self>) -> impl Future<Output = Result<Vec<Self>>> + Send;
+    fn page(reader: &Reader, list: &ListOf<Self>) -> impl Future<Output = Result<Vec<Arc<Self>>>> + Send;
 
     /// How many rows the whole list has.
     fn count(reader: &Reader, list: &ListOf<Self>) -> impl Future<Output = Result<i64>> + Send;
@@ -87,7 +87,7 @@ pub async fn all<T, O>(
     order: Option<O>,
 ) -> Result<Option<Written<Connection<T>>>>
 where
-    T: Listed + From<T::Row>,
+    T: Listed + From<Arc<T::Row>>,
     T::Row: InLists<Order = T::Order>,
     O: Into<Order<T::Order>>,
 {
@@ -322,7 +322,7 @@ macro_rules! lists {
                 direction: $crate::base::page::Direction::$direction_usually,
             };
 
-            async fn page(reader: &$crate::access::Reader, list: &Listing) -> $crate::base::Result<Vec<Self>> {
+            async fn page(reader: &$crate::access::Reader, list: &Listing) -> $crate::base::Result<Vec<std::sync::Arc<Self>>> {
                 let columns = reader.columns::<Self>(&[key_column(list)]);
                 let query = $table::table.select(columns).into_boxed();
                 let query = ordered(own(query, reader, list), list)?;
@@ -372,7 +372,7 @@ macro_rules! lists {
                     let query = $table::table.select(columns).into_boxed();
                     let query = ordered(of_parent(own(query, reader, list), of), list)?;
                     let query = $crate::platform::postgres::statement::ForEachParent { parents, query, limit: list.window.limit() };
-                    let rows: Vec<Self> = reader.db.load_columns(columns, query).await?;
+                    let rows: Vec<std::sync::Arc<Self>> = reader.db.load_columns(columns, query).await?;
                     let parent_of = |row: &Self| match of {
                         $($parent::$by => row.$key.value().map(Option::<uuid::Uuid>::from)),+
                     };

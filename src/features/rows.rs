@@ -44,7 +44,7 @@ pub trait Stored: Noun + Serialize + Send + Sync + Sized {
     fn version(&self) -> Result<i32>;
 
     /// The rows of these ids, with the columns that the operation selects.
-    fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<Self>>> + Send;
+    fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> impl Future<Output = Result<Vec<Arc<Self>>>> + Send;
 
     /// The rows of these ids, whole, locked against other writers until the transaction ends.
     fn lock(act: &Act, ids: &[Uuid]) -> impl Future<Output = Result<Vec<Self>>> + Send;
@@ -68,7 +68,7 @@ impl<R: Stored> Batch for ById<R> {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<R>>> {
         let rows = R::by_ids(&reader, keys).await?;
-        Ok(rows.into_iter().map(|row| (row.id(), Arc::new(row))).collect())
+        Ok(rows.into_iter().map(|row| (row.id(), row)).collect())
     }
 }
 
@@ -226,7 +226,7 @@ macro_rules! stored {
                 self.version.value()
             }
 
-            async fn by_ids(reader: &$crate::access::Reader, ids: Vec<uuid::Uuid>) -> $crate::base::Result<Vec<Self>> {
+            async fn by_ids(reader: &$crate::access::Reader, ids: Vec<uuid::Uuid>) -> $crate::base::Result<Vec<std::sync::Arc<Self>>> {
                 let need = reader.need::<Self>();
                 let columns = need.columns::<Self>(&[]);
                 let query = || $table::table.select(columns).filter($table::organization_id.eq(reader.organization()));

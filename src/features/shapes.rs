@@ -27,17 +27,7 @@ macro_rules! object {
         $(#[$page_meta])*
         pub type $connection = $crate::access::writer::Written<$crate::access::connection::Connection<$name>>;
 
-        impl From<std::sync::Arc<$row>> for $name {
-            fn from(row: std::sync::Arc<$row>) -> Self {
-                Self(row)
-            }
-        }
-
-        impl From<$row> for $name {
-            fn from(row: $row) -> Self {
-                Self(std::sync::Arc::new(row))
-            }
-        }
+        $crate::from_rows!($name of $row);
 
         impl $crate::access::writer::Writable for $name {
             $crate::plain!($($plain),+);
@@ -65,6 +55,24 @@ macro_rules! object {
             async fn find(ctx: &async_graphql::Context<'_>, id: uuid::Uuid) -> $crate::base::Result<Option<Self>> {
                 let reads = $crate::access::Operation::of(ctx)?.reads()?;
                 Ok(reads.load::<$crate::features::rows::ById<$row>>(id).await?.map(Self))
+            }
+        }
+    };
+}
+
+/// Makes an object of its row: of one that was read, which others may show as well, and of one that was written.
+#[macro_export]
+macro_rules! from_rows {
+    ($name:ident of $row:ty) => {
+        impl From<std::sync::Arc<$row>> for $name {
+            fn from(row: std::sync::Arc<$row>) -> Self {
+                Self(row)
+            }
+        }
+
+        impl From<$row> for $name {
+            fn from(row: $row) -> Self {
+                Self(std::sync::Arc::new(row))
             }
         }
     };

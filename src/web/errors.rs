@@ -6,16 +6,20 @@
 use std::sync::Arc;
 
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::access::execution;
 use crate::base::duration::whole_seconds;
 use crate::base::error::Problem;
-use crate::base::{Code, Error};
+use crate::base::{Code, Error, json};
 use crate::web::extensions;
 
 /// Where the codes are explained.
 const DOCUMENTATION: &str = "https://github.com/payaid/payaid-graphql/blob/main/docs/errors.md";
+
+/// What stands before the data, which comes first.
+const BEFORE_DATA: &str = "{\"data\":";
 
 /// A GraphQL response as it is written.
 #[derive(Debug, Serialize)]
@@ -168,6 +172,17 @@ impl Body {
         Self { data: None, errors: vec![ErrorBody::new(error, request_id)], extensions: None }
     }
 
+    /// The JSON. What was found stays where it is: it may be large.
+    #[must_use]
+    pub fn into_json(mut self) -> Bytes {
+        let found = self.data.as_mut().map(|data| std::mem::replace(data, Value::Binary(Bytes::new())));
+        let around = json::to_vec(&self).unwrap_or_default();
+        match (found, around.split_at_checked(BEFORE_DATA.len())) {
+            (Some(found), Some((head, tail))) => json::within(head, found, tail),
+            _ => around.into(),
+        }
+    }
+
     /// What async-graphql answers, with its errors made fit to be seen: `most` of them, and with names of the schema suggested only to those who may
     /// read it.
     #[must_use]
@@ -278,6 +293,16 @@ mod tests {
         let fields: String = (0..50).map(|n| format!("f{n}: missing ")).collect();
         let many = body(&format!("{{ {fields} }}")).await;
         assert_eq!(many["errors"].as_array().unwrap().len(), 20);
+    }
+
+    #[test]
+    fn an_answer_is_the_same_json_wherever_its_data_stands() {
+        let error = || ErrorBody::new(&Error::not_found("thing"), &"r1".into());
+        let data = [Some(Value::Binary("{\"a\":[1]}".into())), Some(async_graphql::value!({"a": [1]})), Some(Value::Null), None];
+        for (data, errors) in data.into_iter().flat_map(|data| [(data.clone(), 0), (data, 2)]) {
+            let body = || Body { data: data.clone(), errors: (0..errors).map(|_| error()).collect(), extensions: None };
+            assert_eq!(body().into_json(), json::to_vec(&body()).unwrap());
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::App;
-use crate::base::{Code, Error, json};
+use crate::base::{Code, Error};
 use crate::web::batch;
 use crate::web::client_ip::client_ip;
 use crate::web::headers::of_answer;
@@ -144,8 +144,7 @@ pub fn write(reply: Reply, accepted: Media) -> Response {
         .as_ref()
         .and_then(|extensions| extensions.consistency.as_ref()?.token())
         .and_then(|token| HeaderValue::from_str(token).ok());
-    let parts = reply.body.data.as_ref().map(json::length).unwrap_or_default();
-    let mut response = Response::new(Body::from(json::to_vec(&reply.body, parts).unwrap_or_default()));
+    let mut response = Response::new(Body::from(reply.body.into_json()));
     *response.status_mut() = status;
     *response.headers_mut() = of_answer(accepted);
     let headers = response.headers_mut();

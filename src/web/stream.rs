@@ -114,7 +114,7 @@ async fn say(send: &mpsc::Sender<Bytes>, event: Bytes) -> bool {
 }
 
 fn next(body: &Body) -> Bytes {
-    [b"event: next\ndata: ", json::to_vec(body, 0).unwrap_or_default().as_slice(), b"\n\n"].concat().into()
+    [b"event: next\ndata: ", json::to_vec(body).unwrap_or_default().as_slice(), b"\n\n"].concat().into()
 }
 
 fn mark(headers: &mut HeaderMap) {

@@ -140,7 +140,7 @@ async fn signed_in(app: &App, mut request: GraphqlRequest, request_id: &Arc<str>
 
 /// What is wrong with an answer.
 fn judge(body: &Body) -> Option<String> {
-    let bytes = json::to_vec(body, 0).map_err(|error| error.to_string()).unwrap_or_default();
+    let bytes = json::to_vec(body).map_err(|error| error.to_string()).unwrap_or_default();
     let Ok(answer) = serde_json::from_slice::<Value>(&bytes) else { return Some("the answer is not JSON".to_owned()) };
     let errors = answer["errors"].as_array().cloned().unwrap_or_default();
     if errors.is_empty() && answer["data"].is_null() {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use anyhow::Context;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use payaid::base::money::{Currency, Money};
@@ -138,5 +139,5 @@ impl Amount {
 }
 
 fn code(currency: &str) -> anyhow::Result<Currency> {
-    Currency::from_code(currency).map_err(|error| anyhow::anyhow!("{error:?}"))
+    Currency::ALL.iter().copied().find(|known| known.as_str() == currency).context("an unknown currency")
 }

@@ -114,7 +114,7 @@ async fn validated(text: &str, runs: &[serde_json::Value]) -> (Vec<Response>, us
 }
 
 fn written(answer: &Response) -> serde_json::Value {
-    serde_json::from_slice(&json::to_vec(&answer.data, 0).unwrap()).unwrap()
+    serde_json::from_slice(&json::to_vec(&answer.data).unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn conditions_decide_which_selections_are_put_together() {
     ] {
         let (answers, _) = validated(document, &[value!({"a": a, "b": b}), value!({"a": a, "b": b})]).await;
         for answer in answers {
-            assert_eq!(String::from_utf8(json::to_vec(&answer.data, 0).unwrap()).unwrap(), expected, "{:?}", answer.errors);
+            assert_eq!(String::from_utf8(json::to_vec(&answer.data).unwrap()).unwrap(), expected, "{:?}", answer.errors);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::task::{Poll, Waker, ready};
 
 use async_graphql::resolver_utils::ContainerType;
 use async_graphql::{Context, ContextSelectionSet, ServerResult, Value};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 
@@ -153,7 +154,7 @@ impl<'a> Draft<'a> {
         close(all.len(), list, &mut draft.text);
         let text = draft.finish().await?;
         plan.note_length(text.len(), all.len());
-        Ok(Value::Binary(text.into()))
+        Ok(Value::Binary(text))
     }
 
     /// Adds a field to the text, or a gap for it; whether it waits.
@@ -206,17 +207,23 @@ impl<'a> Draft<'a> {
     }
 
     /// Waits for what is missing and puts it in.
-    async fn finish(self) -> ServerResult<Vec<u8>> {
-        let Self { text, gaps, waiting, siblings } = self;
+    async fn finish(self) -> ServerResult<Bytes> {
+        let Self { text, gaps, mut waiting, siblings } = self;
+        if let (&[(gap, Source::Waiting(_))], 1) = (gaps.as_slice(), waiting.len())
+            && let Some(only) = waiting.pop()
+        {
+            let (head, tail) = text.split_at_checked(gap).unwrap_or_default();
+            return Ok(json::within(head, only.await?, tail));
+        }
         if gaps.is_empty() {
-            return Ok(text);
+            return Ok(text.into());
         }
         let together = siblings.into_iter().map(|(again, siblings)| again(siblings));
         let (waited, together) = join(join_all(waiting), join_all(together)).await;
         let waited: Vec<Value> = waited.into_iter().collect::<ServerResult<_>>()?;
         let together: Vec<Vec<Value>> = together.into_iter().collect::<ServerResult<_>>()?;
         let lengths = waited.iter().chain(together.iter().flatten()).map(json::length);
-        let mut whole = Vec::with_capacity(text.len() + lengths.sum::<usize>());
+        let mut whole = Vec::with_capacity(text.len() + lengths.sum::<usize>() + json::ROOM);
         let mut from = 0;
         for (gap, source) in gaps {
             whole.extend_from_slice(text.get(from..gap).unwrap_or_default());
@@ -228,7 +235,7 @@ impl<'a> Draft<'a> {
             from = gap;
         }
         whole.extend_from_slice(text.get(from..).unwrap_or_default());
-        Ok(whole)
+        Ok(whole.into())
     }
 }
 

@@ -18,7 +18,7 @@ impl Batch for OrganizationById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Organization>>> {
         let organizations = queries::organizations_by_ids(&reader, keys).await?;
-        Ok(organizations.into_iter().map(|organization| (organization.id, Arc::new(organization))).collect())
+        Ok(organizations.into_iter().map(|organization| (organization.id, organization)).collect())
     }
 }
 
@@ -31,7 +31,7 @@ impl Batch for UserById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<User>>> {
         let users = queries::users_by_ids(&reader, keys).await?;
-        Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
+        Ok(users.into_iter().map(|user| (user.id, user)).collect())
     }
 }
 
@@ -44,7 +44,7 @@ impl Batch for MemberById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Member>>> {
         let members = queries::members_by_ids(&reader, keys).await?;
-        Ok(members.into_iter().map(|member| (member.id, Arc::new(member))).collect())
+        Ok(members.into_iter().map(|member| (member.id, member)).collect())
     }
 }
 
@@ -57,6 +57,6 @@ impl Batch for InvitationById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Invitation>>> {
         let invitations = queries::invitations::by_ids(&reader, keys).await?;
-        Ok(invitations.into_iter().map(|invitation| (invitation.id, Arc::new(invitation))).collect())
+        Ok(invitations.into_iter().map(|invitation| (invitation.id, invitation)).collect())
     }
 }

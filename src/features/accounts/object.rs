@@ -48,11 +48,7 @@ pub type InvitationConnection = Written<Connection<Invitation>>;
 macro_rules! shows {
     ($($object:ident by $loader:ident seen with $permission:ident),+ $(,)?) => {
         $(
-            impl From<model::$object> for $object {
-                fn from(row: model::$object) -> Self {
-                    Self(Arc::new(row))
-                }
-            }
+            $crate::from_rows!($object of model::$object);
 
             impl NodeObject for $object {
                 type Row = model::$object;

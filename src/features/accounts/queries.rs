@@ -4,6 +4,8 @@
 pub mod invitations;
 pub mod sign_in;
 
+use std::sync::Arc;
+
 use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -61,7 +63,7 @@ const DEFAULT_STAGES: [(&str, i32, &str); 6] =
 ///
 /// # Errors
 /// As the database fails.
-pub async fn users_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<User>> {
+pub async fn users_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<User>>> {
     let columns = reader.columns::<User>(&[]);
     let query = users::table.inner_join(memberships::table).select(columns);
     reader.db.load_columns(columns, query.filter(memberships::organization_id.eq(reader.organization())).filter(users::id.eq_any(ids))).await
@@ -71,7 +73,7 @@ pub async fn users_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<User>> 
 ///
 /// # Errors
 /// As the database fails.
-pub async fn organizations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Organization>> {
+pub async fn organizations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<Organization>>> {
     let columns = reader.columns::<Organization>(&[]);
     let query = organizations::table.select(columns);
     reader.db.load_columns(columns, query.filter(organizations::id.eq(reader.organization())).filter(organizations::id.eq_any(ids))).await
@@ -81,7 +83,7 @@ pub async fn organizations_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec
 ///
 /// # Errors
 /// As the database fails.
-pub async fn organizations_of_viewer(reader: &Reader) -> Result<Vec<Organization>> {
+pub async fn organizations_of_viewer(reader: &Reader) -> Result<Vec<Arc<Organization>>> {
     let columns = reader.columns::<Organization>(&[]);
     let query = organizations::table.inner_join(memberships::table).select(columns);
     let query = query.filter(memberships::user_id.eq(reader.scope.user)).filter(memberships::removed_at.is_null());
@@ -96,7 +98,7 @@ pub async fn organizations_of_viewer(reader: &Reader) -> Result<Vec<Organization
 ///
 /// # Errors
 /// As the database fails.
-pub async fn members_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Member>> {
+pub async fn members_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<Member>>> {
     let columns = reader.columns::<Member>(&[]);
     let query = memberships::table.select(columns);
     reader.db.load_columns(columns, query.filter(memberships::organization_id.eq(reader.organization())).filter(memberships::id.eq_any(ids))).await

@@ -18,6 +18,6 @@ impl Batch for AuditEntryById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<AuditEntry>>> {
         let entries = queries::by_ids(&reader, keys).await?;
-        Ok(entries.into_iter().map(|entry| (entry.id, Arc::new(entry))).collect())
+        Ok(entries.into_iter().map(|entry| (entry.id, entry)).collect())
     }
 }

@@ -16,7 +16,7 @@ use crate::features::api_keys::object::ApiKey;
 use crate::features::audit_log::loaders::AuditEntryById;
 use crate::features::audit_log::model::{self, AuditEntryId};
 use crate::features::audit_log::queries::AuditEntryOrderField;
-use crate::plain;
+use crate::{from_rows, plain};
 
 /// One action on one object.
 #[derive(Clone)]
@@ -25,11 +25,7 @@ pub struct AuditEntry(pub Arc<model::AuditEntry>);
 /// A page of the audit log.
 pub type AuditEntryConnection = Written<Connection<AuditEntry>>;
 
-impl From<model::AuditEntry> for AuditEntry {
-    fn from(row: model::AuditEntry) -> Self {
-        Self(Arc::new(row))
-    }
-}
+from_rows!(AuditEntry of model::AuditEntry);
 
 impl Listed for AuditEntry {
     const NAME: &'static str = "AuditEntry";

@@ -1,5 +1,7 @@
 //! Every statement that reads the audit log. Each names its organization; row level security stands behind it.
 
+use std::sync::Arc;
+
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -74,7 +76,7 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &AuditEntryFilter) -> Quer
 ///
 /// # Errors
 /// As the database fails.
-pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<AuditEntry>> {
+pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<AuditEntry>>> {
     let columns = reader.columns::<AuditEntry>(&[]);
     let query = audit_entries::table.select(columns);
     reader.db.load_columns(columns, query.filter(audit_entries::organization_id.eq(reader.organization())).filter(audit_entries::id.eq_any(ids))).await

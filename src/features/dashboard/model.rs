@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use crate::base::money::StoredCurrency;
 use crate::features::activities::model::ActivityKind;
 
 /// The open deals of one stage and currency. A stage without open deals has a row without a currency.
@@ -18,7 +19,7 @@ pub struct OpenDeals {
     /// The pipeline's name.
     pub pipeline_name: String,
     /// The currency.
-    pub currency: Option<String>,
+    pub currency: Option<StoredCurrency>,
     /// How many.
     pub count: i64,
     /// Their value.
@@ -29,10 +30,10 @@ pub struct OpenDeals {
 
 /// The deals won in one month of a stretch of time, in one currency: the stretch's beginning and end, the month's first day, the currency, how many,
 /// and their value.
-pub type WonDealsOfSpan = (DateTime<Utc>, DateTime<Utc>, NaiveDate, String, i64, String);
+pub type WonDealsOfSpan = (DateTime<Utc>, DateTime<Utc>, NaiveDate, StoredCurrency, i64, String);
 
 /// The deals won in one month and currency: the month's first day, the currency, how many, and their value.
-pub type WonDeals = (NaiveDate, String, i64, String);
+pub type WonDeals = (NaiveDate, StoredCurrency, i64, String);
 
 /// The open tasks: all, those that are overdue, and those due today and this week.
 pub type OpenTasks = (i64, i64, i64, i64);

@@ -11,7 +11,7 @@ use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, Operation, Permission};
 use crate::base::Result;
 use crate::base::directives::cost;
-use crate::base::money::{Currency, Money};
+use crate::base::money::Money;
 use crate::base::page::at_most;
 use crate::base::scalars::{Date, DateTime};
 use crate::features::accounts::model::UserId;
@@ -235,8 +235,8 @@ fn by_stage(rows: &[OpenDeals]) -> Result<Vec<PipelineStageFigures>> {
         }
         let Some(figures) = stages.last_mut() else { continue };
         figures.count += row.count;
-        if let (Some(currency), Some(value), Some(weighted)) = (&row.currency, &row.value, &row.weighted) {
-            let currency = Currency::from_code(currency)?;
+        if let (Some(currency), Some(value), Some(weighted)) = (row.currency, &row.value, &row.weighted) {
+            let currency = currency.known()?;
             figures.value.0.push(Money::from_sum(value, currency)?);
             figures.weighted_value.0.push(Money::from_sum(weighted, currency)?);
         }
@@ -250,7 +250,7 @@ fn by_month(months: &[NaiveDate], rows: &[WonDeals]) -> Result<Vec<WonMonthFigur
     for (month, currency, count, value) in rows {
         let Some(entry) = figures.iter_mut().find(|entry| entry.month.0 == *month) else { continue };
         entry.count += count;
-        entry.value.0.push(Money::from_sum(value, Currency::from_code(currency)?)?);
+        entry.value.0.push(Money::from_sum(value, currency.known()?)?);
     }
     Ok(figures)
 }

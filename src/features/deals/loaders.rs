@@ -22,7 +22,7 @@ impl Batch for MovesByDeal {
         let deals: BTreeSet<Uuid> = keys.iter().map(|(deal, _)| *deal).collect();
         let mut moves: Map<Uuid, Self::Value> = Map::default();
         for row in queries::moves_by_deals(&reader, deals.into_iter().collect(), most).await? {
-            moves.entry(row.deal_id).or_default().push(Arc::new(row));
+            moves.entry(row.deal_id).or_default().push(row);
         }
         let newest = |deal, count| moves.get(&deal).into_iter().flatten().take(count).map(Arc::clone).collect();
         Ok(keys.into_iter().map(|(deal, count)| ((deal, count), newest(deal, count))).collect())

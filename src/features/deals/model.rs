@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::base::money::{Currency, StoredCurrency};
 use crate::base::{Id, Noun};
 use crate::platform::postgres::{Col, ReadShape};
 use crate::schema::{deal_stage_changes, deals};
@@ -47,8 +48,8 @@ pub struct Deal {
     pub owner_id: Col<Option<Uuid>>,
     /// What it is worth, in minor units of the currency.
     pub value_minor: Col<i64>,
-    /// The currency's ISO 4217 code.
-    pub currency: Col<String>,
+    /// The currency.
+    pub currency: Col<StoredCurrency>,
     /// How likely it is won, in percent.
     pub probability: Col<i32>,
     /// The day by which it should be closed.
@@ -109,8 +110,8 @@ pub struct NewDeal {
     pub owner_id: Option<Uuid>,
     /// What it is worth, in minor units of the currency.
     pub value_minor: i64,
-    /// The currency's ISO 4217 code.
-    pub currency: &'static str,
+    /// The currency.
+    pub currency: Currency,
     /// How likely it is won, in percent.
     pub probability: i32,
     /// The day by which it should be closed.
@@ -141,8 +142,8 @@ pub struct DealChanges {
     pub owner_id: Option<Option<Uuid>>,
     /// What it is worth, in minor units of the currency.
     pub value_minor: Option<i64>,
-    /// The currency's ISO 4217 code.
-    pub currency: Option<&'static str>,
+    /// The currency.
+    pub currency: Option<Currency>,
     /// How likely it is won, in percent.
     pub probability: Option<i32>,
     /// The day by which it should be closed.

@@ -7,7 +7,7 @@ use async_graphql::{Context, Object};
 use crate::access::writer::{Writable, Written, WrittenList};
 use crate::access::{Can, NodeObject, Operation, Permission};
 use crate::base::page::at_most;
-use crate::base::money::{Currency, Money};
+use crate::base::money::Money;
 use crate::base::page::PageArgs;
 use crate::base::scalars::{Date, DateTime};
 use crate::base::Result;
@@ -173,7 +173,7 @@ impl Deal {
 
 impl Deal {
     fn money(&self, minor: i64) -> Result<Written<Money>> {
-        Ok(Written(Money::from_minor(minor, Currency::from_code(self.0.currency.text()?)?)))
+        Ok(Written(Money::from_minor(minor, self.0.currency.value()?.known()?)))
     }
 }
 

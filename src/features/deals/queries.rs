@@ -1,5 +1,7 @@
 //! Every statement about deals. Each names its organization; row level security stands behind it.
 
+use std::sync::Arc;
+
 use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -113,7 +115,7 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &DealFilter) -> Query<ST> 
         query = query.filter(deals::expected_close.le(day.0));
     }
     let Some(range) = &filter.value else { return query };
-    query = query.filter(deals::currency.eq(range.currency.code()));
+    query = query.filter(deals::currency.eq(range.currency));
     // The filter's check has refused amounts without bounds in the currency.
     let (least, most) = range.bounds("filter.value").unwrap_or_default();
     if let Some(least) = least {
@@ -129,7 +131,7 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &DealFilter) -> Query<ST> 
 ///
 /// # Errors
 /// As the database fails.
-pub async fn moves_by_deals(reader: &Reader, deals: Vec<Uuid>, most: usize) -> Result<Vec<DealStageChange>> {
+pub async fn moves_by_deals(reader: &Reader, deals: Vec<Uuid>, most: usize) -> Result<Vec<Arc<DealStageChange>>> {
     let columns = reader.columns::<DealStageChange>(&[]);
     let query = deal_stage_changes::table.select(columns);
     let query = query.filter(deal_stage_changes::organization_id.eq(reader.organization())).filter(deal_stage_changes::deal_id.eq(parent_id()));

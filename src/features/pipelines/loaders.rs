@@ -18,7 +18,7 @@ impl Batch for PipelineById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<Pipeline>>> {
         let pipelines = queries::by_ids(&reader, keys).await?;
-        Ok(pipelines.into_iter().map(|pipeline| (pipeline.id, Arc::new(pipeline))).collect())
+        Ok(pipelines.into_iter().map(|pipeline| (pipeline.id, pipeline)).collect())
     }
 }
 
@@ -31,7 +31,7 @@ impl Batch for StageById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<PipelineStage>>> {
         let stages = queries::stages_by_ids(&reader, keys).await?;
-        Ok(stages.into_iter().map(|stage| (stage.id, Arc::new(stage))).collect())
+        Ok(stages.into_iter().map(|stage| (stage.id, stage)).collect())
     }
 }
 
@@ -45,7 +45,7 @@ impl Batch for StagesByPipeline {
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Self::Value>> {
         let mut stages: Map<Uuid, Self::Value> = Map::default();
         for stage in queries::stages_by_pipelines(&reader, keys).await? {
-            stages.entry(stage.pipeline_id).or_default().push(Arc::new(stage));
+            stages.entry(stage.pipeline_id).or_default().push(stage);
         }
         Ok(stages)
     }

@@ -16,17 +16,13 @@ use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
 use crate::features::pipelines::loaders::{PipelineById, StageById, StagesByPipeline};
 use crate::features::pipelines::model::{self, PipelineId, StageId, StageKind};
-use crate::plain;
+use crate::{from_rows, plain};
 
 /// A way that deals go, stage by stage.
 #[derive(Clone)]
 pub struct Pipeline(pub Arc<model::Pipeline>);
 
-impl From<model::Pipeline> for Pipeline {
-    fn from(row: model::Pipeline) -> Self {
-        Self(Arc::new(row))
-    }
-}
+from_rows!(Pipeline of model::Pipeline);
 
 impl Writable for Pipeline {
     plain!(id, name, is_default, created_at, updated_at, version);
@@ -106,11 +102,7 @@ impl PipelineStage {
     }
 }
 
-impl From<model::PipelineStage> for PipelineStage {
-    fn from(row: model::PipelineStage) -> Self {
-        Self(Arc::new(row))
-    }
-}
+from_rows!(PipelineStage of model::PipelineStage);
 
 impl Writable for PipelineStage {
     plain!(id, name, position, kind, probability, created_at, updated_at, version);

@@ -1,5 +1,7 @@
 //! Every statement about pipelines and their stages. Each names its organization; row level security stands behind it.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -17,7 +19,7 @@ pub const MOST_PIPELINES: i64 = 100;
 ///
 /// # Errors
 /// As the database fails.
-pub async fn oldest(reader: &Reader, most: usize) -> Result<Vec<Pipeline>> {
+pub async fn oldest(reader: &Reader, most: usize) -> Result<Vec<Arc<Pipeline>>> {
     let columns = reader.columns::<Pipeline>(&[]);
     let query = pipelines::table.select(columns).filter(pipelines::organization_id.eq(reader.organization()));
     let limit = rows_to_read(i64::try_from(most).unwrap_or(MOST_PIPELINES));
@@ -39,7 +41,7 @@ pub async fn count(act: &Act) -> Result<i64> {
 ///
 /// # Errors
 /// As the database fails.
-pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Pipeline>> {
+pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<Pipeline>>> {
     let columns = reader.columns::<Pipeline>(&[]);
     let query = pipelines::table.select(columns);
     reader.db.load_columns(columns, query.filter(pipelines::organization_id.eq(reader.organization())).filter(pipelines::id.eq_any(ids))).await
@@ -49,7 +51,7 @@ pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Pipeline>> {
 ///
 /// # Errors
 /// As the database fails.
-pub async fn stages_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<PipelineStage>> {
+pub async fn stages_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<PipelineStage>>> {
     let columns = reader.columns::<PipelineStage>(&[]);
     let query = pipeline_stages::table.select(columns);
     reader.db.load_columns(columns, query.filter(pipeline_stages::organization_id.eq(reader.organization())).filter(pipeline_stages::id.eq_any(ids))).await
@@ -59,7 +61,7 @@ pub async fn stages_by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Pipeli
 ///
 /// # Errors
 /// As the database fails.
-pub async fn stages_by_pipelines(reader: &Reader, pipelines: Vec<Uuid>) -> Result<Vec<PipelineStage>> {
+pub async fn stages_by_pipelines(reader: &Reader, pipelines: Vec<Uuid>) -> Result<Vec<Arc<PipelineStage>>> {
     let columns = reader.columns::<PipelineStage>(&[]);
     let query = pipeline_stages::table.select(columns);
     let query = query.filter(pipeline_stages::organization_id.eq(reader.organization())).filter(pipeline_stages::pipeline_id.eq_any(pipelines));

@@ -19,7 +19,7 @@ impl Batch for WebhookDeliveryById {
 
     async fn load(reader: Reader, keys: Vec<Uuid>) -> Result<Map<Uuid, Arc<WebhookDelivery>>> {
         let rows = deliveries::by_ids(&reader, keys).await?;
-        Ok(rows.into_iter().map(|row| (row.id, Arc::new(row))).collect())
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 }
 
@@ -35,7 +35,7 @@ impl Batch for AttemptsByDelivery {
         let parents: BTreeSet<Uuid> = keys.iter().map(|(delivery, _)| *delivery).collect();
         let mut attempts: Map<Uuid, Self::Value> = Map::default();
         for row in deliveries::attempts_by_deliveries(&reader, parents.into_iter().collect(), most).await? {
-            attempts.entry(row.delivery_id).or_default().push(Arc::new(row));
+            attempts.entry(row.delivery_id).or_default().push(row);
         }
         let newest = |delivery, count| attempts.get(&delivery).into_iter().flatten().take(count).map(Arc::clone).collect();
         Ok(keys.into_iter().map(|(delivery, count)| ((delivery, count), newest(delivery, count))).collect())

@@ -21,7 +21,7 @@ use crate::features::webhooks::queries::WebhookEndpointOrderField;
 use crate::features::webhooks::queries::deliveries::{WebhookDeliveryFilter, WebhookDeliveryOrder, WebhookDeliveryOrderField, WebhookDeliveryParent};
 use crate::features::webhooks::rules;
 use crate::object;
-use crate::plain;
+use crate::{from_rows, plain};
 
 object! {
     /// An address that is told of events.
@@ -134,17 +134,7 @@ pub struct WebhookDelivery(pub Arc<model::WebhookDelivery>);
 /// A page of deliveries.
 pub type WebhookDeliveryConnection = Written<Connection<WebhookDelivery>>;
 
-impl From<Arc<model::WebhookDelivery>> for WebhookDelivery {
-    fn from(row: Arc<model::WebhookDelivery>) -> Self {
-        Self(row)
-    }
-}
-
-impl From<model::WebhookDelivery> for WebhookDelivery {
-    fn from(row: model::WebhookDelivery) -> Self {
-        Self(Arc::new(row))
-    }
-}
+from_rows!(WebhookDelivery of model::WebhookDelivery);
 
 impl Writable for WebhookDelivery {
     plain!(id, event_id, event, state, attempt_count, next_at, delivered_at, request_body, response_status, error, created_at, updated_at);

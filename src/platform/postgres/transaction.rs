@@ -116,11 +116,11 @@ impl Transaction {
         self.rows(query).await?.iter().map(|row| T::build_from_row(row).map_err(unreadable)).collect()
     }
 
-    /// Runs a statement that selects these columns of its rows' struct, and reads its rows.
+    /// Runs a statement that selects these columns of its rows' struct, and reads its rows, which several objects may show.
     ///
     /// # Errors
     /// As [`Transaction::load`].
-    pub async fn load_columns<Q, T, ST, S>(&self, columns: Columns<S>, query: Q) -> Result<Vec<T>>
+    pub async fn load_columns<Q, T, ST, S>(&self, columns: Columns<S>, query: Q) -> Result<Vec<Arc<T>>>
     where
         Q: AsQuery,
         Q::Query: QueryFragment<Pg> + QueryId,
@@ -142,7 +142,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Transaction::load`].
-    pub async fn load_row<Q, T, ST, S>(&self, columns: Columns<S>, row: OneRow<Q>) -> Result<Vec<T>>
+    pub async fn load_row<Q, T, ST, S>(&self, columns: Columns<S>, row: OneRow<Q>) -> Result<Vec<Arc<T>>>
     where
         OneRow<Q>: Query<SqlType = Q> + QueryFragment<Pg> + QueryId,
         Q: CompatibleType<T, Pg, SqlType = ST>,
@@ -340,20 +340,15 @@ impl Opened {
     }
 }
 
-/// What rows say of which these columns were read.
-fn read<'a, R, T, ST, S>(rows: &[R], columns: Columns<S>) -> Result<Vec<T>>
+/// What rows say of which these columns were read. Each is put where it stays at once: rows are large, and there are many.
+fn read<'a, R, T, ST, S>(rows: &[R], columns: Columns<S>) -> Result<Vec<Arc<T>>>
 where
     R: diesel::row::Row<'a, Pg>,
     T: Queryable<ST, Pg>,
     T::Row: FromSparse<ST>,
     S: ColumnNames,
 {
-    // Rows are large: a list that grows while they are read would move them again and again.
-    let mut read = Vec::with_capacity(rows.len());
-    for row in rows {
-        read.push(T::Row::from_sparse(row, columns.read()).and_then(T::build).map_err(unreadable)?);
-    }
-    Ok(read)
+    rows.iter().map(|row| T::Row::from_sparse(row, columns.read()).and_then(T::build).map(Arc::new).map_err(unreadable)).collect()
 }
 
 fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Error {

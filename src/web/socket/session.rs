@@ -249,7 +249,7 @@ impl Session {
     }
 
     async fn tell(&mut self, message: &Outgoing) -> Flow {
-        let Some(text) = json::to_vec(message, 0).ok().and_then(|json| Utf8Bytes::try_from(json).ok()) else { return Break(None) };
+        let Some(text) = json::to_vec(message).ok().and_then(|json| Utf8Bytes::try_from(json).ok()) else { return Break(None) };
         self.send(Message::Text(text)).await
     }
 

@@ -12,7 +12,7 @@ use payaid::access::document::{Document, TypeMap};
 use payaid::access::executor::Executor;
 use payaid::access::writer::{Writable, WrittenList};
 use payaid::access::{Batch, Can, ClientInfo, Operation, Permission, Reader, SignedIn};
-use payaid::base::{Map, Result, json};
+use payaid::base::{Map, Result};
 use payaid::schema::{companies, contacts};
 use payaid::web::errors::Body;
 use serde_json::Value;
@@ -120,7 +120,7 @@ pub async fn serve(app: &TestApp) -> (Schema, String) {
         let selection = document.selection(None).unwrap();
         let operation = Operation::new(services.clone(), scope, selection, ClientInfo { ip: None, request_id: Arc::clone(&request_id) });
         let response = api.run(&operation, Variables::from_json(request["variables"].clone())).await;
-        json::to_vec(&Body::of(response, &request_id, usize::MAX, true), 0).unwrap()
+        Body::of(response, &request_id, usize::MAX, true).into_json()
     };
     let router = Router::new().route("/graphql", post(answer)).with_state(api);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

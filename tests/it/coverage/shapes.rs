@@ -13,7 +13,7 @@ use payaid::access::executor::Executor;
 use payaid::access::writer::{self, Writable, Written, WrittenList};
 use payaid::access::{ClientInfo, Operation, Services};
 use payaid::base::clock::SystemClock;
-use payaid::base::{Code, Error, Result, json};
+use payaid::base::{Code, Error, Result};
 use payaid::plain;
 use payaid::web::errors::Body;
 
@@ -239,6 +239,6 @@ impl Shapes {
         let client = ClientInfo { ip: None, request_id: Arc::clone(&request_id) };
         let operation = Operation::new(self.services.clone(), None, document.selection(None).unwrap(), client);
         let response = self.api.run(&operation, Variables::from_json(serde_json::json!({"fails": fails}))).await;
-        String::from_utf8(json::to_vec(&Body::of(response, &request_id, usize::MAX, true), 0).unwrap()).unwrap()
+        String::from_utf8(Body::of(response, &request_id, usize::MAX, true).into_json().into()).unwrap()
     }
 }

@@ -1,5 +1,7 @@
 //! Every statement about invitations, but for the one that finds an invitation by its token, before an organization is known.
 
+use std::sync::Arc;
+
 use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -47,7 +49,7 @@ fn narrowed<ST>(query: Query<ST>, reader: &Reader, filter: &InvitationFilter) ->
 ///
 /// # Errors
 /// As the database fails.
-pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Invitation>> {
+pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<Invitation>>> {
     let columns = reader.columns::<Invitation>(&[]);
     let query = invitations::table.select(columns);
     reader.db.load_columns(columns, query.filter(invitations::organization_id.eq(reader.organization())).filter(invitations::id.eq_any(ids))).await

@@ -1,5 +1,7 @@
 //! Every statement by which deliveries and attempts are shown, and by which they are sent again.
 
+use std::sync::Arc;
+
 use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -61,7 +63,7 @@ fn narrowed<ST>(query: Query<ST>, _: &Reader, filter: &WebhookDeliveryFilter) ->
 ///
 /// # Errors
 /// As the database fails.
-pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<WebhookDelivery>> {
+pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<Arc<WebhookDelivery>>> {
     let columns = reader.columns::<WebhookDelivery>(&[]);
     let query = webhook_deliveries::table.select(columns).filter(webhook_deliveries::organization_id.eq(reader.organization()));
     reader.db.load_columns(columns, query.filter(webhook_deliveries::id.eq_any(ids))).await
@@ -71,7 +73,7 @@ pub async fn by_ids(reader: &Reader, ids: Vec<Uuid>) -> Result<Vec<WebhookDelive
 ///
 /// # Errors
 /// As the database fails.
-pub async fn attempts_by_deliveries(reader: &Reader, deliveries: Vec<Uuid>, most: usize) -> Result<Vec<WebhookAttempt>> {
+pub async fn attempts_by_deliveries(reader: &Reader, deliveries: Vec<Uuid>, most: usize) -> Result<Vec<Arc<WebhookAttempt>>> {
     let columns = reader.columns::<WebhookAttempt>(&[]);
     let query = webhook_attempts::table.select(columns);
     let query = query.filter(webhook_attempts::organization_id.eq(reader.organization())).filter(webhook_attempts::delivery_id.eq(parent_id()));
