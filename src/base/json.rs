@@ -52,7 +52,7 @@ pub fn length(value: &Value) -> usize {
 }
 
 /// How much more than itself a text has room for, so that what is put around it finds a place there.
-pub const ROOM: usize = 64;
+pub const ROOM: usize = 256;
 
 /// The JSON of a value with these around it: in the same place, where it is text that nobody else holds. An answer goes through several such steps, and
 /// may be large.
