@@ -1,13 +1,14 @@
 //! Whether fields under one response key can be put together (GraphQL specification, 5.3.2 "Field Selection Merging"): across fragments, and across the
 //! sets of fields that come together under a key above them, which the rules of async-graphql look at one by one.
 //!
-//! What must hold: fragments are spread out once, within the limits of documents, and no two places are compared twice; so a hostile document takes no
-//! more than the square of the fields that it may have.
+//! What must hold: fragments are spread out no further than the limits of documents let them, no two places are compared twice, and what is written once
+//! is compared once, however often it is spread; so a hostile document takes no more than the square of the fields that it may have.
 
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{Field, FragmentDefinition, OperationDefinition, Selection as Node, SelectionSet};
 use async_graphql::{Name, Pos, Positioned};
+use async_graphql_value::Value;
 
 use super::TypeMap;
 
@@ -42,11 +43,13 @@ pub(super) struct Merging<'a> {
     keys: HashMap<&'a str, usize>,
     /// Fields that are not the same.
     distinct: Vec<&'a Field>,
+    /// Which of them a field is, by where it stands in memory.
+    known: HashMap<usize, usize>,
 }
 
 impl<'a> Merging<'a> {
     pub(super) fn new(fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>, types: &'a TypeMap) -> Self {
-        Self { fragments, types, keys: HashMap::new(), distinct: Vec::new() }
+        Self { fragments, types, keys: HashMap::new(), distinct: Vec::new(), known: HashMap::new() }
     }
 
     /// The first conflict in an operation on this type.
@@ -88,14 +91,22 @@ impl<'a> Merging<'a> {
     fn selected(&mut self, field: &'a Positioned<Field>, of: Option<&'a str>) -> Selected<'a> {
         let next = self.keys.len();
         let key = *self.keys.entry(field.node.response_key().node.as_str()).or_insert(next);
-        let what = self.distinct.iter().position(|known| is_same(known, &field.node)).unwrap_or_else(|| {
-            self.distinct.push(&field.node);
-            self.distinct.len().saturating_sub(1)
-        });
+        let what = self.number(&field.node);
         let is_type_name = field.node.name.node == "__typename";
         let target = if is_type_name { Some(("String", "String!")) } else { of.and_then(|of| self.types.written(of, &field.node.name.node)) };
         let below = self.spread(&field.node.selection_set.node, target.map(|(target, _)| target));
         Selected { of, field, key, what, target, below }
+    }
+
+    /// The number of a field with its arguments.
+    fn number(&mut self, field: &'a Field) -> usize {
+        let Self { distinct, known, .. } = self;
+        *known.entry(std::ptr::from_ref(field).addr()).or_insert_with(|| {
+            distinct.iter().position(|other| is_same(other, field)).unwrap_or_else(|| {
+                distinct.push(field);
+                distinct.len().saturating_sub(1)
+            })
+        })
     }
 
     /// The first conflict between fields that one object may have, or below one of them.
@@ -140,10 +151,14 @@ impl<'a> Merging<'a> {
 
 /// Whether they are the same field with the same arguments.
 pub fn is_same(one: &Field, other: &Field) -> bool {
-    let mut given = one.arguments.iter();
-    one.name.node == other.name.node
-        && one.arguments.len() == other.arguments.len()
-        && given.all(|(name, value)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node))
+    one.name.node == other.name.node && one.arguments.len() == other.arguments.len() && arguments(one) == arguments(other)
+}
+
+/// In the order of their names: each of two fields may have hundreds.
+fn arguments(field: &Field) -> Vec<(&Name, &Value)> {
+    let mut arguments: Vec<_> = field.arguments.iter().map(|(name, value)| (&name.node, &value.node)).collect();
+    arguments.sort_by_key(|(name, _)| *name);
+    arguments
 }
 
 fn conflict(one: &Selected<'_>, other: &Selected<'_>, things: &str) -> Conflict {

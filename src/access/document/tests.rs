@@ -117,29 +117,45 @@ fn what_is_compared_is_no_more_than_the_square_of_the_fields() {
     let literal = "a".repeat(7_000);
     let fragments = ["A", "B"].map(|name| format!("fragment {name} on Contact {{ x(a: \"{literal}\") }} ")).concat();
     let spread = "x { ...A } x { ...B } ".repeat(100);
-    let begun = std::time::Instant::now();
-    for text in [format!("{{ node {{ {text} }} }}"), format!("{{ node {{ ... on Contact {{ {spread} }} }} }} {fragments}")] {
+    let letters = || 'a'..='z';
+    let arguments = letters().flat_map(|one| letters().map(move |other| format!("{one}{other}:1 "))).collect::<String>();
+    let many_arguments = ["A", "B"].map(|name| format!("fragment {name} on Contact {{ x({arguments}) }} ")).concat();
+    let often = format!("fragment C on Contact {{ {} }}", "x { ...A ...B } ".repeat(15));
+    let operations = (0..5).map(|n| format!("query o{n} {{ node {{ ... on Contact {{ {} }} }} }} ", "x { ...C } ".repeat(10))).collect::<String>();
+    let documents = [
+        format!("{{ node {{ {text} }} }}"),
+        format!("{{ node {{ ... on Contact {{ {spread} }} }} }} {fragments}"),
+        format!("{operations} {many_arguments} {often}"),
+    ];
+    for text in documents {
         assert!(text.len() < 17_000, "{}", text.len());
-        prepare_long(&text).unwrap();
+        let took = (0..5).map(|_| {
+            let begun = std::time::Instant::now();
+            prepare_long(&text).unwrap();
+            begun.elapsed()
+        });
+        // Others may be at work here as well.
+        let quickest = took.min().unwrap();
+        assert!(quickest < std::time::Duration::from_millis(300), "{quickest:?}");
     }
-    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 /// Those who look at a document go down into it one call in another, in threads whose stack has 2 MiB, as this one has.
 #[test]
 fn sets_within_sets_are_refused_before_the_stack_ends() {
-    let chain = |within: &str, last: &str| {
+    let chain = |first: usize, within: &str, last: &str| {
         let nested = |n: usize| format!("{}...F{}{}", "...{".repeat(60), n + 1, "}".repeat(60));
-        let fragments = (0..48).map(|n| format!("fragment F{n} on {within} {{ {} }} ", nested(n))).collect::<String>();
+        let fragments = (first..48).map(|n| format!("fragment F{n} on {within} {{ {} }} ", nested(n))).collect::<String>();
         format!("{fragments} fragment F48 on {within} {{ {last} }}")
     };
     let documents = [
-        format!("{{ node {{ ...F0 }} }} {}", chain("Contact", "name")),
-        format!("{{ __schema {{ types {{ ...F0 }} }} }} {}", chain("__Type", "name")),
-        // The fragments that are known already are as deep.
-        format!("{{ node {{ ...F44 ...F0 }} }} {}", chain("Contact", "name")),
+        format!("{{ node {{ ...F0 }} }} {}", chain(0, "Contact", "name")),
+        format!("{{ __schema {{ types {{ ...F0 }} }} }} {}", chain(0, "__Type", "name")),
+        // What the second goes down into is known already, and is allowed where the first stands.
+        format!("{{ node {{ ...F47 ...F46 }} }} {}", chain(46, "Contact", "name")),
     ];
     for document in documents {
         assert_eq!(prepare_long(&document).unwrap_err().code, Code::DocumentTooComplex);
     }
+    prepare_long(&format!("{{ node {{ ...F47 }} }} {}", chain(47, "Contact", "name"))).unwrap();
 }
