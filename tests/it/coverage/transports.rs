@@ -1,4 +1,5 @@
-//! However an operation is sent, alone or among others, by HTTP or WebSocket, its answer is the same text: what writes it around is another each time.
+//! However an operation is sent, alone or among others, by HTTP or WebSocket, its answer is the same text, and so is what a subscription tells: what writes
+//! it around is another each time.
 
 use std::collections::BTreeSet;
 
@@ -114,6 +115,41 @@ async fn however_an_operation_is_sent_its_answer_is_the_same_text() {
     }
     assert!(compared > 300, "{compared}");
     assert!(changing.contains("RateLimit"), "what is not the same each time is not noticed");
+}
+
+/// The first event of a subscription by WebSocket; what was on its way of those before is passed over.
+async fn told(socket: &mut Socket, id: &str, request: &serde_json::Value) -> String {
+    socket.tell(json!({"type": "subscribe", "id": id, "payload": request})).await;
+    loop {
+        let heard = socket.hear_text().await;
+        let message: serde_json::Value = serde_json::from_str(&heard).unwrap();
+        if message["id"] == id {
+            socket.tell(json!({"type": "complete", "id": id})).await;
+            return heard;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_an_event_is_told_it_is_the_same_text() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let since = fill_and_tell(&app, &owner, 3).await;
+    let mut socket = Socket::admitted(&app, &owner).await;
+    let (schema, variables) = (Schema::served(), json!({"first": 3, "since": since, "yes": true}));
+    let mut compared = 0;
+    for (of, way) in all_ways(&schema).iter().filter(|(_, way)| way.from == "Subscription") {
+        for merged in [false, true] {
+            let mixed = Mixed::of(&schema, of, merged);
+            let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
+            let streamed = answers(&owner.told(&operation, &variables).await, |event| vec![event]);
+            assert_eq!(Oracle::new(&schema, &operation, &variables).wrong_in(&streamed[0]), Vec::<String>::new(), "{operation}\n{streamed:?}");
+            compared += 1;
+            let heard = told(&mut socket, &compared.to_string(), &json!({"query": operation, "variables": variables})).await;
+            assert_eq!(answers(&heard, payload), streamed, "{operation}");
+        }
+    }
+    assert!(compared > 10, "{compared}");
 }
 
 #[test]
