@@ -209,10 +209,10 @@ impl<'a> Draft<'a> {
     /// Waits for what is missing and puts it in.
     async fn finish(self) -> ServerResult<Bytes> {
         let Self { text, gaps, mut waiting, siblings } = self;
-        if let (&[(gap, Source::Waiting(_))], 1) = (gaps.as_slice(), waiting.len())
+        if let &[(gap, Source::Waiting(_))] = gaps.as_slice()
+            && let Some((head, tail)) = text.split_at_checked(gap)
             && let Some(only) = waiting.pop()
         {
-            let (head, tail) = text.split_at_checked(gap).unwrap_or_default();
             return Ok(json::within(head, only.await?, tail));
         }
         if gaps.is_empty() {

@@ -16,7 +16,8 @@ use crate::features::api_keys::object::ApiKey;
 use crate::features::audit_log::loaders::AuditEntryById;
 use crate::features::audit_log::model::{self, AuditEntryId};
 use crate::features::audit_log::queries::AuditEntryOrderField;
-use crate::{from_rows, plain};
+use crate::from_rows;
+use crate::plain;
 
 /// One action on one object.
 #[derive(Clone)]

@@ -16,7 +16,8 @@ use crate::features::deals::queries::{DealFilter, DealOrder, DealParent};
 use crate::features::lists;
 use crate::features::pipelines::loaders::{PipelineById, StageById, StagesByPipeline};
 use crate::features::pipelines::model::{self, PipelineId, StageId, StageKind};
-use crate::{from_rows, plain};
+use crate::from_rows;
+use crate::plain;
 
 /// A way that deals go, stage by stage.
 #[derive(Clone)]

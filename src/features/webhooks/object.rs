@@ -20,8 +20,9 @@ use crate::features::webhooks::model::{self, WebhookDeliveryId, WebhookDeliveryS
 use crate::features::webhooks::queries::WebhookEndpointOrderField;
 use crate::features::webhooks::queries::deliveries::{WebhookDeliveryFilter, WebhookDeliveryOrder, WebhookDeliveryOrderField, WebhookDeliveryParent};
 use crate::features::webhooks::rules;
+use crate::from_rows;
 use crate::object;
-use crate::{from_rows, plain};
+use crate::plain;
 
 object! {
     /// An address that is told of events.

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::ways::Way;
 use crate::harness::schema::{Field, Schema};
 
 pub struct Mixed {
@@ -37,6 +38,11 @@ impl Mixed {
         );
         let fragments = format!("fragment F on {of} {{ {} ...G }} fragment G on {of} {{ between: __typename }}", named("b", &all, &whole));
         Self { selection, fragments, fields: fields.len() }
+    }
+
+    /// The operation that asks for it at the end of a way.
+    pub fn operation(&self, way: &Way) -> String {
+        format!("{} {}", Self::declared(&way.operation(&self.selection)), self.fragments)
     }
 
     /// Declares the variable in an operation.

@@ -92,7 +92,7 @@ async fn all_ways_of_selecting_go_together() {
     for (of, way) in all_ways(&schema) {
         for merged in [false, true] {
             let mixed = Mixed::of(&schema, &of, merged);
-            let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
+            let operation = mixed.operation(&way);
             // The second time it is known.
             for _ in 0..2 {
                 let answer = text(&schema, &owner, &way, &operation, &json!({"first": 3, "since": since, "yes": true})).await;

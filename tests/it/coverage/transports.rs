@@ -82,22 +82,26 @@ fn differing(how: &str, answers: &[String], expected: &str) -> Option<String> {
     (!well).then(|| format!("by {how}\n{answers:#?}\ninstead of {count} of\n{expected}"))
 }
 
+/// A server, one of its owners and her socket, what it serves, and the variables of operations that go everywhere.
+async fn filled() -> (TestApp, Client, Socket, Schema, serde_json::Value) {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
+    let since = fill_and_tell(&app, &owner, 3).await;
+    let socket = Socket::admitted(&app, &owner).await;
+    (app, owner, socket, Schema::served(), json!({"first": 3, "since": since, "yes": true}))
+}
+
 /// Types whose answers are another each time: what is left of the budget, and the cursor of now, which the root has as well and which moves with whatever
 /// others do meanwhile.
 const CHANGING: [&str; 3] = ["ChangePage", "Query", "RateLimit"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_an_operation_is_sent_its_answer_is_the_same_text() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let since = fill_and_tell(&app, &owner, 3).await;
-    let mut socket = Socket::admitted(&app, &owner).await;
-    let (schema, variables) = (Schema::served(), json!({"first": 3, "since": since, "yes": true}));
+    let (_app, owner, mut socket, schema, variables) = filled().await;
     let (mut compared, mut changing, ways) = (0, BTreeSet::new(), all_ways(&schema));
     for (of, way) in ways.iter().filter(|(_, way)| way.from == "Query") {
         for merged in [false, true] {
-            let mixed = Mixed::of(&schema, of, merged);
-            let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
+            let operation = Mixed::of(&schema, of, merged).operation(way);
             let expected = sent("POST", &owner, &mut socket, &operation, &variables, false).await.remove(0);
             assert_eq!(Oracle::new(&schema, &operation, &variables).wrong_in(&expected), Vec::<String>::new(), "{operation}\n{expected}");
             for how in WAYS {
@@ -132,16 +136,11 @@ async fn told(socket: &mut Socket, id: &str, request: &serde_json::Value) -> Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_an_event_is_told_it_is_the_same_text() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("Sharma", "owner@sharma.example").await;
-    let since = fill_and_tell(&app, &owner, 3).await;
-    let mut socket = Socket::admitted(&app, &owner).await;
-    let (schema, variables) = (Schema::served(), json!({"first": 3, "since": since, "yes": true}));
+    let (_app, owner, mut socket, schema, variables) = filled().await;
     let mut compared = 0;
     for (of, way) in all_ways(&schema).iter().filter(|(_, way)| way.from == "Subscription") {
         for merged in [false, true] {
-            let mixed = Mixed::of(&schema, of, merged);
-            let operation = format!("{} {}", Mixed::declared(&way.operation(&mixed.selection)), mixed.fragments);
+            let operation = Mixed::of(&schema, of, merged).operation(way);
             let streamed = answers(&owner.told(&operation, &variables).await, |event| vec![event]);
             assert_eq!(Oracle::new(&schema, &operation, &variables).wrong_in(&streamed[0]), Vec::<String>::new(), "{operation}\n{streamed:?}");
             compared += 1;
