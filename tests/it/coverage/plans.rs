@@ -4,9 +4,10 @@
 //! auto_explain writes them down, also those of the statements inside functions. The data is the demo's (see [`business`]).
 //!
 //! What must hold:
-//! - No table is read from end to end.
+//! - No table, and no index, is read from end to end.
 //! - A list that nothing narrows comes from an index in the order that was asked for: nothing is sorted. Under a parent that is so for the usual order;
 //!   in any other the parent's own rows, and no more, may be sorted, unless they can be many ([`MANY`]).
+//! - Whatever narrows a list leaves it some rows: of what finds nothing nothing can be told.
 //! - Both as planned for the values at hand, and as planned once for any, which PostgreSQL turns to on its own: then only the first is judged.
 
 pub mod business;
@@ -55,7 +56,6 @@ struct Walk {
     app: TestApp,
     owner: Client,
     schema: Schema,
-    values: Values,
     /// The cursor of the changes before the walk.
     since: Value,
     /// What was wrong.
@@ -78,9 +78,8 @@ impl Walk {
         let app = TestApp::on_with(database, one_for_all, Arc::new(HeldClock::at(business::NOW))).await;
         let owner = app.sign_in(seed::DEMO_OWNERS[0].1, seed::DEMO_PASSWORD).await;
         let schema = Schema::served();
-        let values = Values::gather(&schema, &owner).await;
         let since = cursor(&owner).await;
-        let walk = Self { planning, app, owner, schema, values, since, wrong: Vec::new(), excepted: BTreeSet::new(), inside: false, asked: 0 };
+        let walk = Self { planning, app, owner, schema, since, wrong: Vec::new(), excepted: BTreeSet::new(), inside: false, asked: 0 };
         walk.settle().await;
         walk
     }
@@ -111,8 +110,13 @@ impl Walk {
         }
         // Under parents a filter narrows what the parent's key has narrowed already, whatever the order.
         let orders = if self.planning == Planning::ForValues && list.of == "Query" { usize::MAX } else { 1 };
-        for question in list.narrowed(&self.schema, &self.values, orders) {
-            self.ask(list, &question).await;
+        let values = Values::of(list, &self.schema, &self.owner).await;
+        for question in list.narrowed(&self.schema, &values, orders) {
+            if let Some(data) = self.ask(list, &question).await
+                && !list.has_rows(&data)
+            {
+                self.wrong.push(format!("{}({}): no row is found, which is too few to tell", list.shown(), question.arguments));
+            }
         }
     }
 
@@ -199,7 +203,7 @@ impl Walk {
         let unseen = statements.iter().filter(|statement| !planned.contains(*statement));
         self.wrong.extend(unseen.map(|statement| format!("{shown}: its plan was not seen: {statement}")));
         for plan in &plans {
-            for node in nodes(&plan["Plan"]).filter(|node| kind(node) == "Seq Scan") {
+            for node in nodes(&plan["Plan"]).filter(|node| reads_all(node)) {
                 let table = table(node);
                 let fault = format!("{shown}: {table} is read from end to end: {}\n    {}", brief(node), plan["Query Text"]);
                 self.wrong.extend(unless_excepted(TINY, table, &mut self.excepted).then_some(fault));
@@ -254,6 +258,12 @@ fn out_of_order(planning: Planning, list: &ListField, question: &Question, plan:
     faults
 }
 
+/// Whether a node reads a table, or an index, from end to end.
+fn reads_all(node: &Value) -> bool {
+    let index = kind(node).contains("Index") && kind(node).ends_with("Scan");
+    kind(node) == "Seq Scan" || index && node.get("Index Cond").is_none()
+}
+
 fn kind(node: &Value) -> &str {
     node["Node Type"].as_str().unwrap_or_default()
 }
@@ -291,6 +301,33 @@ async fn every_list_has_its_indexes() {
 async fn every_list_has_its_indexes_whatever_the_values() {
     let wrong = Walk::begin(Planning::ForAny).await.all().await;
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// A list with no row for one of its narrowings is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_with_too_few_rows_is_found() {
+    let mut walk = Walk::begin(Planning::ForValues).await;
+    let list = ListField::all(&walk.schema).into_iter().find(|list| list.shown() == "Query.suppressions").unwrap();
+    walk.list(&list).await;
+    assert!(walk.wrong.is_empty(), "{}", walk.wrong.join("\n"));
+    walk.app.superuser().await.batch_execute("DELETE FROM suppressions WHERE channel = 'SMS'").await.unwrap();
+    walk.list(&list).await;
+    let few = |wrong: &String| wrong.contains("channel: {") && wrong.contains("SMS") && wrong.ends_with("no row is found, which is too few to tell");
+    assert!(!walk.wrong.is_empty() && walk.wrong.iter().all(few), "{}", walk.wrong.join("\n"));
+}
+
+#[test]
+fn what_reads_from_end_to_end_is_known() {
+    for (node, all) in [
+        (json!({"Node Type": "Seq Scan"}), true),
+        (json!({"Node Type": "Index Only Scan"}), true),
+        (json!({"Node Type": "Bitmap Index Scan"}), true),
+        (json!({"Node Type": "Index Scan", "Index Cond": "(id = $1)"}), false),
+        (json!({"Node Type": "Bitmap Heap Scan"}), false),
+        (json!({"Node Type": "Sort"}), false),
+    ] {
+        assert_eq!(reads_all(&node), all, "{node}");
+    }
 }
 
 /// Without one of its indexes a list is found, and what of it is wrong; without any, what reads the whole table.

@@ -25,26 +25,6 @@ const NAMES: usize = 6;
 /// What is asked of a list; cursors are another matter.
 const ROWS: &str = "{ totalCount pageInfo { hasNextPage hasPreviousPage } nodes { id } }";
 
-/// Of which parents on the first page has each many rows: table, key, table of the parents.
-const FAMILIES: [(&str, &str, &str); 4] = [
-    ("deals", "contact_id", "contacts"),
-    ("tasks", "contact_id", "contacts"),
-    ("activities", "contact_id", "contacts"),
-    ("tasks", "deal_id", "deals"),
-];
-
-/// Gives rows to the parents that come first in their lists, which are new and have few.
-fn family(table: &str, key: &str, parents: &str) -> String {
-    let numbered = |table: &str, order: &str| {
-        format!("(SELECT organization_id AS o, id, row_number() OVER (PARTITION BY organization_id ORDER BY {order}) AS n FROM {table})")
-    };
-    let (rows, parents) = (numbered(table, "id"), numbered(parents, "created_at DESC, id DESC"));
-    format!(
-        "SET session_replication_role = replica; UPDATE {table} child SET {key} = parent.id FROM {rows} own, {parents} parent \
-         WHERE own.n <= 400 AND (child.organization_id, child.id) = (own.o, own.id) AND (parent.o, parent.n) = (own.o, 1 + own.n % {PARENTS});"
-    )
-}
-
 /// A list under many names, as its parents have it together, and some of them alone.
 struct Asked {
     shown: String,
@@ -115,18 +95,15 @@ struct Lists {
     app: TestApp,
     owner: Client,
     schema: Schema,
-    values: Values,
 }
 
 impl Lists {
     async fn begin() -> Self {
         let database = business::database(Planning::ForValues).await;
         let app = TestApp::on_with(database, |_| {}, Arc::new(HeldClock::at(business::NOW))).await;
-        app.superuser().await.batch_execute(&FAMILIES.map(|(table, key, parents)| family(table, key, parents)).concat()).await.unwrap();
         let owner = app.sign_in(seed::DEMO_OWNERS[0].1, seed::DEMO_PASSWORD).await;
         let schema = Schema::served();
-        let values = Values::gather(&schema, &owner).await;
-        Self { app, owner, schema, values }
+        Self { app, owner, schema }
     }
 
     /// The lists that several parents can have.
@@ -135,8 +112,9 @@ impl Lists {
     }
 
     /// Everything that a list can be asked, in pages of one to four rows.
-    fn arguments(&self, list: &ListField) -> Vec<String> {
-        let questions = list.whole(&self.schema).into_iter().chain(list.narrowed(&self.schema, &self.values, 1));
+    async fn arguments(&self, list: &ListField) -> Vec<String> {
+        let values = Values::of(list, &self.schema, &self.owner).await;
+        let questions = list.whole(&self.schema).into_iter().chain(list.narrowed(&self.schema, &values, 1));
         questions.enumerate().map(|(n, question)| question.arguments.replacen("20", &(n % 4 + 1).to_string(), 1)).collect()
     }
 }
@@ -147,7 +125,7 @@ async fn each_parent_has_the_rows_that_it_has_alone() {
     let (mut wrong, mut few) = (Vec::new(), Vec::new());
     for list in lists.nested() {
         let mut telling = 0;
-        for arguments in lists.arguments(&list).chunks(NAMES) {
+        for arguments in lists.arguments(&list).await.chunks(NAMES) {
             let asked = Asked::of(&lists, &list, arguments).await;
             wrong.extend(asked.wrong());
             telling += asked.telling();
@@ -165,7 +143,7 @@ async fn each_parent_has_the_rows_that_it_has_alone() {
 async fn a_parent_with_the_rows_of_another_list_is_found() {
     let lists = Lists::begin().await;
     let list = lists.nested().into_iter().find(|list| list.shown() == "Contact.deals").unwrap();
-    let arguments = lists.arguments(&list);
+    let arguments = lists.arguments(&list).await;
     let asked = async || Asked::of(&lists, &list, &arguments[..NAMES]).await;
     let (mut named, mut parents) = (asked().await, asked().await);
     assert_eq!((named.wrong(), parents.wrong()), (Vec::new(), Vec::new()));

@@ -1,13 +1,13 @@
 //! Everything that the lists of the schema can be asked: each ordering, both ways, each page, each operator of each filter, and the search.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use payaid::base::id::AnyId;
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::coverage::ways::{Way, under_lists, ways};
 use crate::harness::Client;
-use crate::harness::schema::{Argument, Field, Schema, noun_of};
+use crate::harness::schema::{Argument, Field, Schema};
 
 /// A list of the schema, and the way to the type that has it.
 pub struct ListField {
@@ -91,6 +91,11 @@ impl ListField {
         self.question(schema, "", order, &format!("{page}, {from}: \"{cursor}\""))
     }
 
+    /// Whether an answer has rows of the list.
+    pub fn has_rows(&self, data: &Value) -> bool {
+        self.way.ends(data).into_iter().any(|end| end[&self.field.name]["nodes"].as_array().is_some_and(|rows| !rows.is_empty()))
+    }
+
     /// The list narrowed in every way, in so many of its orders.
     pub fn narrowed(&self, schema: &Schema, values: &Values, orders: usize) -> Vec<Question> {
         let known = ["first", "after", "last", "before", "orderBy"];
@@ -102,33 +107,45 @@ impl ListField {
     }
 }
 
-/// Values that are there in the caller's organization.
+/// What a list can be asked for so that rows of its own answer: they are looked at, the newest and the oldest.
 pub struct Values {
-    ids: BTreeMap<String, String>,
-    rows: BTreeMap<String, Value>,
+    rows: Vec<Value>,
 }
 
 impl Values {
-    /// One object of every type that a list leads to.
-    pub async fn gather(schema: &Schema, caller: &Client) -> Self {
-        let mut values = Self { ids: BTreeMap::new(), rows: BTreeMap::new() };
-        for (of, way) in ways(schema, "Query", &|field| !field.takes("ids"), false) {
-            if !schema.objects[&of].iter().any(|field| field.name == "id") {
-                continue;
-            }
-            let leaves = schema.selection(&of, 1);
-            let leaves = leaves.trim_matches(['{', '}', ' ']);
-            let data = caller.data(&way.operation(leaves), json!({"first": 20})).await;
-            let ends = way.ends(&data);
-            // The one with the most to say.
-            let Some(row) = ends.into_iter().max_by_key(|row| row.as_object().unwrap().values().filter(|value| is_said(value)).count()) else {
-                continue;
-            };
-            let id = row["id"].as_str().unwrap();
-            values.ids.insert(AnyId::parse(id).unwrap().prefix, id.to_owned());
-            values.rows.insert(of, row.clone());
-        }
-        values
+    pub async fn of(list: &ListField, schema: &Schema, caller: &Client) -> Self {
+        let row = list.row(schema);
+        let said = schema.objects[row].iter().filter(|field| field.arguments.iter().all(|argument| !argument.required));
+        let said = said.filter_map(|field| match schema.objects.get(&field.of) {
+            None if schema.is_leaf(&field.of) => Some(field.name.clone()),
+            Some(below) if below.iter().any(|field| field.name == "id") => Some(format!("{} {{ id }}", field.name)),
+            _ => None,
+        });
+        let (said, name) = (said.collect::<Vec<_>>().join(" "), &list.field.name);
+        let operation = list.way.operation(&format!("{name}(first: 20) {{ nodes {{ {said} }} }} last: {name}(last: 20) {{ nodes {{ {said} }} }}"));
+        let data = caller.data(&operation, json!({"first": 20})).await;
+        let pages = list.way.ends(&data).into_iter().flat_map(|end| [&end[name], &end["last"]]);
+        let mut rows: Vec<Value> = pages.flat_map(|page| page["nodes"].as_array().unwrap()).cloned().collect();
+        // The one with the most to say first.
+        rows.sort_by_key(|row| std::cmp::Reverse(row.as_object().unwrap().values().filter(|value| is_said(value)).count()));
+        assert!(!rows.is_empty(), "{} is empty", list.shown());
+        Self { rows }
+    }
+
+    /// What rows say of themselves under a name, that with the most to say first.
+    fn own<'v>(&'v self, name: &'v str) -> impl Iterator<Item = &'v Value> {
+        self.rows.iter().filter_map(move |row| row.get(name)).filter(|value| is_said(value))
+    }
+
+    /// An instant with rows before it and after it.
+    fn middle(&self, name: &str) -> DateTime<Utc> {
+        let instants = self.own(name).map(|value| value.as_str().unwrap()).map(|text| {
+            let day = || text.parse::<NaiveDate>().unwrap().and_time(NaiveTime::MIN).and_utc();
+            text.parse().unwrap_or_else(|_| day())
+        });
+        let instants: BTreeSet<DateTime<Utc>> = instants.collect();
+        let (first, last) = (instants.first().unwrap_or_else(|| panic!("no row has {name}")), instants.last().unwrap());
+        *first + (*last - *first) / 2
     }
 
     /// `argument` with each value or operator that it can be given, as the schema's own notation writes it.
@@ -149,22 +166,27 @@ impl Values {
     }
 
     fn single(&self, schema: &Schema, argument: &Argument, row: &str) -> Vec<String> {
+        let name = argument.name.as_str();
         if let Some(values) = schema.enums.get(&argument.of) {
             return values.clone();
         }
-        let own = |name: &str| self.rows[row].get(name).filter(|value| is_said(value));
-        let text = || own(&argument.name).or_else(|| own(&format!("{}s", argument.name))?.get(0)).or_else(|| own("name"));
         match argument.of.as_str() {
             "Boolean" => vec!["true".to_owned(), "false".to_owned()],
-            "DateTime" => vec!["\"2026-06-01T00:00:00Z\"".to_owned()],
-            "Date" => vec!["\"2026-06-01\"".to_owned()],
+            "DateTime" => vec![format!("\"{}\"", self.middle(name).to_rfc3339_opts(SecondsFormat::Secs, true))],
+            "Date" => vec![format!("\"{}\"", self.middle(name).date_naive())],
             "Decimal" => vec!["\"100000.00\"".to_owned()],
             "ID" => {
-                let id = own(&argument.name).and_then(Value::as_str).or_else(|| self.ids.get(noun_of(&argument.name, "")).map(String::as_str));
-                vec![format!("\"{}\"", id.unwrap_or_else(|| panic!("no identifier for {}", argument.name)))]
+                let other = name.strip_suffix("Id").unwrap_or(name);
+                let of_other = || self.own(other).find_map(|other| other.get("id"));
+                let id = self.own(name).next().or_else(of_other).unwrap_or_else(|| panic!("no identifier for {name} of {row}"));
+                vec![id.to_string()]
             }
-            "String" => vec![text().unwrap_or_else(|| panic!("no text for {} of {row}", argument.name)).to_string()],
-            other => panic!("nothing is known to give to {}: {other}", argument.name),
+            "String" => {
+                let several = || self.rows.iter().find_map(|row| row.get(format!("{name}s"))?.get(0));
+                let text = self.own(name).next().or_else(several).or_else(|| self.own("name").next());
+                vec![text.unwrap_or_else(|| panic!("no text for {name} of {row}")).to_string()]
+            }
+            other => panic!("nothing is known to give to {name}: {other}"),
         }
     }
 }
