@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, Object, Variables};
+use async_graphql::{Context, EmptyMutation, Object, ObjectType, Variables};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::routing::post;
@@ -10,9 +10,15 @@ use axum::{Json, Router};
 use diesel::prelude::*;
 use payaid::access::document::{Document, TypeMap};
 use payaid::access::executor::Executor;
-use payaid::access::writer::{Writable, WrittenList};
-use payaid::access::{Batch, Can, ClientInfo, Operation, Permission, Reader, SignedIn};
+use payaid::access::writer::{Writable, Written, WrittenList};
+use payaid::access::{Act, Batch, Can, ClientInfo, Operation, Permission, Reader, SignedIn};
 use payaid::base::{Map, Result};
+use payaid::features::contacts::actions::{self as contact_actions, ContactBulkUpdateInput};
+use payaid::features::contacts::mutations::ContactBulkUpdatePayload;
+use payaid::features::deals::actions::{self as deal_actions, DealBulkUpdateInput};
+use payaid::features::deals::mutations::DealBulkUpdatePayload;
+use payaid::features::tasks::actions::{self as task_actions, TaskBulkUpdateInput};
+use payaid::features::tasks::mutations::TaskBulkUpdatePayload;
 use payaid::schema::{companies, contacts};
 use payaid::web::errors::Body;
 use serde_json::Value;
@@ -101,15 +107,66 @@ async fn names(reader: &Reader, ids: &[Uuid]) -> Result<Map<Uuid, String>> {
     Ok(rows.into_iter().collect())
 }
 
-type Api = Executor<Query, EmptyMutation, Told>;
+/// Actions on many rows.
+#[derive(Default)]
+pub struct Actions;
 
-/// Serves it, and gives back the schema and the address.
-pub async fn serve(app: &TestApp) -> (Schema, String) {
-    let api = Arc::new(Api::build(|schema| schema).unwrap());
+impl Writable for Actions {}
+
+#[Object(name = "Mutation")]
+impl Actions {
+    /// As it should be.
+    #[graphql(guard = "Can(Permission::TasksWrite)")]
+    async fn task_bulk_update(&self, ctx: &Context<'_>, input: TaskBulkUpdateInput) -> Result<Option<Written<TaskBulkUpdatePayload>>> {
+        TaskBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { task_actions::bulk_update(&act, input).await }).await)
+    }
+
+    /// Changes one after another.
+    #[graphql(guard = "Can(Permission::DealsWrite)")]
+    async fn deal_bulk_update(&self, ctx: &Context<'_>, input: DealBulkUpdateInput) -> Result<Option<Written<DealBulkUpdatePayload>>> {
+        let each = |act: Act| async move {
+            let mut deals = Vec::new();
+            for id in &input.ids {
+                let one = DealBulkUpdateInput { ids: vec![*id], ..input.clone() };
+                deals.extend(deal_actions::bulk_update(&act, one).await?);
+            }
+            Ok(deals)
+        };
+        DealBulkUpdatePayload::of(Operation::of(ctx)?.write(each).await)
+    }
+
+    /// Leaves out the first.
+    #[graphql(guard = "Can(Permission::ContactsWrite)")]
+    async fn contact_bulk_update(&self, ctx: &Context<'_>, mut input: ContactBulkUpdateInput) -> Result<Option<Written<ContactBulkUpdatePayload>>> {
+        if input.ids.len() > 1 {
+            input.ids.remove(0);
+        }
+        ContactBulkUpdatePayload::of(Operation::of(ctx)?.write(|act| async move { contact_actions::bulk_update(&act, input).await }).await)
+    }
+}
+
+/// The broken schema whose fields are walked.
+pub fn api() -> Executor<Query, EmptyMutation, Told> {
+    Executor::build(|schema| schema).unwrap()
+}
+
+/// The broken schema whose actions are walked.
+pub fn actions() -> Executor<Query, Actions, Told> {
+    Executor::build(|schema| schema).unwrap()
+}
+
+/// Serves one of them, and gives back the schema and the address.
+pub async fn serve<Q, M, S>(app: &TestApp, api: Executor<Q, M, S>) -> (Schema, String)
+where
+    Q: ObjectType + Writable + Default + 'static,
+    M: ObjectType + Writable + Default + 'static,
+    S: ObjectType + Writable + Default + 'static,
+{
+    let api = Arc::new(api);
     let sdl = api.schema().sdl();
     let types = Arc::new(TypeMap::from_sdl(&sdl).unwrap());
     let services = app.app.services.clone();
-    let answer = move |State(api): State<Arc<Api>>, headers: HeaderMap, Json(request): Json<Value>| async move {
+    let answer = move |State(api): State<Arc<Executor<Q, M, S>>>, headers: HeaderMap, Json(request): Json<Value>| async move {
         let token = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().trim_start_matches("Bearer ").to_owned());
         let request_id: Arc<str> = "broken".into();
         let scope = match token {

@@ -190,7 +190,7 @@ async fn a_guard_that_is_gone_is_found() {
     let owner = app.sign_up("Sharma", "owner@sharma.example").await;
     let viewer = app.member(&owner, "VIEWER", "viewer@sharma.example").await;
     fill(&app, &owner, 2).await;
-    let (schema, url) = broken::serve(&app).await;
+    let (schema, url) = broken::serve(&app, broken::api()).await;
     let mut columns = Vec::new();
     // All who are not among the columns are like the viewer here.
     for client in [&app.anonymous(), &owner].into_iter().chain(std::iter::repeat_n(&viewer, CALLERS.len() - 2)) {

@@ -1,7 +1,7 @@
 //! A selection in which all that the specification allows comes together, with each field twice: so it can be compared with itself where an answer does
 //! not come twice the same, as of mutations.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ways::Way;
 use crate::harness::schema::{Field, Schema};
@@ -54,14 +54,43 @@ impl Mixed {
         }
     }
 
-    /// Compares what stands under the two keys of each field in the objects of this type.
-    pub fn check(&self, ends: &[&Value], what: &str) {
-        assert!(!ends.is_empty(), "{what}: nothing was answered");
+    /// What of the objects of this type does not stand alike under the two keys of each field, or is not there at all.
+    pub fn wrong_in(&self, ends: &[&Value]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if ends.is_empty() {
+            wrong.push("nothing was answered".to_owned());
+        }
         for end in ends {
             for n in 0..self.fields {
-                assert_eq!(end[&format!("a{n}")], end[&format!("b{n}")], "{what}");
+                let (one, other) = (end.get(format!("a{n}")), end.get(format!("b{n}")));
+                if one.is_none() || one != other {
+                    wrong.push(format!("a{n}: {one:?}, b{n}: {other:?}"));
+                }
             }
-            assert!(end["last"].is_string() && end["between"] == end["last"], "{what}: {end}");
+            if !end["last"].is_string() || end["between"] != end["last"] || end.get("skipped").is_some() {
+                wrong.push(format!("what is skipped, included or in a fragment within a fragment: {end}"));
+            }
         }
+        wrong
+    }
+}
+
+/// Two keys of one field that do not have the same, and keys that are not there, are found.
+#[test]
+fn what_does_not_stand_alike_under_its_two_keys_is_found() {
+    let schema = Schema::read("type Query { thing: Thing } type Thing { name: String size: Int }");
+    let mixed = Mixed::of(&schema, "Thing", false);
+    let well = json!({"a0": 1, "b0": 1, "a1": null, "b1": null, "between": "Thing", "last": "Thing"});
+    assert_eq!(mixed.wrong_in(&[&well, &well]), Vec::<String>::new());
+    assert_eq!(mixed.wrong_in(&[]), ["nothing was answered"]);
+    for (key, value) in [("a0", json!(2)), ("b1", json!("b")), ("last", Value::Null), ("between", json!("Other")), ("skipped", json!("Thing"))] {
+        let mut broken = well.clone();
+        broken[key] = value;
+        assert_eq!(mixed.wrong_in(&[&well, &broken]).len(), 1, "{broken}");
+    }
+    for key in ["a1", "b0", "last", "between"] {
+        let mut broken = well.clone();
+        broken.as_object_mut().unwrap().remove(key);
+        assert_eq!(mixed.wrong_in(&[&broken]).len(), 1, "{broken}");
     }
 }
