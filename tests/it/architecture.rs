@@ -82,64 +82,81 @@ fn paths_in(tokens: TokenStream) -> Vec<Vec<String>> {
     found
 }
 
-/// Every path of ours that a module's file names, as `["features", "contacts", "model", "Contact"]`, whether it begins with `crate`, `super` or `self`.
-fn crate_paths(module: &[String], text: &str) -> Vec<Vec<String>> {
-    struct Finder {
-        /// The module that is looked through, those in the file among them.
-        module: Vec<String>,
-        found: Vec<Vec<String>>,
-    }
-    impl Finder {
-        fn add(&mut self, path: &[String]) {
-            let mut below = match path[0].as_str() {
-                "crate" => Vec::new(),
-                "super" | "self" => self.module.clone(),
-                _ => return,
-            };
-            for part in path {
-                match part.as_str() {
-                    "crate" | "self" => {}
-                    "super" => drop(below.pop()),
-                    // What the crate shows at its root.
-                    "App" if below.is_empty() => below.extend(["app", "App"].map(str::to_owned)),
-                    _ => below.push(part.clone()),
-                }
+/// Finds every path of ours that a module's file names.
+struct Finder {
+    /// The module that is looked through, those in the file among them.
+    module: Vec<String>,
+    /// What was imported, by the name that it has in the file.
+    imported: BTreeMap<String, Vec<String>>,
+    found: Vec<Vec<String>>,
+}
+
+impl Finder {
+    /// The path from the root of the crate; none when it isn't one of ours.
+    fn from_root(&self, path: &[String]) -> Option<Vec<String>> {
+        let mut below = match path[0].as_str() {
+            "crate" => Vec::new(),
+            "super" | "self" => self.module.clone(),
+            first => return Some([self.imported.get(first)?, &path[1..]].concat()),
+        };
+        for part in path {
+            match part.as_str() {
+                "crate" | "self" => {}
+                "super" => drop(below.pop()),
+                // What the crate shows at its root.
+                "App" if below.is_empty() => below.extend(["app", "App"].map(str::to_owned)),
+                _ => below.push(part.clone()),
             }
-            self.found.push(below);
         }
+        Some(below)
     }
-    fn expand(tree: &syn::UseTree, before: &[String], into: &mut Vec<Vec<String>>) {
+
+    fn import(&mut self, tree: &syn::UseTree, before: &[String]) {
         let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
-        match tree {
-            syn::UseTree::Path(path) => expand(&path.tree, &with(&path.ident), into),
-            syn::UseTree::Name(name) => into.push(with(&name.ident)),
-            syn::UseTree::Rename(rename) => into.push(with(&rename.ident)),
-            syn::UseTree::Glob(_) => into.push(before.to_vec()),
-            syn::UseTree::Group(group) => group.items.iter().for_each(|item| expand(item, before, into)),
-        }
+        let (path, name) = match tree {
+            syn::UseTree::Path(path) => return self.import(&path.tree, &with(&path.ident)),
+            syn::UseTree::Group(group) => return group.items.iter().for_each(|item| self.import(item, before)),
+            syn::UseTree::Name(name) => (with(&name.ident), Some(&name.ident)),
+            syn::UseTree::Rename(rename) => (with(&rename.ident), Some(&rename.rename)),
+            syn::UseTree::Glob(_) => (before.to_vec(), None),
+        };
+        let (Some(path), name) = (self.from_root(&path), name.map(ToString::to_string)) else { return };
+        // `use a::{self}` brings in `a`.
+        let name = name.map(|name| if name == "self" { path.last().cloned().unwrap_or_default() } else { name });
+        self.imported.extend(name.map(|name| (name, path.clone())));
+        self.found.push(path);
     }
-    impl<'ast> syn::visit::Visit<'ast> for Finder {
-        fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-            let mut paths = Vec::new();
-            expand(&item.tree, &[], &mut paths);
-            paths.iter().for_each(|path| self.add(path));
-        }
-        fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-            self.module.push(item.ident.to_string());
-            syn::visit::visit_item_mod(self, item);
-            self.module.pop();
-        }
-        fn visit_path(&mut self, path: &'ast syn::Path) {
-            self.add(&path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>());
-            syn::visit::visit_path(self, path);
-        }
-        fn visit_macro(&mut self, called: &'ast syn::Macro) {
-            paths_in(called.tokens.clone()).iter().for_each(|path| self.add(path));
-            syn::visit::visit_macro(self, called);
-        }
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Finder {
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.import(&item.tree, &[]);
     }
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        self.module.push(item.ident.to_string());
+        syn::visit::visit_item_mod(self, item);
+        self.module.pop();
+    }
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.found.extend(self.from_root(&segments));
+        syn::visit::visit_path(self, path);
+    }
+    fn visit_macro(&mut self, called: &'ast syn::Macro) {
+        let named = paths_in(called.tokens.clone());
+        self.found.extend(named.iter().filter_map(|path| self.from_root(path)).collect::<Vec<_>>());
+        syn::visit::visit_macro(self, called);
+    }
+}
+
+/// Every path of ours that a module's file names, as `["features", "contacts", "model", "Contact"]`, whether it begins with `crate`, `super`, `self` or
+/// something that was imported.
+fn crate_paths(module: &[String], text: &str) -> Vec<Vec<String>> {
     let file = syn::parse_file(text).unwrap();
-    let mut finder = Finder { module: module.to_vec(), found: Vec::new() };
+    let mut finder = Finder { module: module.to_vec(), imported: BTreeMap::new(), found: Vec::new() };
+    // Imports may stand below what they are used in.
+    syn::visit::Visit::visit_file(&mut finder, &file);
+    finder.found.clear();
     syn::visit::Visit::visit_file(&mut finder, &file);
     finder.found
 }
@@ -155,7 +172,10 @@ fn is_feature(name: &str) -> bool {
 
 /// What is wrong with the imports of one file.
 fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
-    let Some(own) = layer(&module[0]) else { return Vec::new() };
+    if ["lib", "main"].contains(&module[0].as_str()) {
+        return Vec::new();
+    }
+    let Some(own) = layer(&module[0]) else { return vec![format!("LAYERS does not say where {} lies", module[0])] };
     let mut wrong = Vec::new();
     for path in crate_paths(module, text) {
         let Some(target) = path.first().and_then(|name| layer(name)) else { continue };
@@ -230,6 +250,13 @@ fn a_wrong_import_is_noticed() {
     assert_eq!(of(&["features", "contacts", "queries"], "use super::{model, rules};"), 0);
     assert_eq!(of(&["features", "contacts"], "pub mod object; pub use roots::Roots; use crate::features::contacts::object::Contact;"), 0);
     assert_eq!(of(&["features", "contacts"], "use crate::features::deals::queries;"), 1);
+    assert_eq!(of(&["features", "contacts", "actions"], "fn f() { deals::loaders::load(); } use crate::features::deals;"), 1);
+    assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals::{self as other}; fn f() -> other::object::Deal {}"), 1);
+    assert_eq!(of(&["features", "contacts", "actions"], "use crate::features; fn f() { row!(features::deals::loaders::load) }"), 1);
+    assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals; fn f() { deals::queries::of(); }"), 0);
+    assert_eq!(of(&["platform", "id"], "use crate::base; fn f() { base::id::of(); }"), 0);
+    assert_eq!(of(&["elsewhere"], ""), 1);
+    assert_eq!(of(&["lib"], "pub use crate::web::serve;"), 0);
     assert_eq!(of(&["features", "rows"], "use crate::features::deals::model::Deal; use crate::features::bulk;"), 1);
     assert_eq!(of(&["features", "lists"], "macro_rules! a { () => { $crate::features::deals::model::Deal } }"), 1);
 }
