@@ -91,6 +91,18 @@ async fn a_read_without_its_condition_is_found() {
     let nouns: BTreeSet<&str> = TABLES.iter().map(|(noun, ..)| *noun).collect();
     let others: Vec<&str> = foreign.keys().copied().filter(|noun| !nouns.contains(noun)).collect();
     assert_eq!(others, ["organization", "user"], "which have no rows of an organization");
+    // The statements find users by their memberships.
+    open_users(&app).await;
+    let told = async |a: &Client| {
+        let walk = Walk::new(a, &schema, &foreign);
+        let node = schema.roots().find(|root| root.name == "node").unwrap();
+        walk.tells(node, &vec!["id".to_owned()], &foreign["user"], &own).await
+    };
+    let fresh = TestApp::on(app.database.clone()).await;
+    assert!(!told(&Client::new(fresh.url("/graphql"), a.token.clone())).await, "only the policy holds users apart");
+    defeat_reads(&app, "memberships").await;
+    let fresh = TestApp::on(app.database.clone()).await;
+    assert!(told(&Client::new(fresh.url("/graphql"), a.token.clone())).await, "node tells nothing of a foreign user");
 }
 
 /// How many rows the first page of a list has.
@@ -177,6 +189,12 @@ async fn open_policies(app: &TestApp) {
             EXECUTE format('ALTER POLICY tenant ON %I USING (true) WITH CHECK (true)', policy.tablename);
         END LOOP; END $$";
     app.superuser().await.batch_execute(open).await.unwrap();
+    open_users(app).await;
+}
+
+/// Lets the server see every user: they are nobody's rows, and their policy looks at their memberships.
+async fn open_users(app: &TestApp) {
+    app.superuser().await.batch_execute("ALTER POLICY visible ON users USING (true)").await.unwrap();
 }
 
 /// Walks over every place of these root fields that takes an identifier, and says what is wrong.
