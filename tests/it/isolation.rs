@@ -47,7 +47,8 @@ async fn a_statement_without_its_condition_is_found() {
     // The other nouns still have both.
     assert!(!told("node(id) tells a foreign contact"), "{wrong:#?}");
     let lists = look_for_another(&TestApp::on(app.database.clone()).await).await;
-    assert!(lists.iter().any(|list| list.starts_with("companies shows")), "{lists:#?}");
+    assert!(lists.iter().any(|list| list.starts_with("companies shows it: ")), "{lists:#?}");
+    assert!(lists.iter().any(|list| list.starts_with("companies shows it from another's cursor")), "{lists:#?}");
 }
 
 /// And what a subscription tells of another tenant's object.
@@ -259,7 +260,7 @@ async fn look_for_another(app: &TestApp) -> Vec<String> {
     populate(&a, "looking").await;
     let (before, own_before) = (answers(&a).await, answers(&b).await);
     let (since, own_since) = (cursor(&a).await, cursor(&b).await);
-    let world = populate(&b, "canary").await;
+    let (world, schema) = (populate(&b, "canary").await, Schema::served());
     let (after, own) = (answers(&a).await, answers(&b).await);
     let mut wrong = Vec::new();
     for (root, answer) in &after {
@@ -272,7 +273,7 @@ async fn look_for_another(app: &TestApp) -> Vec<String> {
         }
     }
     let changes = async |caller: &Client, since: &Value| {
-        let query = format!("query($since: String!) {{ changes(since: $since) {} }}", Schema::served().selection("ChangePage", 4));
+        let query = format!("query($since: String!) {{ changes(since: $since) {} }}", schema.selection("ChangePage", 4));
         caller.data(&query, json!({"since": since})).await
     };
     // All changes that are told at all are told in their order, and no objects of theirs are newer.
@@ -281,6 +282,21 @@ async fn look_for_another(app: &TestApp) -> Vec<String> {
     if world.values().any(|id| told.contains(id)) {
         wrong.push(format!("changes shows it: {told}"));
     }
+    // Nor does a list from where another's page begins or ends.
+    let mut pages = 0;
+    for (root, answer) in &own {
+        let page = &answer["data"][root]["pageInfo"];
+        let (Some(start), Some(end)) = (page["startCursor"].as_str(), page["endCursor"].as_str()) else { continue };
+        let of = schema.roots().find(|field| field.name == *root).map(|field| schema.selection(&field.returns, 3)).unwrap();
+        for page in [format!("first: 50, after: \"{start}\""), format!("last: 50, before: \"{end}\"")] {
+            let text = a.send(&format!("{{ {root}({page}) {of} }}"), json!({})).await.to_string();
+            if text.contains("errors") || text.to_lowercase().contains("canary") || world.values().any(|id| text.contains(id)) {
+                wrong.push(format!("{root} shows it from another's cursor: {text}"));
+            }
+            pages += 1;
+        }
+    }
+    assert!(pages >= 28, "only {pages} pages were asked for from another's cursors");
     let silent: Vec<&str> = own.iter().filter(|(root, answer)| own_before[*root] == **answer).map(|(root, _)| root.as_str()).collect();
     assert_eq!(silent, OF_THE_BEGINNING, "which show nothing new to their own tenant");
     wrong
