@@ -1,9 +1,10 @@
 //! What the requests name, taken from the data, and that both sides answer alike.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use payaid::commands::seed::DEMO_PASSWORD;
 use serde_json::{Value, json};
 
+use crate::alike::alike;
 use crate::load;
 use crate::process::{Kind, Servers, Side};
 use crate::works::{Of, Work};
@@ -62,78 +63,17 @@ pub async fn ask(side: &Side, token: Option<&str>, document: &str, variables: Va
     serde_json::from_slice(&load::once(side, &request).await?).context("an answer is not JSON")
 }
 
-/// Asks both sides the same, a few times, and compares what they say, byte by byte: the order of the fields counts. What the product says besides of
-/// prices, the other does not.
+/// Asks both sides the same, a few times, and compares what they say.
 pub async fn compare(servers: &Servers, work: &Work, samples: &Samples) -> Result<()> {
     for variables in work.variables(samples, 10) {
         let mut answers = Vec::new();
         for side in servers.sides() {
             // What is created by one side is in the other's way.
             let variables = if work.writes() { work.variables(samples, 1).remove(0) } else { variables.clone() };
-            let mut text = load::once(side, &work.request(side.kind, samples, variables)).await?;
-            let mut answer = serde_json::from_slice::<Value>(&text).context("an answer is not JSON")?;
-            if side.kind == Kind::Product {
-                without_cost(&mut answer, &mut text)?;
-            }
-            answers.push((answer, text));
+            answers.push((side.kind, load::once(side, &work.request(side.kind, samples, variables)).await?));
         }
-        let [(one, text), (other, other_text)] = answers.as_mut_slice() else { bail!("there are two sides") };
-        let alike = if work.writes() {
-            for answer in [&mut *one, &mut *other] {
-                blank(answer, "/data/contactCreate/contact/id")?;
-                blank(answer, "/data/contactCreate/contact/email")?;
-                blank(answer, "/extensions/consistency/token")?;
-            }
-            one == other
-        } else {
-            text == other_text
-        };
-        if !alike {
-            bail!("the product says\n{one}\nand the handler written by hand\n{other}");
-        }
-        if !has_something(one) {
-            bail!("an answer without content: {one}; remove the folder of the data, if it was made by an earlier version");
-        }
+        let of = |kind| answers.iter().find(|(side, _)| *side == kind).map(|(_, text)| text).context("there are two sides");
+        alike(of(Kind::Product)?, of(Kind::Plain)?, work.writes())?;
     }
     Ok(())
-}
-
-/// Takes away what an answer says of its price.
-fn without_cost(answer: &mut Value, text: &mut Vec<u8>) -> Result<()> {
-    let extensions = answer.get_mut("extensions").and_then(Value::as_object_mut).context("no extensions")?;
-    extensions.remove("cost").context("no price")?;
-    if extensions.is_empty() {
-        let begins = b",\"extensions\":{\"cost\":";
-        let at = text.windows(begins.len()).rposition(|window| window == begins).context("no price at the end")?;
-        text.truncate(at);
-        text.push(b'}');
-        answer.as_object_mut().context("no object")?.remove("extensions");
-    }
-    Ok(())
-}
-
-/// What is fresh in every row cannot be compared; that it is there can.
-fn blank(answer: &mut Value, at: &str) -> Result<()> {
-    let value = answer.pointer_mut(at).filter(|value| value.is_string()).with_context(|| format!("there is nothing at {at}"))?;
-    *value = Value::Null;
-    Ok(())
-}
-
-fn has_something(answer: &Value) -> bool {
-    let full = |value: &Value| value.as_object().is_some_and(|data| data.values().all(|value| !value.is_null()));
-    answer.get("errors").is_none()
-        && answer.get("data").is_some_and(full)
-        && ["/data/contacts/nodes", "/data/dashboard/recentActivity"].iter().all(|list| answer.pointer(list).is_none_or(is_filled))
-        && ["deals", "tasks"].iter().all(|list| some_contact_has(answer, list))
-}
-
-fn is_filled(list: &Value) -> bool {
-    list.as_array().is_some_and(|entries| !entries.is_empty())
-}
-
-/// Whether one of the contacts has something in a list, where they are asked for it.
-fn some_contact_has(answer: &Value, list: &str) -> bool {
-    let contacts = answer.pointer("/data/contacts/nodes").and_then(Value::as_array);
-    let mut lists = contacts.into_iter().flatten().filter_map(|contact| contact.get(list)).peekable();
-    lists.peek().is_none() || lists.any(|list| list.get("nodes").is_some_and(is_filled))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::Run;
+use crate::figures::{self, median, spread};
 use crate::load::Done;
 use crate::process::{Kind, Used};
 use crate::works::Work;
@@ -47,10 +48,8 @@ impl Measured {
     }
 }
 
-fn median(rounds: &[Round], of: fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+fn each(rounds: &[Round], of: fn(&Round) -> f64) -> Vec<f64> {
+    rounds.iter().map(of).collect()
 }
 
 /// What the server is to stay under in MB before its first request.
@@ -65,8 +64,8 @@ pub struct Report {
     detail: String,
     how: String,
     idle: f64,
-    /// The works whose ratio is less than it is to be.
-    slow: Vec<String>,
+    /// What is not as it is to be so far.
+    missed: Vec<String>,
 }
 
 impl Report {
@@ -74,31 +73,26 @@ impl Report {
         let built = "Both programs have the same allocator, are built with a profile and laid out (`make release`): the server by other documents than\n\
             these, the handler by hand by these.";
         let how = format!(
-            "Medians of {} rounds of {} s on each side in turn, {} connections. The server logs at the level `{}`, the handler by hand nothing.\n{built}",
+            "Medians of {} rounds of {} s on each side in turn, {} connections; the ratio is the median of what the two sides of each round come to.\n\
+            The server logs at the level `{}`, the handler by hand nothing.\n{built}",
             run.rounds, run.seconds, run.connections, run.log
         );
-        Self { rows: String::new(), detail: String::new(), how, idle, slow: Vec::new() }
+        Self { rows: String::new(), detail: String::new(), how, idle, missed: Vec::new() }
     }
 
     /// Adds a row and gives it back.
     pub fn add(&mut self, work: &Work, measured: &Measured) -> String {
-        let of = |field: fn(&Round) -> f64| (median(&measured.product, field), median(&measured.plain, field));
-        let (rate, plain_rate) = of(|round| round.rate);
-        let spread = |rounds: &[Round]| {
-            let rates = rounds.iter().map(|round| round.rate);
-            100.0 * (rates.clone().fold(0.0, f64::max) / rates.fold(f64::INFINITY, f64::min) - 1.0)
-        };
+        let of = |field: fn(&Round) -> f64| (median(each(&measured.product, field)), median(each(&measured.plain, field)));
+        let rates = [&measured.product, &measured.plain].map(|rounds| each(rounds, |round| round.rate));
+        let ((rate, plain_rate), ratio) = (of(|round| round.rate), figures::ratio(&rates[0], &rates[1]));
         let ((server, plain_server), (database, plain_database)) = (of(|round| round.server), of(|round| round.database));
-        let ratio = rate / plain_rate;
-        if ratio < work.at_least {
-            self.slow.push(format!("{}: {ratio:.3} and not {:.2}", work.title, work.at_least));
-        }
+        self.missed.extend(figures::slow(work.title, ratio, work.at_least));
         let row = format!(
             "| {} | {rate:.0} | {plain_rate:.0} | **{:.2}** | {:.2} | {server:.3} + {database:.3} | {plain_server:.3} + {plain_database:.3} | {} |",
             work.title, ratio, work.at_least, work.document.statements,
         );
         let ((half, plain_half), (most, plain_most)) = (of(|round| round.half), of(|round| round.most));
-        let ((memory, plain_memory), (spread, plain_spread)) = (of(|round| round.memory), (spread(&measured.product), spread(&measured.plain)));
+        let ((memory, plain_memory), [spread, plain_spread]) = (of(|round| round.memory), rates.map(|rates| spread(&rates)));
         let _ = writeln!(self.rows, "{row}");
         let _ = writeln!(
             self.detail,
@@ -111,9 +105,8 @@ impl Report {
     /// What is not as it is to be, with the memory of the product with many idle connections in MB.
     pub fn missed(&self, many_idle: f64) -> Vec<String> {
         let memory = [("before its first request", self.idle, MOST_IDLE), ("with 2,000 idle connections", many_idle, MOST_MANY_IDLE)];
-        let large = memory.into_iter().filter(|(_, memory, most)| memory >= most);
-        let large = large.map(|(when, memory, most)| format!("memory {when}: {memory:.0} MB and not under {most:.0}"));
-        self.slow.iter().cloned().chain(large).collect()
+        let large = memory.into_iter().filter_map(|(when, memory, most)| figures::large(when, memory, most));
+        self.missed.iter().cloned().chain(large).collect()
     }
 
     pub fn finish(self, many_idle: f64) -> String {

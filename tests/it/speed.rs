@@ -4,9 +4,13 @@
 /// Parts of the benchmark.
 #[path = "../../bench/speed"]
 mod bench {
+    pub mod alike;
     pub mod documents;
+    pub mod figures;
     pub mod plain;
 }
+
+mod judges;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
