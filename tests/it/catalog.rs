@@ -33,76 +33,150 @@ async fn texts(app: &TestApp, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-#[tokio::test]
-async fn every_tenant_table_is_held_apart() {
-    let app = TestApp::start().await;
-    let tables =
-        texts(&app, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') ORDER BY 1")
-            .await;
-    assert!(tables.len() >= 14, "{tables:?}");
-    let secured = texts(&app, "SELECT relname::text FROM pg_class WHERE relrowsecurity AND relforcerowsecurity").await;
-    let with_tenant = texts(
-        &app,
-        "SELECT relname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
-         WHERE attname = 'organization_id' AND attnotnull AND atttypid = 'uuid'::regtype AND relkind = 'r'",
-    )
-    .await;
-    let with_policy = texts(
-        &app,
-        "SELECT tablename::text FROM pg_policies WHERE 'payaid_server' = ANY(roles) AND qual LIKE '%app_organization_id()%' AND policyname = 'tenant' AND cmd = 'ALL'",
-    )
-    .await;
-    for table in &tables {
-        let shared = SHARED.iter().any(|(name, _)| name == table);
-        if table != "__diesel_schema_migrations" {
-            assert!(secured.contains(table), "{table} has no forced row level security");
-        }
-        assert!(shared || with_tenant.contains(table), "{table} has no organization_id");
-        assert!(shared || with_policy.contains(table), "{table} has no tenant policy");
+/// Unique over all tenants: hashes of random tokens, which are looked up before the tenant is known, and of which a collision tells nothing about anybody.
+const HASHES: &str = "'api_keys_secret_hash_key', 'invitations_token_hash_key', 'sessions_family_hash_key'";
+
+/// A rule that nothing in the database breaks.
+struct Rule {
+    name: &'static str,
+    /// What breaks it. `$shared` stands for the tables that are not one tenant's, `$hashes` for [`HASHES`].
+    sql: &'static str,
+    /// Statements that break it, and what is found then.
+    broken: &'static [(&'static str, &'static str)],
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        name: "row level security is forced",
+        sql: "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') \
+            AND relname <> '__diesel_schema_migrations' AND NOT (relrowsecurity AND relforcerowsecurity)",
+        broken: &[
+            ("ALTER TABLE contacts NO FORCE ROW LEVEL SECURITY", "contacts"),
+            ("ALTER TABLE users DISABLE ROW LEVEL SECURITY", "users"),
+            ("CREATE MATERIALIZED VIEW all_contacts AS SELECT * FROM contacts", "all_contacts"),
+        ],
+    },
+    Rule {
+        name: "tables have an organization",
+        sql: "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') AND relname NOT IN ($shared) \
+            AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'organization_id' AND attnotnull AND atttypid = 'uuid'::regtype)",
+        broken: &[
+            ("CREATE TABLE loose (id uuid PRIMARY KEY)", "loose"),
+            ("CREATE TABLE loose (organization_id uuid)", "loose"),
+            ("CREATE TABLE loose (organization_id text NOT NULL)", "loose"),
+        ],
+    },
+    Rule {
+        name: "tables have the tenant's policy",
+        sql: "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') AND relname NOT IN ($shared) \
+            AND NOT EXISTS (SELECT FROM pg_policies WHERE tablename = relname AND 'payaid_server' = ANY(roles) AND qual LIKE '%app_organization_id()%' \
+            AND policyname = 'tenant' AND cmd = 'ALL')",
+        broken: &[
+            ("DROP POLICY tenant ON contacts", "contacts"),
+            ("ALTER POLICY tenant ON deals USING (true)", "deals"),
+            ("ALTER POLICY tenant ON tasks TO payaid_janitor", "tasks"),
+        ],
+    },
+    Rule {
+        name: "keys begin with the organization",
+        sql: "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = conkey[1] \
+            WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT IN ($shared) AND a.attname <> 'organization_id' \
+            AND contype IN ('p', 'u', 'f') AND conname NOT IN ($hashes) AND NOT (contype = 'f' AND confrelid = 'users'::regclass)",
+        broken: &[
+            ("ALTER TABLE contacts ADD CONSTRAINT across UNIQUE (email)", "contacts across"),
+            ("ALTER TABLE contacts ADD CONSTRAINT contacts_phone_hash_key UNIQUE (phone)", "contacts contacts_phone_hash_key"),
+            (
+                "ALTER TABLE contacts ADD UNIQUE (organization_id, id, name); ALTER TABLE tasks ADD COLUMN name text; ALTER TABLE tasks ADD CONSTRAINT turned \
+              FOREIGN KEY (name, contact_id, organization_id) REFERENCES contacts (name, id, organization_id)",
+                "tasks turned",
+            ),
+        ],
+    },
+    Rule {
+        // Not every unique index has a constraint, and an exclusion may be over expressions alone.
+        name: "unique indexes begin with the organization",
+        sql: "SELECT indrelid::regclass || ' ' || indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
+            LEFT JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0] WHERE (indisunique OR indisexclusion) \
+            AND relnamespace = 'public'::regnamespace AND indrelid::regclass::text NOT IN ($shared) AND coalesce(a.attname, '') <> 'organization_id' \
+            AND indexrelid::regclass::text NOT IN ($hashes)",
+        broken: &[
+            ("CREATE UNIQUE INDEX across ON contacts (email) WHERE id IS NULL", "contacts across"),
+            ("CREATE UNIQUE INDEX across ON contacts (lower(email)) WHERE id IS NULL", "contacts across"),
+            ("ALTER TABLE contacts ADD CONSTRAINT across EXCLUDE (lower(email) WITH =) WHERE (id IS NULL)", "contacts across"),
+        ],
+    },
+    Rule {
+        name: "references to a tenant's table carry the organization",
+        sql: "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace \
+            AND cardinality(conkey) < 2 AND confrelid NOT IN ('organizations'::regclass, 'users'::regclass)",
+        broken: &[(
+            "ALTER TABLE contacts ADD UNIQUE (id); ALTER TABLE tasks ADD CONSTRAINT loose FOREIGN KEY (contact_id) REFERENCES contacts (id)",
+            "tasks loose",
+        )],
+    },
+    Rule {
+        name: "no role passes by the policies",
+        sql: "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'payaid\\_%' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)",
+        broken: &[("CREATE ROLE payaid_other BYPASSRLS", "payaid_other"), ("CREATE ROLE payaid_other SUPERUSER", "payaid_other")],
+    },
+    Rule {
+        name: "the server owns nothing",
+        sql: "SELECT relname::text FROM pg_class WHERE relowner = 'payaid_server'::regrole \
+            UNION ALL SELECT proname::text FROM pg_proc WHERE proowner = 'payaid_server'::regrole",
+        broken: &[
+            ("ALTER TABLE contacts OWNER TO payaid_server", "contacts"),
+            ("ALTER FUNCTION app_organization_id() OWNER TO payaid_server", "app_organization_id"),
+        ],
+    },
+    Rule {
+        name: "the server is a member of no other role",
+        sql: "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'payaid_server'::regrole",
+        broken: &[("CREATE ROLE payaid_other; GRANT payaid_other TO payaid_server", "payaid_other")],
+    },
+    Rule {
+        name: "views show what their reader may see",
+        sql: "SELECT relname::text FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace \
+            AND NOT coalesce(reloptions::text LIKE '%security_invoker=true%', false)",
+        broken: &[("CREATE VIEW all_contacts AS SELECT * FROM contacts", "all_contacts")],
+    },
+    Rule {
+        name: "functions that act as another role have a fixed search path and are not open to everybody",
+        sql: "SELECT proname::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace \
+            AND (proconfig IS NULL OR NOT proconfig::text LIKE '%search_path=pg_catalog%' OR has_function_privilege('public', oid, 'EXECUTE'))",
+        broken: &[
+            ("ALTER FUNCTION contact_search RESET search_path", "contact_search"),
+            ("GRANT EXECUTE ON FUNCTION contact_search TO public", "contact_search"),
+        ],
+    },
+];
+
+impl Rule {
+    /// What breaks it, in the database that a connection is to.
+    async fn breaches(&self, client: &tokio_postgres::Client) -> Vec<String> {
+        let shared: Vec<String> = SHARED.iter().map(|(name, _)| format!("'{name}'")).collect();
+        let sql = self.sql.replace("$shared", &shared.join(", ")).replace("$hashes", HASHES);
+        let rows = client.query(&sql, &[]).await.unwrap_or_else(|error| panic!("{}: {error:?}", self.name));
+        rows.iter().map(|row| row.get(0)).collect()
     }
 }
 
 #[tokio::test]
-async fn keys_begin_with_the_organization() {
+async fn nothing_in_the_database_breaks_a_rule() {
     let app = TestApp::start().await;
-    let shared: Vec<String> = SHARED.iter().map(|(name, _)| format!("'{name}'")).collect();
-    // Hashes of random tokens are looked up before the tenant is known, and a collision tells nothing about anybody.
-    let keys = format!(
-        "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = conkey[1] \
-         WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT IN ({}) AND a.attname <> 'organization_id' \
-         AND contype IN ('p', 'u', 'f') AND conname NOT LIKE '%\\_hash\\_key' AND NOT (contype = 'f' AND confrelid = 'users'::regclass)",
-        shared.join(", ")
-    );
-    assert_eq!(texts(&app, &keys).await, Vec::<String>::new());
-    // Not every unique index has a constraint, and an exclusion may be over expressions alone.
-    let indexes = format!(
-        "SELECT indrelid::regclass || ' ' || indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
-         LEFT JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0] WHERE (indisunique OR indisexclusion) \
-         AND relnamespace = 'public'::regnamespace AND indrelid::regclass::text NOT IN ({}) AND coalesce(a.attname, '') <> 'organization_id' AND indexrelid::regclass::text NOT LIKE '%\\_hash\\_key'",
-        shared.join(", ")
-    );
-    assert_eq!(texts(&app, &indexes).await, Vec::<String>::new());
-    let across = "CREATE UNIQUE INDEX across ON contacts (email) WHERE id IS NULL; CREATE UNIQUE INDEX across_all ON contacts (lower(email)) \
-                  WHERE id IS NULL; ALTER TABLE contacts ADD CONSTRAINT across_excluded EXCLUDE (lower(email) WITH =) WHERE (id IS NULL)";
-    app.superuser().await.batch_execute(across).await.unwrap();
-    assert_eq!(texts(&app, &format!("{indexes} ORDER BY 1")).await, ["contacts across", "contacts across_all", "contacts across_excluded"]);
-    let references = "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace \
-                      AND cardinality(conkey) < 2 AND confrelid NOT IN ('organizations'::regclass, 'users'::regclass)";
-    assert_eq!(texts(&app, references).await, Vec::<String>::new(), "a foreign key to a tenant's table must carry the organization");
-}
-
-#[tokio::test]
-async fn the_server_owns_nothing_and_bypasses_nothing() {
-    let app = TestApp::start().await;
-    let roles = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'payaid\\_%' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)";
-    assert_eq!(texts(&app, roles).await, Vec::<String>::new());
-    assert_eq!(texts(&app, "SELECT relname::text FROM pg_class WHERE relowner = 'payaid_server'::regrole").await, Vec::<String>::new());
-    assert_eq!(texts(&app, "SELECT proname::text FROM pg_proc WHERE proowner = 'payaid_server'::regrole").await, Vec::<String>::new());
-    let memberships = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'payaid_server'::regrole";
-    assert_eq!(texts(&app, memberships).await, Vec::<String>::new(), "the server is a member of another role");
-    let views = "SELECT relname::text FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace \
-                 AND NOT coalesce(reloptions::text LIKE '%security_invoker=true%', false)";
-    assert_eq!(texts(&app, views).await, Vec::<String>::new(), "a view that shows what its owner sees");
+    let client = app.superuser().await;
+    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'f')";
+    assert!(texts(&app, tables).await.len() >= 14);
+    let hashes = texts(&app, &format!("SELECT relname::text FROM pg_class WHERE relname IN ({HASHES})")).await;
+    assert_eq!(hashes.len(), HASHES.split(", ").count(), "exceptions that are not needed: {HASHES}, and there are {hashes:?}");
+    for rule in RULES {
+        assert_eq!(rule.breaches(&client).await, Vec::<String>::new(), "{}", rule.name);
+        for (broken, expected) in rule.broken {
+            client.batch_execute(&format!("BEGIN; {broken}")).await.unwrap_or_else(|error| panic!("{broken}: {error:?}"));
+            let found = rule.breaches(&client).await;
+            client.batch_execute("ROLLBACK").await.unwrap();
+            assert!(found.iter().any(|found| found == expected), "{} is broken unseen by {broken}: {found:?}", rule.name);
+        }
+    }
 }
 
 #[tokio::test]
@@ -110,9 +184,6 @@ async fn functions_that_act_as_another_role_are_few_and_known() {
     let app = TestApp::start().await;
     let definers = "SELECT proname::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace ORDER BY 1";
     assert_eq!(texts(&app, definers).await, DEFINERS);
-    let loose = "SELECT proname::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace \
-                 AND (proconfig IS NULL OR NOT proconfig::text LIKE '%search_path=pg_catalog%' OR has_function_privilege('public', oid, 'EXECUTE'))";
-    assert_eq!(texts(&app, loose).await, Vec::<String>::new(), "without a fixed search path, or open to everybody");
 }
 
 #[tokio::test]
