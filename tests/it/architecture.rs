@@ -93,7 +93,7 @@ struct Finder {
 
 impl Finder {
     /// The path from the root of the crate; none when it isn't one of ours.
-    fn from_root(&self, path: &[String]) -> Option<Vec<String>> {
+    fn resolved(&self, path: &[String]) -> Option<Vec<String>> {
         let mut below = match path[0].as_str() {
             "crate" => Vec::new(),
             "super" | "self" => self.module.clone(),
@@ -118,9 +118,9 @@ impl Finder {
             syn::UseTree::Group(group) => return group.items.iter().for_each(|item| self.import(item, before)),
             syn::UseTree::Name(name) => (with(&name.ident), Some(&name.ident)),
             syn::UseTree::Rename(rename) => (with(&rename.ident), Some(&rename.rename)),
-            syn::UseTree::Glob(_) => (before.to_vec(), None),
+            syn::UseTree::Glob(_) => ([before, &["*".to_owned()]].concat(), None),
         };
-        let (Some(path), name) = (self.from_root(&path), name.map(ToString::to_string)) else { return };
+        let (Some(path), name) = (self.resolved(&path), name.map(ToString::to_string)) else { return };
         // `use a::{self}` brings in `a`.
         let name = name.map(|name| if name == "self" { path.last().cloned().unwrap_or_default() } else { name });
         self.imported.extend(name.map(|name| (name, path.clone())));
@@ -139,12 +139,12 @@ impl<'ast> syn::visit::Visit<'ast> for Finder {
     }
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.found.extend(self.from_root(&segments));
+        self.found.extend(self.resolved(&segments));
         syn::visit::visit_path(self, path);
     }
     fn visit_macro(&mut self, called: &'ast syn::Macro) {
         let named = paths_in(called.tokens.clone());
-        self.found.extend(named.iter().filter_map(|path| self.from_root(path)).collect::<Vec<_>>());
+        self.found.extend(named.iter().filter_map(|path| self.resolved(path)).collect::<Vec<_>>());
         syn::visit::visit_macro(self, called);
     }
 }
@@ -170,6 +170,11 @@ fn is_feature(name: &str) -> bool {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features").join(name).is_dir()
 }
 
+/// Whether it is the name of a file that features share.
+fn is_shared(name: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features").join(name).with_extension("rs").is_file()
+}
+
 /// What is wrong with the imports of one file.
 fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
     if ["lib", "main"].contains(&module[0].as_str()) {
@@ -180,6 +185,11 @@ fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
     for path in crate_paths(module, text) {
         let Some(target) = path.first().and_then(|name| layer(name)) else { continue };
         let shown = path.join("::");
+        // Tests may use all of what they test.
+        let tested = module.strip_suffix(&["tests".to_owned()]).unwrap_or(module);
+        if path.last().is_some_and(|last| last == "*") && path[..path.len() - 1] != *tested {
+            wrong.push(format!("{} uses {shown}: what is imported is named", module.join("::")));
+        }
         if target > own {
             wrong.push(format!("{} uses {shown}, which lies above it", module.join("::")));
         }
@@ -192,6 +202,9 @@ fn wrong_arrows(module: &[String], text: &str) -> Vec<String> {
                 wrong.push(format!("{} uses {shown}: only files within a feature may use another", module.join("::")));
             }
             continue;
+        }
+        if !is_feature(&path[1]) && !is_shared(&path[1]) {
+            wrong.push(format!("{} uses {shown}, which knows all features", module.join("::")));
         }
         if path.len() < 3 {
             continue;
@@ -256,6 +269,9 @@ fn a_wrong_import_is_noticed() {
     assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals; fn f() { deals::queries::of(); }"), 0);
     assert_eq!(of(&["platform", "id"], "use crate::base; fn f() { base::id::of(); }"), 0);
     assert_eq!(of(&["elsewhere"], ""), 1);
+    assert_eq!(of(&["features", "contacts", "queries"], "use crate::features::{Query, build};"), 2);
+    assert_eq!(of(&["features", "contacts", "actions"], "use crate::features::deals::*;"), 1);
+    assert_eq!(of(&["features", "contacts", "actions"], "use diesel::prelude::*; mod tests { use super::*; }"), 0);
     assert_eq!(of(&["lib"], "pub use crate::web::serve;"), 0);
     assert_eq!(of(&["features", "rows"], "use crate::features::deals::model::Deal; use crate::features::bulk;"), 1);
     assert_eq!(of(&["features", "lists"], "macro_rules! a { () => { $crate::features::deals::model::Deal } }"), 1);
