@@ -19,6 +19,16 @@ pub struct Done {
     pub took: Vec<u32>,
 }
 
+impl Done {
+    /// As if both had been one.
+    pub fn add(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.seconds += more.seconds;
+        self.took.extend(more.took);
+        self.took.sort_unstable();
+    }
+}
+
 /// A request as it goes over the wire.
 pub fn request(path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
     let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();

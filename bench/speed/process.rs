@@ -187,6 +187,11 @@ impl Used {
     pub fn until(&self, later: &Self) -> Self {
         Self { server: later.server - self.server, database: later.database - self.database, memory: later.memory }
     }
+
+    /// As if both had been one, of which the memory is what there was at the end.
+    pub fn add(&mut self, more: &Self) {
+        *self = Self { server: self.server + more.server, database: self.database + more.database, memory: more.memory };
+    }
 }
 
 /// What a side and the database have used.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::Run;
 use crate::figures::{self, median, spread};
 use crate::load::Done;
-use crate::process::{Kind, Used};
+use crate::process::Used;
 use crate::works::Work;
 
 /// The rounds of one kind of work.
@@ -26,24 +26,28 @@ struct Round {
 }
 
 impl Measured {
-    pub fn add(&mut self, kind: Kind, done: &Done, used: &Used) {
+    /// Adds a round of both sides, the product first.
+    pub fn add(&mut self, [product, plain]: [(Done, Used); 2]) {
+        self.product.push(Round::of(&product.0, &product.1));
+        self.plain.push(Round::of(&plain.0, &plain.1));
+    }
+}
+
+impl Round {
+    fn of(done: &Done, used: &Used) -> Self {
         let requests = done.requests.max(1) as f64;
         let at = |part: f64| {
             done.took
                 .get(((done.took.len() as f64 * part) as usize).min(done.took.len().saturating_sub(1)))
                 .map_or(0.0, |took| f64::from(*took) / 1000.0)
         };
-        let round = Round {
+        Self {
             rate: done.requests as f64 / done.seconds,
             server: used.server / requests,
             database: used.database / requests,
             memory: used.memory,
             half: at(0.5),
             most: at(0.99),
-        };
-        match kind {
-            Kind::Product => self.product.push(round),
-            Kind::Plain => self.plain.push(round),
         }
     }
 }
@@ -73,7 +77,8 @@ impl Report {
         let built = "Both programs have the same allocator, are built with a profile and laid out (`make release`): the server by other documents than\n\
             these, the handler by hand by these.";
         let how = format!(
-            "Medians of {} rounds of {} s on each side in turn, {} connections; the ratio is the median of what the two sides of each round come to.\n\
+            "Medians of {} rounds of {} s on each side, in turns of at most 2 s, {} connections; the ratio is the median of what the two sides of each round\n\
+            come to.\n\
             The server logs at the level `{}`, the handler by hand nothing.\n{built}",
             run.rounds, run.seconds, run.connections, run.log
         );
