@@ -119,6 +119,7 @@ where
         if known && selection.fits(&self.environment.registry, variables) {
             return Ok(());
         }
+        metrics::counter!("documents_validated_total").increment(1);
         let found = self.schema.execute(request(selection, variables.clone()).data(ValidityAlone)).boxed().await;
         if !found.errors.is_empty() {
             return Err(found.errors);

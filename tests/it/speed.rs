@@ -184,9 +184,9 @@ async fn a_statement_is_prepared_once_on_a_connection() {
     assert!(again.is_empty(), "prepared more than once: {again:#?}");
 }
 
-/// The program itself counts what it parses; in the process of the tests all servers are counted together.
+/// The program itself counts what it parses and validates; in the process of the tests all servers are counted together.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_known_document_is_not_parsed_again() {
+async fn a_known_document_is_neither_parsed_nor_validated_again() {
     let app = TestApp::start().await;
     let token = app.sign_up("Sharma", "owner@sharma.example").await.token;
     let url = shared().await.primary.url(&app.database, "payaid_server");
@@ -196,17 +196,18 @@ async fn a_known_document_is_not_parsed_again() {
     let line = server.says("listening address=").await;
     let at = line.rsplit('=').next().unwrap();
     let owner = Client::new(format!("http://{at}/graphql"), token);
-    let parsed = async || {
+    let looked_at = async || {
         let metrics = reqwest::get(format!("http://{at}/metrics")).await.unwrap().text().await.unwrap();
-        let count = metrics.lines().find_map(|line| line.strip_prefix("documents_parsed_total "));
-        count.map_or(0, |count| count.parse::<u32>().unwrap())
+        let count = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        ["documents_parsed_total", "documents_validated_total"].map(|name| count(name).map_or(0, |count| count.parse::<u32>().unwrap()))
     };
     for text in ["{ viewer { role } } # written", "{ viewer { role } viewer { permissions } } # executed", "{ __schema { queryType { name } } }"] {
-        let before = parsed().await;
+        let before = looked_at().await;
         for _ in 0..4 {
             owner.query(text).await;
         }
-        assert_eq!(parsed().await - before, 1, "{text}");
+        let after = looked_at().await;
+        assert_eq!([after[0] - before[0], after[1] - before[1]], [1, 1], "parsed and validated: {text}");
     }
     server.stop(Signal::SIGTERM).await;
 }
