@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::harness::crowd::{cursor, fill_and_tell, ids};
+use crate::harness::crowd::{cursor, fill_and_tell, ids, nouns};
 use crate::harness::schema::{Root, Schema};
 use crate::harness::waiting::until;
 use crate::harness::world::populate;
@@ -204,6 +204,8 @@ async fn walk(app: &TestApp, asked: impl Fn(&Root) -> bool) -> Vec<String> {
     let foreign = populate(&b, "b").await;
     let before = walk::rows_of(app, &foreign["organization"]).await;
     let schema = Schema::served();
+    let nouns: BTreeSet<&str> = nouns(&schema.interfaces["Node"]).into_iter().collect();
+    assert!(nouns.iter().eq(foreign.keys()), "what can be found by an identifier is {nouns:?}, and there are {:?}", foreign.keys());
     let mut walk = Walk::new(&a, &schema, &foreign);
     for root in schema.roots().filter(|root| asked(root)) {
         walk.root(root).await;
@@ -294,6 +296,15 @@ async fn look_for_another(app: &TestApp) -> Vec<String> {
                 wrong.push(format!("{root} shows it from another's cursor: {text}"));
             }
             pages += 1;
+        }
+    }
+    // And no search finds it.
+    for root in schema.roots().filter(|root| root.arguments.iter().any(|argument| argument.name == "search")) {
+        let search = format!("{{ {}(search: \"canary\") {{ totalCount nodes {{ id }} }} }}", root.name);
+        let found = async |caller: &Client| caller.data(&search, json!({})).await[&root.name]["totalCount"].as_i64().unwrap();
+        assert!(found(&b).await > 0, "{} finds nothing for its own tenant", root.name);
+        if found(&a).await > 0 {
+            wrong.push(format!("{} finds it", root.name));
         }
     }
     assert!(pages >= 28, "only {pages} pages were asked for from another's cursors");

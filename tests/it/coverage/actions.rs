@@ -44,7 +44,8 @@ async fn take(crowd: &Crowd, schema: &Schema, root: &Root, given: usize, input: 
     let operation = format!("mutation($input: {}!) {{ {}(input: $input) {selection} }}", root.arguments[0].of, root.name);
     let (mut data, statements) = crowd.record(&operation, json!({"input": input})).await;
     let payload = data[&root.name].take();
-    let answered = lists(schema, &root.returns).into_iter().map(|list| payload[&list.name].as_array().map_or(0, Vec::len)).collect();
+    let of_rows = schema.objects[&root.returns].iter().filter(|field| field.list && field.of != "UserError");
+    let answered = of_rows.map(|list| payload[&list.name].as_array().map_or(0, Vec::len)).collect();
     let refused = (payload["userErrors"] != json!([])).then(|| payload["userErrors"].clone());
     (Done { given, answered, refused, statements }, payload)
 }
@@ -77,9 +78,23 @@ async fn judge_on_many(schema: &Schema, crowds: &[Crowd]) -> Vec<String> {
             done.push(take(crowd, schema, root, crowd.size, input).await.0);
         }
         wrong.extend(judge(&root.name, &done));
+        if schema.inputs[&root.arguments[0].of].iter().any(|field| field.name == "stageId") {
+            let mut done = Vec::new();
+            for crowd in crowds {
+                let (deals, stages) = (ids(&crowd.app, "Sharma", of, crowd.size).await, ids(&crowd.app, "Sharma", "PipelineStage", 1).await);
+                crowd.app.superuser().await.batch_execute(IN_ONE_PIPELINE).await.unwrap();
+                let input = json!({"ids": deals, "stageId": stages[0]});
+                done.push(take(crowd, schema, root, crowd.size, input).await.0);
+            }
+            wrong.extend(judge(&format!("{}(stageId)", root.name), &done));
+        }
     }
     wrong
 }
+
+/// All that are moved together must be of one pipeline.
+const IN_ONE_PIPELINE: &str = "SET session_replication_role = replica; \
+    UPDATE deals SET pipeline_id = crowd_id(organization_id, 'pipeline', 1), stage_id = crowd_id(organization_id, 'WON', 1)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_action_on_many_costs_more_statements_for_more_rows() {
@@ -102,9 +117,10 @@ async fn an_action_that_goes_row_by_row_is_found() {
     });
     let (schemas, crowds): (Vec<_>, Vec<_>) = join_all(crowds).await.into_iter().unzip();
     let wrong = judge_on_many(&schemas[0], &crowds).await;
-    assert_eq!(wrong.len(), 2, "{wrong:#?}");
+    assert_eq!(wrong.len(), 3, "{wrong:#?}");
     assert!(wrong[0].starts_with("dealBulkUpdate: [30, 57, 327] statements for [1, 10, 100]"), "{wrong:#?}");
-    assert!(wrong[1].starts_with("contactBulkUpdate: [9] rows are answered to 10 given"), "{wrong:#?}");
+    assert!(wrong[1].starts_with("dealBulkUpdate(stageId): ["), "{wrong:#?}");
+    assert!(wrong[2].starts_with("contactBulkUpdate: [9] rows are answered to 10 given"), "{wrong:#?}");
 }
 
 /// A list within what an action is given: the action, the list, and the input with so many entries; those who need one are given an SMS template with

@@ -28,8 +28,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("mutations take one input of their name", "Mutation.signOut", "the token that it is sent with says all"),
 ];
 
-const INTROSPECTION: &str = "{ __schema { directives { name description args { ...A } } types { kind name description specifiedByURL interfaces { name } \
-    fields(includeDeprecated: true) { name description args { ...A } type { ...T } } inputFields { ...A } enumValues(includeDeprecated: true) { name description } } } } \
+const INTROSPECTION: &str = "{ __schema { directives { name description args(includeDeprecated: true) { ...A } } types { kind name description specifiedByURL interfaces { name } \
+    fields(includeDeprecated: true) { name description args(includeDeprecated: true) { ...A } type { ...T } } inputFields(includeDeprecated: true) { ...A } enumValues(includeDeprecated: true) { name description } } } } \
     fragment A on __InputValue { name description defaultValue type { ...T } } \
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }";
 
@@ -185,7 +185,9 @@ impl Rules<'_> {
         for field in each(of, "fields") {
             let place = format!("{}.{}", name(of), name(field));
             let Some(row) = named(&field["type"]).strip_suffix("Connection") else {
-                if each(field, "args").any(|argument| ["after", "last", "before", "orderBy"].contains(&name(argument))) {
+                if each(field, "args").any(|argument| ["after", "last", "before", "orderBy", "filter", "search"].contains(&name(argument)))
+                    && name(of) != "Subscription"
+                {
                     self.wrong("what is paged is a connection", &place, &written(&field["type"]));
                 }
                 continue;

@@ -105,18 +105,23 @@ impl Walk {
         for question in list.whole(&self.schema) {
             if let Some(data) = self.ask(list, &question).await {
                 let onwards = list.onwards(&self.schema, &question, &data);
-                self.ask(list, &onwards).await;
+                self.ask_some(list, &onwards).await;
             }
         }
         // Under parents a filter narrows what the parent's key has narrowed already, whatever the order.
         let orders = if self.planning == Planning::ForValues && list.of == "Query" { usize::MAX } else { 1 };
         let values = Values::of(list, &self.schema, &self.owner).await;
         for question in list.narrowed(&self.schema, &values, orders) {
-            if let Some(data) = self.ask(list, &question).await
-                && !list.has_rows(&data)
-            {
-                self.wrong.push(format!("{}({}): no row is found, which is too few to tell", list.shown(), question.arguments));
-            }
+            self.ask_some(list, &question).await;
+        }
+    }
+
+    /// Asks a question that some rows must answer.
+    async fn ask_some(&mut self, list: &ListField, question: &Question) {
+        if let Some(data) = self.ask(list, question).await
+            && !list.has_rows(&data)
+        {
+            self.wrong.push(format!("{}({}): no row is found, which is too few to tell", list.shown(), question.arguments));
         }
     }
 
@@ -314,6 +319,11 @@ async fn a_list_with_too_few_rows_is_found() {
     walk.list(&list).await;
     let few = |wrong: &String| wrong.contains("channel: {") && wrong.contains("SMS") && wrong.ends_with("no row is found, which is too few to tell");
     assert!(!walk.wrong.is_empty() && walk.wrong.iter().all(few), "{}", walk.wrong.join("\n"));
+    walk.wrong.clear();
+    walk.app.superuser().await.batch_execute("DELETE FROM suppressions WHERE id <> (SELECT id FROM suppressions ORDER BY id LIMIT 1)").await.unwrap();
+    walk.list(&list).await;
+    let onwards = |wrong: &&String| wrong.contains("after: ") && wrong.ends_with("no row is found, which is too few to tell");
+    assert!(walk.wrong.iter().any(|wrong| onwards(&wrong)), "{}", walk.wrong.join("\n"));
 }
 
 #[test]

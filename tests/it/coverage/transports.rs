@@ -15,18 +15,28 @@ use crate::harness::schema::Schema;
 use crate::harness::{Client, TestApp};
 use crate::websocket::Socket;
 
-/// The answers in a text, each without what is left of the budget. What would be read as something else is none.
+/// The answers in a text, each without what is left of the budget and the numbers of requests. What would be read as something else is none.
 fn answers(text: &str, inside: impl FnOnce(Value) -> Vec<Value>) -> Vec<String> {
     let whole: Value = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&whole).unwrap(), text, "it is read as something else");
     let without = |mut answer: Value| match &mut answer {
         Value::Object(parts) => {
             assert!(parts.shift_remove("extensions").is_some(), "{text}");
+            if let Some(Value::List(errors)) = parts.get_mut("errors") {
+                errors.iter_mut().for_each(|error| assert!(without_request(error), "{text}"));
+            }
             serde_json::to_string(&answer).unwrap()
         }
         other => panic!("{other}"),
     };
     inside(whole).into_iter().map(without).collect()
+}
+
+/// Takes the number of the request out of an error, if it has one.
+fn without_request(error: &mut Value) -> bool {
+    let Value::Object(parts) = error else { return false };
+    let Some(Value::Object(extensions)) = parts.get_mut("extensions") else { return false };
+    extensions.shift_remove("requestId").is_some()
 }
 
 fn all(list: Value) -> Vec<Value> {
@@ -119,6 +129,35 @@ async fn however_an_operation_is_sent_its_answer_is_the_same_text() {
     }
     assert!(compared > 300, "{compared}");
     assert!(changing.contains("RateLimit"), "what is not the same each time is not noticed");
+}
+
+/// Also when a part of it fails, with what is said of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn however_an_operation_is_sent_what_fails_in_it_is_the_same_text() {
+    let (app, owner, mut socket, _, variables) = filled().await;
+    // The table takes any three letters for a currency, and the schema knows some of them.
+    app.superuser().await.batch_execute("UPDATE deals SET currency = 'XXX'").await.unwrap();
+    for selected in ["value { amount }", "value { amount } ...V", "...V value { amount } company { deals(first: 1) { nodes { value { amount } } } }"]
+    {
+        let spread = if selected.contains("...V") { "fragment V on Deal { value { currency } }" } else { "" };
+        let operation = format!(
+            "query($first: Int!) {{ contacts(first: $first) {{ nodes {{ name deals(first: 2) {{ nodes {{ title {selected} }} }} }} }} viewer {{ role }} }} {spread}"
+        );
+        let expected = sent("POST", &owner, &mut socket, &operation, &variables, false).await.remove(0);
+        let answer: serde_json::Value = serde_json::from_str(&expected).unwrap();
+        let contacts = answer["data"]["contacts"]["nodes"].as_array().unwrap();
+        assert!(contacts.len() == 3 && contacts.iter().all(|contact| contact["name"].is_string() && contact["deals"].is_null()), "{answer}");
+        assert!(answer["errors"].as_array().unwrap().len() >= 3 && answer["data"]["viewer"]["role"] == "OWNER", "{answer}");
+        for how in WAYS {
+            let answers = sent(how, &owner, &mut socket, &operation, &variables, false).await;
+            assert_eq!(differing(how, &answers, &expected), None, "{operation}");
+        }
+    }
+    let (id, changed) = ("failing", "subscription($since: String) { dealChanged(since: $since) { deal { title value { amount } } } }");
+    let streamed = answers(&owner.told(changed, &variables).await, |event| vec![event]);
+    assert!(streamed[0].contains(r#""errors":["#), "{streamed:?}");
+    let heard = told(&mut socket, id, &json!({"query": changed, "variables": variables})).await;
+    assert_eq!(answers(&heard, payload), streamed);
 }
 
 /// The first event of a subscription by WebSocket; what was on its way of those before is passed over.

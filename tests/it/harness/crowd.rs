@@ -59,6 +59,12 @@ const NODES: &[(&str, &str, &str)] = &[
     ("WebhookEndpoint", "webhook", "webhook"),
 ];
 
+/// The nouns of the identifiers of these types' objects.
+pub fn nouns(types: &[String]) -> Vec<&'static str> {
+    let noun = |of: &String| NODES.iter().find(|(known, ..)| known == of).unwrap_or_else(|| panic!("the crowd has no {of}")).2;
+    types.iter().map(noun).collect()
+}
+
 /// The identifiers of a type's objects in an organization that has been filled with so many; of the organization itself there is one.
 pub async fn ids(app: &TestApp, organization: &str, of: &str, count: usize) -> Vec<String> {
     let (_, from, noun) = NODES.iter().find(|(known, ..)| *known == of).unwrap_or_else(|| panic!("the crowd has no {of}"));

@@ -82,11 +82,12 @@ impl ListField {
         orders.flat_map(|order| ["first", "last"].map(|end| self.question(schema, "", &order, &format!("{end}: 20")))).collect()
     }
 
-    /// The same list, onwards from the page that was the answer.
+    /// The same list, onwards from the first row of the page that was the answer; of several pages that with the most rows.
     pub fn onwards(&self, schema: &Schema, question: &Question, data: &Value) -> Question {
-        let (name, from) = if question.arguments.starts_with("first") { ("endCursor", "after") } else { ("startCursor", "before") };
-        let mut cursors = self.way.ends(data).into_iter().filter_map(|end| end[&self.field.name]["pageInfo"][name].as_str());
-        let cursor = cursors.next_back().unwrap_or_else(|| panic!("{} is empty", self.shown()));
+        let (name, from) = if question.arguments.starts_with("first") { ("startCursor", "after") } else { ("endCursor", "before") };
+        let pages = self.way.ends(data).into_iter().map(|end| &end[&self.field.name]);
+        let most = pages.max_by_key(|page| page["nodes"].as_array().map_or(0, Vec::len));
+        let cursor = most.and_then(|page| page["pageInfo"][name].as_str()).unwrap_or_else(|| panic!("{} is empty", self.shown()));
         let (page, order) = question.arguments.split_once(", ").unwrap_or((&question.arguments, ""));
         self.question(schema, "", order, &format!("{page}, {from}: \"{cursor}\""))
     }
