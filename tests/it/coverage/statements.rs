@@ -108,7 +108,7 @@ impl Crowd {
                 for (name, selection) in asked(schema, field) {
                     let (data, statements) = self.record(&way.operation(&selection), variables.clone()).await;
                     let ends = way.ends(&data);
-                    let filled = ends.iter().filter(|end| is_filled(&end[&field.name])).count();
+                    let filled = ends.iter().filter(|end| reaches(end, &name)).count();
                     all.insert((of.clone(), name), Found { parents: ends.len(), filled, statements, without });
                 }
             }
@@ -131,6 +131,14 @@ fn asked(schema: &Schema, field: &Field) -> Vec<(String, String)> {
     let lists =
         below.map(|below| (format!("{}.{}", field.name, below.name), format!("{}(first: 2) {{ nodes {{ {} }} }}", field.name, least(schema, below))));
     std::iter::once((field.name.clone(), least(schema, field))).chain(lists).collect()
+}
+
+/// Whether there is something in a field of an object, or in a list of the rows of one.
+fn reaches(end: &Value, name: &str) -> bool {
+    match name.split_once('.') {
+        None => is_filled(&end[name]),
+        Some((list, below)) => end[list]["nodes"].as_array().unwrap().iter().any(|row| is_filled(&row[below])),
+    }
 }
 
 fn is_filled(value: &Value) -> bool {

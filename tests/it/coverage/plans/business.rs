@@ -59,7 +59,10 @@ async fn prepare() -> Database {
     database
 }
 
-/// Of which parents that come first in their lists, which are new and have few, each is given many rows: table, key, table of the parents.
+/// How many parents a list below them is asked of at once.
+pub const PARENTS: usize = 20;
+
+/// The first parents of a list are the newest, and have few rows. Each is given many of these: table, key, table of the parents.
 const FAMILIES: [(&str, &str, &str); 5] = [
     ("deals", "contact_id", "contacts"),
     ("tasks", "contact_id", "contacts"),
@@ -74,7 +77,7 @@ fn family(table: &str, key: &str, parents: &str) -> String {
     let (rows, parents) = (numbered(table, "md5(id::text)"), numbered(parents, "created_at DESC, id DESC"));
     format!(
         "UPDATE {table} child SET {key} = parent.id FROM {rows} row, {parents} parent \
-         WHERE row.n <= 400 AND child.organization_id = (SELECT o FROM own) AND child.id = row.id AND parent.n = 1 + row.n % 20;"
+         WHERE row.n <= 400 AND child.organization_id = (SELECT o FROM own) AND child.id = row.id AND parent.n = 1 + row.n % {PARENTS};"
     )
 }
 
