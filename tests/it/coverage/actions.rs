@@ -113,12 +113,7 @@ async fn no_action_on_many_costs_more_statements_for_more_rows() {
 /// An action that does one row after another, and one that leaves a row out, are found, and no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_that_goes_row_by_row_is_found() {
-    let crowds = SIZES.map(async |size| {
-        let mut crowd = Crowd::gather(size).await;
-        let (schema, url) = broken::serve(&crowd.app, broken::actions()).await;
-        crowd.owner = broken::caller(&url, &crowd.owner);
-        (schema, crowd)
-    });
+    let crowds = SIZES.map(|size| broken::crowd(size, broken::actions()));
     let (schemas, crowds): (Vec<_>, Vec<_>) = join_all(crowds).await.into_iter().unzip();
     let wrong = judge_on_many(&schemas[0], &crowds).await;
     assert_eq!(wrong.len(), 3, "{wrong:#?}");

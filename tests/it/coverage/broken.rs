@@ -24,6 +24,7 @@ use payaid::web::errors::Body;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::statements::Crowd;
 use crate::harness::app::documents;
 use crate::harness::schema::Schema;
 use crate::harness::{Client, TestApp};
@@ -155,13 +156,21 @@ pub fn actions() -> Executor<Query, Actions, Told> {
     Executor::build(|schema| schema).unwrap()
 }
 
+/// What an operation can begin with.
+pub trait Root: ObjectType + Writable + Default + 'static {}
+
+impl<T: ObjectType + Writable + Default + 'static> Root for T {}
+
+/// A crowd whose owner asks one of them, with its schema.
+pub async fn crowd<Q: Root, M: Root, S: Root>(size: usize, api: Executor<Q, M, S>) -> (Schema, Crowd) {
+    let mut crowd = Crowd::gather(size).await;
+    let (schema, url) = serve(&crowd.app, api).await;
+    crowd.owner = caller(&url, &crowd.owner);
+    (schema, crowd)
+}
+
 /// Serves one of them, and gives back the schema and the address.
-pub async fn serve<Q, M, S>(app: &TestApp, api: Executor<Q, M, S>) -> (Schema, String)
-where
-    Q: ObjectType + Writable + Default + 'static,
-    M: ObjectType + Writable + Default + 'static,
-    S: ObjectType + Writable + Default + 'static,
-{
+pub async fn serve<Q: Root, M: Root, S: Root>(app: &TestApp, api: Executor<Q, M, S>) -> (Schema, String) {
     let api = Arc::new(api);
     let sdl = api.schema().sdl();
     let types = Arc::new(TypeMap::from_sdl(&sdl).unwrap());

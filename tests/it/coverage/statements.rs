@@ -189,9 +189,7 @@ fn judge_all(crowds: &[BTreeMap<(String, String), Found>]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loader_that_is_passed_by_is_found() {
     let crowds = SIZES.map(async |size| {
-        let mut crowd = Crowd::gather(size).await;
-        let (schema, url) = broken::serve(&crowd.app, broken::api()).await;
-        crowd.owner = broken::caller(&url, &crowd.owner);
+        let (schema, crowd) = broken::crowd(size, broken::api()).await;
         crowd.walk(&schema).await
     });
     let crowds = futures_util::future::join_all(crowds).await;
